@@ -1,0 +1,1 @@
+"""The REST service: predictions, feedback and the operator's routes."""

@@ -1,0 +1,1 @@
+"""Everything the product knows; imports no web framework."""

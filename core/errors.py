@@ -1,0 +1,56 @@
+"""Every error that a person or a client may see.
+
+`api/errors.py` maps each once to HTTP, `app/ui.py` once to words, `core/cli.py` once to exit codes.
+"""
+
+
+class PilothouseError(Exception):
+    """Base of all expected errors; the message is one sentence for the person who reads it."""
+
+    code = "refused"
+
+
+class InvalidInputError(PilothouseError):
+    """What was given cannot be used; the sentence says what to give instead."""
+
+    code = "invalid-input"
+
+
+class TooLargeError(InvalidInputError):
+    """What was given is larger than a stated bound."""
+
+    code = "too-large"
+
+
+class UnauthenticatedError(PilothouseError):
+    """Nobody, or nobody we know, is asking."""
+
+    code = "unauthenticated"
+
+
+class ForbiddenError(PilothouseError):
+    """The person, key or service may not do this."""
+
+    code = "forbidden"
+
+
+class NotFoundError(PilothouseError):
+    """The named thing does not exist."""
+
+    code = "not-found"
+
+
+class ConflictError(PilothouseError):
+    """The thing exists, but its state does not allow this now."""
+
+    code = "conflict"
+
+
+class UnavailableError(PilothouseError):
+    """Something this needs is away for the moment; trying again later is right."""
+
+    code = "unavailable"
+
+    def __init__(self, message: str, *, retry_after: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

@@ -1,0 +1,189 @@
+"""Work for the worker: a queue with leases, fences, progress and cancellation.
+
+A worker claims a job for a while and keeps the claim alive with heartbeats. When it dies, the lease
+runs out and another claims the job with a higher fence; whatever the dead one still tries to write
+under its old fence is refused.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import Session
+
+from core.db import Database
+from core.errors import ConflictError, NotFoundError
+from core.ids import new_id
+from core.tables.operational import Job, JobLine
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One worker's hold on one job."""
+
+    job_id: str
+    kind: str
+    payload: dict[str, Any]
+    fence: int
+
+
+def enqueue(
+    session: Session,
+    kind: str,
+    payload: Mapping[str, Any],
+    *,
+    now: datetime,
+    key: str | None = None,
+    max_attempts: int = 3,
+    delay: timedelta = timedelta(0),
+) -> Job:
+    """Add a job inside the caller's transaction (a command's, or `keep`).
+
+    With a `key` that an earlier job has, that job is returned and nothing is added.
+    """
+    if key and (known := session.scalar(select(Job).filter_by(key=key))):
+        return known
+    job = Job(
+        id=new_id(now),
+        kind=kind,
+        payload=dict(payload),
+        key=key,
+        state="queued",
+        max_attempts=max_attempts,
+        run_after=now + delay,
+        created_at=now,
+    )
+    session.add(job)
+    return job
+
+
+def claim(db: Database, owner: str, *, lease: timedelta) -> Claim | None:
+    """Take the oldest job that waits or whose worker fell silent; None when there is none."""
+    now = db.clock()
+    with db.keep() as session:
+        job = session.scalars(
+            select(Job)
+            .where(_claimable(now))
+            .order_by(Job.run_after)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        ).first()
+        if job is None:
+            return None
+        job.state, job.lease_owner, job.lease_until = "running", owner, now + lease
+        job.fence, job.attempts = job.fence + 1, job.attempts + 1
+        job.started_at = job.started_at or now
+        return Claim(job.id, job.kind, dict(job.payload), job.fence)
+
+
+def _claimable(now: datetime) -> ColumnElement[bool]:
+    waiting = and_(Job.state == "queued", Job.run_after <= now)
+    silent = and_(Job.state == "running", Job.lease_until < now, Job.attempts < Job.max_attempts)
+    return or_(waiting, silent)
+
+
+def heartbeat(db: Database, claim: Claim, *, lease: timedelta) -> bool:
+    """Keep the claim alive; False means: it was taken over, or somebody asked to cancel."""
+    with db.keep() as session:
+        job = _held(session, claim)
+        if job is None or job.cancel_requested:
+            return False
+        job.lease_until = db.clock() + lease
+        return True
+
+
+def check_fence(session: Session, claim: Claim) -> None:
+    """Raise `ConflictError` unless the claim holds; called inside the effect's transaction."""
+    if _held(session, claim) is None:
+        raise ConflictError(f"job {claim.job_id} was taken over or cancelled; nothing was written")
+
+
+def _held(session: Session, claim: Claim) -> Job | None:
+    query = select(Job).filter_by(id=claim.job_id, fence=claim.fence, state="running")
+    return session.scalars(query.with_for_update()).first()
+
+
+def progress(db: Database, claim: Claim, *, done: int, total: int, note: str = "") -> None:
+    """Tell how far the job is, in units of work; a claim that no longer holds is ignored."""
+    with db.keep() as session:
+        if job := _held(session, claim):
+            job.done, job.total, job.note = done, total, note
+
+
+def say(db: Database, job_id: str, line: str) -> None:
+    """Add one line to the job's log."""
+    now = db.clock()
+    with db.keep() as session:
+        session.add(JobLine(id=new_id(now), job_id=job_id, at=now, text=line[:2000]))
+
+
+def finish(
+    db: Database,
+    claim: Claim,
+    state: str,
+    *,
+    result: Mapping[str, Any] | None = None,
+    error: str | None = None,
+) -> bool:
+    """End the job as succeeded, failed or cancelled; False when the claim no longer holds."""
+    with db.keep() as session:
+        job = _held(session, claim)
+        if job is None:
+            return False
+        job.state, job.error, job.finished_at = state, error, db.clock()
+        job.result = dict(result or {})
+        return True
+
+
+def retry(db: Database, claim: Claim, *, error: str, delay: timedelta) -> bool:
+    """Put the job back into the queue, or fail it after its last attempt; True when it waits."""
+    with db.keep() as session:
+        job = _held(session, claim)
+        if job is None:
+            return False
+        job.error = error
+        if job.attempts >= job.max_attempts:
+            job.state, job.finished_at = "failed", db.clock()
+            return False
+        job.state, job.run_after = "queued", db.clock() + delay
+        return True
+
+
+def request_cancel(session: Session, job_id: str, *, now: datetime) -> None:
+    """Ask for the end of a job: a waiting one ends here, a running one at the next heartbeat."""
+    job = session.get(Job, job_id)
+    if job is None:
+        raise NotFoundError(f"there is no job {job_id}")
+    if job.state == "queued":
+        job.state, job.finished_at = "cancelled", now
+    elif job.state == "running":
+        job.cancel_requested = True
+    else:
+        raise ConflictError(f"the job has {job.state} already")
+
+
+def abandoned(db: Database) -> list[Job]:
+    """Fail the jobs whose worker fell silent on the last attempt, and return them."""
+    now = db.clock()
+    with db.keep() as session:
+        lost = and_(Job.state == "running", Job.lease_until < now, Job.attempts >= Job.max_attempts)
+        jobs = list(session.scalars(select(Job).where(lost).with_for_update(skip_locked=True)))
+        for job in jobs:
+            job.state, job.finished_at = "failed", now
+            job.error = "its worker stopped without a word, on the last attempt"
+        return jobs
+
+
+def get(session: Session, job_id: str) -> Job:
+    """Return a job. Raises: NotFoundError."""
+    if job := session.get(Job, job_id):
+        return job
+    raise NotFoundError(f"there is no job {job_id}")
+
+
+def lines(session: Session, job_id: str, *, after: str = "") -> list[JobLine]:
+    """Return the job's log lines behind the line with id `after`, oldest first."""
+    query = select(JobLine).filter_by(job_id=job_id).where(JobLine.id > after)
+    return list(session.scalars(query.order_by(JobLine.id)))

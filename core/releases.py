@@ -1,0 +1,206 @@
+"""What serves: an append-only list of releases per model; the newest row serves, nothing else."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.access import Actor
+from core.db import Command, Database
+from core.errors import ConflictError, InvalidInputError, NotFoundError
+from core.tables.entities import ModelVersion, Release
+
+BUCKETS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One version in a release: `weight` of 1,000 buckets; a shadow arm has weight 0."""
+
+    version: str
+    variant: str  # control, treatment, shadow
+    weight: int
+
+
+def arms(release: Release) -> list[Arm]:
+    """Return the arms of a release, the control first."""
+    return [Arm(**arm) for arm in release.arms]
+
+
+def label(release: Release) -> str:
+    """Say in a few words what a release serves.
+
+    >>> label(Release(arms=[{"version": "1.0.0", "variant": "control", "weight": 1000}]))
+    '1.0.0'
+    """
+    live = [arm for arm in arms(release) if arm.weight]
+    if len(live) == 1:
+        return live[0].version
+    return " + ".join(f"{arm.version} {arm.weight / 10:g}%" for arm in live)
+
+
+def current(session: Session, model: str) -> Release:
+    """Return what serves. Raises: NotFoundError (nothing was ever released)."""
+    if release := find_current(session, model):
+        return release
+    raise NotFoundError(f"no version of {model} is released yet")
+
+
+def find_current(session: Session, model: str) -> Release | None:
+    """Return what serves, or None."""
+    query = select(Release).filter_by(model=model).order_by(Release.seq.desc()).limit(1)
+    return session.scalars(query).first()
+
+
+def history(session: Session, model: str) -> list[Release]:
+    """Return all releases of a model, newest first."""
+    query = select(Release).filter_by(model=model).order_by(Release.seq.desc())
+    return list(session.scalars(query))
+
+
+def as_of(session: Session, model: str, moment: datetime) -> Release | None:
+    """Return what served at `moment`."""
+    query = select(Release).filter_by(model=model).where(Release.at <= moment)
+    return session.scalars(query.order_by(Release.seq.desc()).limit(1)).first()
+
+
+def champion(release: Release) -> str:
+    """Return the version that a release trusts most: its control arm."""
+    return next(arm.version for arm in arms(release) if arm.variant == "control")
+
+
+def state(release: Release, all_releases: Sequence[Release]) -> str:
+    """Return current, superseded or rolled back; a state is derived, never stored."""
+    if release.seq == max(other.seq for other in all_releases):
+        return "current"
+    undone = any(other.undoes == release.seq for other in all_releases)
+    return "rolled back" if undone else "superseded"
+
+
+def last_good_before(session: Session, bad: Release) -> Release:
+    """Return the release that a rollback of `bad` goes back to.
+
+    The newest earlier release with one live version at 100 %, unless a later rollback took that
+    version out of service, or the bad release serves it too.
+
+    Raises: ConflictError (there is none).
+    """
+    releases = history(session, bad.model)
+    undone = {release.undoes for release in releases}
+    distrusted = _live(bad)
+    for release in releases:
+        versions = _live(release)
+        if release.seq >= bad.seq:
+            continue
+        if release.seq in undone:
+            distrusted |= versions
+        elif len(versions) == 1 and not versions & distrusted:
+            return release
+    raise ConflictError(f"{bad.model} has no earlier release to go back to")
+
+
+def _live(release: Release) -> set[str]:
+    return {arm.version for arm in arms(release) if arm.weight}
+
+
+def append(
+    command: Command,
+    model: str,
+    arms: Sequence[Arm],
+    *,
+    replaces: int,
+    mode: str = "live",
+    undoes: int | None = None,
+    experiment_id: str | None = None,
+    reason: str = "",
+) -> Release:
+    """Add the release that follows `replaces`; its unique key refuses the second of two at once.
+
+    A pure change of weights inherits the salt, so that only users between the old and the new
+    boundary move.
+
+    Raises: InvalidInputError (weights), NotFoundError (version), ConflictError (not the newest).
+    """
+    session = command.session
+    _check_arms(session, model, arms)
+    newest = find_current(session, model)
+    seq = newest.seq if newest else 0
+    if seq != replaces:
+        raise ConflictError(f"{model} was released again meanwhile; look at what serves now")
+    same = newest is not None and _live(newest) == {arm.version for arm in arms if arm.weight}
+    release = Release(
+        model=model,
+        seq=seq + 1,
+        replaces=seq,
+        mode=mode,
+        arms=[asdict(arm) for arm in arms],
+        salt=newest.salt if newest and same else secrets.token_hex(8),
+        undoes=undoes,
+        experiment_id=experiment_id,
+        actor=command.actor.name,
+        reason=reason,
+        at=command.now,
+    )
+    session.add(release)
+    session.flush()
+    return release
+
+
+def _check_arms(session: Session, model: str, arms: Sequence[Arm]) -> None:
+    if sum(arm.weight for arm in arms) != BUCKETS or any(arm.weight < 0 for arm in arms):
+        raise InvalidInputError("the weights of a release must add up to 100 %")
+    if [arm.variant for arm in arms].count("control") != 1:
+        raise InvalidInputError("a release needs exactly one control version")
+    for arm in arms:
+        version = session.get(ModelVersion, (model, arm.version))
+        if version is None:
+            raise NotFoundError(f"{model} has no version {arm.version}")
+        if version.state in ("rejected", "archived"):
+            raise ConflictError(f"{model} {arm.version} is {version.state} and cannot serve")
+
+
+def only(version: str) -> list[Arm]:
+    """Return the arms of a plain release: everything to one version."""
+    return [Arm(version, "control", BUCKETS)]
+
+
+def promote(command: Command, model: str, version: str, *, replaces: int, reason: str) -> Release:
+    """Let `version` serve everything, inside the executor's command."""
+    release = append(command, model, only(version), replaces=replaces, reason=reason)
+    promoted = command.session.get_one(ModelVersion, (model, version))
+    promoted.state = "approved"
+    return release
+
+
+def roll_back(
+    db: Database, actor: Actor, model: str, *, reason: str, seen: int | None = None
+) -> Release:
+    """Serve again what served before the current release of `model`.
+
+    `seen` is the release that the caller looked at; another one meanwhile is a conflict.
+
+    Raises: ForbiddenError; NotFoundError (nothing serves); ConflictError (no earlier release).
+    """
+    with db.command(actor, "release.rollback") as command:
+        command.note(model=model, reason=reason)
+        bad = current(command.session, model)
+        if seen is not None and seen != bad.seq:
+            raise ConflictError(f"{model} was released again meanwhile; look at what serves now")
+        return undo(command, bad, reason=reason)
+
+
+def undo(command: Command, bad: Release, *, reason: str) -> Release:
+    """Append the release that takes `bad` back, inside a command."""
+    good = last_good_before(command.session, bad)
+    command.note(model=bad.model, before=label(bad), after=label(good), reason=reason)
+    return append(
+        command,
+        bad.model,
+        only(champion(good)),
+        replaces=bad.seq,
+        undoes=bad.seq,
+        reason=reason,
+    )

@@ -1,0 +1,106 @@
+"""Bulk measurements with an append path of their own; never part of a command."""
+
+from datetime import datetime
+
+from sqlalchemy import Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.tables.base import TELEMETRY, Big, Json, LongText, Table
+
+
+class Prediction(Table):
+    """One answered request. The key leads with time, so that PostgreSQL can partition by it."""
+
+    __tablename__ = "prediction"
+    __table_args__ = (
+        Index("ix_prediction_sample", "model", "hour", "sample_key"),
+        Index("ix_prediction_id", "id"),
+        TELEMETRY,
+    )
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)  # UUIDv7
+    model: Mapped[str]
+    version: Mapped[str]
+    variant: Mapped[str]  # control, treatment, shadow
+    release_seq: Mapped[int]
+    is_shadow: Mapped[bool]
+    hour: Mapped[int]  # whole hours since 1970
+    sample_key: Mapped[int] = mapped_column(Big)  # uniform: a window's sample is an index range
+    input: Mapped[Json]
+    label: Mapped[str]
+    probability: Mapped[float]  # of the positive class
+    latency_ms: Mapped[float]
+    entity_id: Mapped[str | None]  # the client's user_id
+    experiment: Mapped[str | None]
+    key_id: Mapped[str]
+
+
+class RequestOnce(Table):
+    """A client's request_id that was stored; a repeated request is stored once."""
+
+    __tablename__ = "request_once"
+    __table_args__ = TELEMETRY
+    prediction_id: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+
+
+class Label(Table):
+    """What was true. There is no foreign key: a label may arrive before its prediction."""
+
+    __tablename__ = "label"
+    __table_args__ = TELEMETRY
+    prediction_id: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]
+    state: Mapped[str]  # provisional, confirmed, disputed
+    at: Mapped[datetime]
+
+
+class HourlyCount(Table):
+    """Counters per model, version, variant and hour, so that checks cost the same at any load."""
+
+    __tablename__ = "hourly_count"
+    __table_args__ = TELEMETRY
+    model: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(primary_key=True)
+    variant: Mapped[str] = mapped_column(primary_key=True)
+    hour: Mapped[int] = mapped_column(primary_key=True)
+    requests: Mapped[int]
+    errors: Mapped[int]
+    positives: Mapped[int]
+    latency_ms_sum: Mapped[float]
+    latency_buckets: Mapped[Json]  # {"5": n, "10": n, … "inf": n}, upper bounds in milliseconds
+
+
+class SpoolPosition(Table):
+    """How far a spool file has been moved; written in the transaction of the rows it covers."""
+
+    __tablename__ = "spool_position"
+    __table_args__ = TELEMETRY
+    spool: Mapped[str] = mapped_column(primary_key=True)
+    offset: Mapped[int] = mapped_column(Big)
+    at: Mapped[datetime]
+
+
+class MonitorReport(Table):
+    """What one check of one window found."""
+
+    __tablename__ = "monitor_report"
+    __table_args__ = (Index("ix_monitor_report_model", "model", "kind", "at"), TELEMETRY)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str]
+    version: Mapped[str]
+    kind: Mapped[str]  # drift, performance, quality …
+    state: Mapped[str]  # pass, warn, fail, inconclusive, error
+    window_start: Mapped[datetime]
+    window_end: Mapped[datetime]
+    window_last_id: Mapped[str]  # the next window starts behind this prediction
+    n_current: Mapped[int]
+    n_reference: Mapped[int]
+    p_value: Mapped[float | None]
+    score: Mapped[float | None]
+    method: Mapped[str]
+    sentence: Mapped[str] = mapped_column(LongText)
+    figures: Mapped[Json]
+    assumptions: Mapped[str] = mapped_column(LongText)
+    at: Mapped[datetime]

@@ -1,0 +1,190 @@
+import os
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from core.access import Actor, Role, local, system
+from core.db import Database
+from core.settings import Settings
+from core.tables import Table
+from core.tables.access import User
+
+ROOT = Path(__file__).parents[1]
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+
+
+class FakeClock:
+    """A clock that moves only when told."""
+
+    def __init__(self, now: datetime = NOON) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **amount: float) -> None:
+        self.now += timedelta(**amount)
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch):
+    """Keep the settings of the person who runs the tests out of them."""
+    keep = {"PILOTHOUSE_DATA_DIR", "PILOTHOUSE_TEST_POSTGRESQL_URL"}
+    for name in list(os.environ):
+        if name.startswith("PILOTHOUSE_") and name not in keep:
+            monkeypatch.delenv(name)
+    for name in ("DATABASE_URL", "MLFLOW_TRACKING_URI", "OPENAI_API_KEY", "SLACK_WEBHOOK_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory):
+    """The URL of a PostgreSQL server: the one named in the environment, or one of our own."""
+    if url := os.environ.get("PILOTHOUSE_TEST_POSTGRESQL_URL"):
+        yield url
+        return
+    pgserver = pytest.importorskip("pgserver", reason="no PostgreSQL for this test run")
+    server = pgserver.get_server(tmp_path_factory.mktemp("postgresql"))
+    server.psql("alter system set fsync = off")  # the machine does not crash during a test run
+    server.psql("select pg_reload_conf()")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture
+def empty_postgresql(postgresql):
+    """The URL of a PostgreSQL database with nothing in it, dropped afterwards."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(postgresql, autocommit=True) as server:
+        server.execute(f"create database {name}")
+        yield postgresql.replace("/postgres?", f"/{name}?")
+        server.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/pilothouse.db"
+    return request.getfixturevalue("empty_postgresql")
+
+
+@pytest.fixture
+def settings(tmp_path, database_url):
+    return Settings(
+        _env_file=None,
+        env="test",
+        home=tmp_path,
+        database_url=database_url,
+        secret_key="only-for-tests-0123456789abcdefghij",
+        data_dir=data_dir(),
+    )
+
+
+@pytest.fixture
+def db(settings, clock):
+    """A fresh database with four people in it: SQLite and PostgreSQL in turn."""
+    db = Database(settings, clock)
+    Table.metadata.create_all(db.engine)
+    with db.command(system("bootstrap"), "user.create") as command:
+        for name, role in PEOPLE.items():
+            person = User(
+                name=name, role=role, password_hash="-", active=True, created_at=command.now
+            )
+            command.session.add(person)
+    yield db
+    db.engine.dispose()
+
+
+PEOPLE = {"vic": Role.VIEWER, "ana": Role.OPERATOR, "apo": Role.APPROVER, "adm": Role.ADMIN}
+
+
+@pytest.fixture
+def vic():
+    return Actor("vic", Role.VIEWER)
+
+
+@pytest.fixture
+def ana():
+    return Actor("ana", Role.OPERATOR)
+
+
+@pytest.fixture
+def apo():
+    return Actor("apo", Role.APPROVER)
+
+
+@pytest.fixture
+def adm():
+    return Actor("adm", Role.ADMIN)
+
+
+@pytest.fixture
+def worker():
+    return system("worker")
+
+
+@pytest.fixture
+def shell():
+    return local("tester")
+
+
+def data_dir() -> Path | None:
+    """The folder with the real data sets, where there is one."""
+    candidates = (os.environ.get("PILOTHOUSE_DATA_DIR"), ROOT.parent / "shared" / "data")
+    return next((Path(c) for c in candidates if c and Path(c).is_dir()), None)
+
+
+@pytest.fixture
+def real_data():
+    folder = data_dir()
+    if folder is None:
+        pytest.skip("PILOTHOUSE_DATA_DIR names no folder with the SMS and heart data")
+    return folder
+
+
+@pytest.fixture
+def release(db, worker):
+    """Register and release versions in a line: ``release("spam", "1.0.0")``."""
+    from core import releases
+
+    def put(model, version, *, release=True):
+        number = int(version.split(".")[0])
+        with db.command(worker, "version.register") as command:
+            command.session.add(version_row(model, version, number, command.now))
+        if release:
+            with db.command(worker, "release.promote") as command:
+                newest = releases.find_current(command.session, model)
+                seq = newest.seq if newest else 0
+                return releases.promote(command, model, version, replaces=seq, reason="test")
+        return None
+
+    return put
+
+
+def version_row(model, version, number, now):
+    from core.tables.entities import ModelVersion
+
+    return ModelVersion(
+        model=model,
+        version=version,
+        number=number,
+        state="candidate",
+        run_id=f"run-{model}-{version}",
+        algorithm="logistic_regression",
+        artifact="0" * 64,
+        signature={},
+        metrics={},
+        gate={},
+        train_dataset_id="d1",
+        test_dataset_id="d2",
+        reference_dataset_id="d3",
+        at=now,
+    )

@@ -1,0 +1,171 @@
+import threading
+
+import pytest
+from sqlalchemy import text, update
+
+from core import audit
+from core.access import Actor, Role, system
+from core.errors import ConflictError, ForbiddenError, UnavailableError
+from core.tables.access import AuditEvent, User
+from core.tables.entities import ModelSpecRow
+from core.tables.operational import Lease
+
+
+def spec_row(now, version=1):
+    return ModelSpecRow(
+        model="spam", version=version, yaml="", digest="", state="active", author="ana", at=now
+    )
+
+
+def outcomes(db):
+    with db.read() as session:
+        return [(row.actor, row.action, row.outcome) for row in audit.tail(session)]
+
+
+def test_a_command_writes_its_change_and_its_audit_row_together(db, ana):
+    with db.command(ana, "spec.apply") as command:
+        command.session.add(spec_row(command.now))
+        command.note(model="spam", reason="first", digest="abc")
+
+    with db.read() as session:
+        assert session.get(ModelSpecRow, ("spam", 1)) is not None
+        row = audit.tail(session)[0]
+    assert (row.actor, row.model, row.reason, row.detail) == (
+        "ana",
+        "spam",
+        "first",
+        {"digest": "abc"},
+    )
+
+
+def test_an_expected_error_undoes_the_block_and_leaves_one_refused_row(db, ana):
+    with pytest.raises(ConflictError), db.command(ana, "spec.apply") as command:
+        command.session.add(spec_row(command.now))
+        command.session.flush()
+        raise ConflictError("not now")
+
+    with db.read() as session:
+        assert session.get(ModelSpecRow, ("spam", 1)) is None
+    assert outcomes(db)[0] == ("ana", "spec.apply", "refused")
+
+
+def test_a_viewer_is_refused_and_the_refusal_is_recorded(db, vic):
+    with pytest.raises(ForbiddenError, match=r"vic \(viewer\) may not do spec.apply"):
+        with db.command(vic, "spec.apply"):
+            pytest.fail("the block must not run")
+
+    assert outcomes(db)[0] == ("vic", "spec.apply", "refused")
+
+
+def test_the_role_counts_that_the_database_gives_now_not_the_one_at_sign_in(db):
+    boastful = Actor("vic", Role.ADMIN)
+    with pytest.raises(ForbiddenError), db.command(boastful, "spec.apply"):
+        pass
+
+
+def test_a_person_whose_account_was_switched_off_is_refused(db, adm, ana):
+    with db.command(adm, "user.change") as command:
+        command.session.get(User, "ana").active = False
+    with pytest.raises(ForbiddenError, match="no active account"), db.command(ana, "spec.apply"):
+        pass
+
+
+def test_reading_refuses_to_change_anything(db, clock):
+    with db.read() as session, pytest.raises(RuntimeError, match="may not change model_spec"):
+        session.add(spec_row(clock()))
+        session.flush()
+
+
+@pytest.mark.parametrize("verb", ["keep", "append"])
+def test_the_unaudited_verbs_refuse_what_the_product_is_about(db, clock, verb):
+    with pytest.raises(RuntimeError, match="may not change model_spec"):
+        with getattr(db, verb)() as session:
+            session.add(spec_row(clock()))
+    with pytest.raises(RuntimeError, match="may not change user_account"):
+        with getattr(db, verb)() as session:
+            session.execute(update(User).values(role="admin"))
+
+
+def test_keep_changes_operational_rows_without_an_audit_row(db, clock):
+    before = len(outcomes(db))
+    with db.keep() as session:
+        session.add(Lease(name="schedule", owner="w1", until=clock(), fence=1))
+    assert len(outcomes(db)) == before
+
+
+def test_a_broken_unique_key_is_a_conflict_in_words(db, ana, clock):
+    for expected in (None, "changed by somebody else"):
+        if expected is None:
+            with db.command(ana, "spec.apply") as command:
+                command.session.add(spec_row(command.now))
+        else:
+            with pytest.raises(ConflictError, match=expected), db.command(ana, "spec.apply") as c:
+                c.session.add(spec_row(c.now))
+
+
+def test_the_chain_holds_over_many_commands_from_two_threads(db, ana):
+    def work(start):
+        for version in range(start, start + 20):
+            with db.command(ana, "spec.apply") as command:
+                command.session.add(spec_row(command.now, version))
+
+    threads = [threading.Thread(target=work, args=(start,)) for start in (1, 100)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    state = audit.verify(db)
+    assert (state.whole, state.n) == (True, 41)
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        ("update audit_event set actor = 'eve' where seq = 2", "Row 2 was changed"),
+        ("delete from audit_event where seq = 2", "Row 2 was changed, removed"),
+        ("delete from audit_event where seq = 3", "the newest are gone"),
+    ],
+)
+def test_damage_to_the_trail_is_found(db, ana, damage, found):
+    for version in (1, 2):
+        with db.command(ana, "spec.apply") as command:
+            command.session.add(spec_row(command.now, version))
+    with db.engine.begin() as connection:
+        connection.execute(text(damage))
+
+    state = audit.verify(db)
+    assert not state.whole
+    assert found in state.sentence
+
+
+def test_an_export_keeps_a_spreadsheet_from_running_a_cell(db, ana):
+    with db.command(ana, "spec.apply") as command:
+        command.note(reason='=HYPERLINK("x")')
+    assert "\"'=HYPERLINK" in audit.export_csv(db, ana)
+
+
+def test_without_the_audit_row_the_change_does_not_happen(db, ana, clock):
+    with db.engine.begin() as connection:
+        connection.execute(text("drop table audit_event"))
+    with pytest.raises(Exception, match="audit_event|not set up"):
+        with db.command(ana, "spec.apply") as command:
+            command.session.add(spec_row(command.now))
+    with db.read() as session:
+        assert session.get(ModelSpecRow, ("spam", 1)) is None
+
+
+def test_system_parts_may_not_do_what_only_people_do(db):
+    with pytest.raises(ForbiddenError), db.command(system("agent"), "recommendation.decide"):
+        pass
+
+
+def test_a_database_that_is_not_set_up_says_what_to_do(settings, clock, tmp_path):
+    from core.db import Database
+
+    bare = Database(
+        settings.model_copy(update={"database_url": f"sqlite:///{tmp_path}/x.db"}), clock
+    )
+    with pytest.raises(UnavailableError, match="pilothouse init"), bare.read() as session:
+        audit.tail(session)
+    assert AuditEvent.__table__.info["group"] == "entity"
