@@ -1,0 +1,1 @@
+"""Pure statistics shared by the promotion gate, monitoring and experiments."""
