@@ -1,0 +1,193 @@
+"""Two data frames as one table of numbers: kinds decided, levels shared, copies removed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.errors import InvalidInputError
+from core.monitoring.labels import short
+
+Array = NDArray[np.float64]
+Kind = Literal["numeric", "category"]
+
+MOST_ROWS = 5_000
+MOST_LEVELS = 50
+NUMERIC_BINS = 20
+
+
+@dataclass(frozen=True)
+class Table:
+    """Pooled rows, reference first: `values` has shape (rows, columns), NaN is missing.
+
+    A category holds the index of its level; `levels` is empty for numeric columns.
+    """
+
+    names: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+    levels: tuple[tuple[str, ...], ...]
+    values: Array
+    n_reference: int
+
+    @property
+    def n_current(self) -> int:
+        """Rows of the current window."""
+        return len(self.values) - self.n_reference
+
+    def take(self, rows: NDArray[np.intp]) -> "Table":
+        """The table of these rows only, in their old order."""
+        rows = np.sort(rows)
+        kept = int((rows < self.n_reference).sum())
+        return replace(self, values=self.values[rows], n_reference=kept)
+
+
+@dataclass(frozen=True)
+class Bins:
+    """One column cut into `size` bins, by pooled quantiles or levels; code `size` is missing."""
+
+    codes: NDArray[np.intp]
+    size: int
+
+
+def shared_columns(
+    reference: pd.DataFrame, current: pd.DataFrame, columns: Sequence[str] | None
+) -> list[str]:
+    """The columns to compare, in the order of the reference.
+
+    Raises: InvalidInputError (an empty window, a named column is missing, nothing in common).
+    """
+    for frame, window in ((reference, "reference"), (current, "current window")):
+        if len(frame) == 0:
+            raise InvalidInputError(f"The {window} has no rows to compare.")
+        if not frame.columns.is_unique:
+            raise InvalidInputError(f"The {window} has two columns of the same name.")
+        absent = [str(name) for name in columns or () if name not in frame.columns]
+        if absent:
+            raise InvalidInputError(f"The {window} lacks the columns {', '.join(absent)}.")
+    names = list(columns) if columns is not None else _comparable(reference, current)
+    if not names:
+        raise InvalidInputError("Reference and current window have no column in common.")
+    return names
+
+
+def pooled(reference: pd.DataFrame, current: pd.DataFrame, names: Sequence[str]) -> Table:
+    """Both windows as one table; a column is numeric where the reference is."""
+    encoded = [_encode(reference[name], current[name]) for name in names]
+    return Table(
+        names=tuple(str(name) for name in names),
+        kinds=tuple(kind for kind, _, _ in encoded),
+        levels=tuple(levels for _, levels, _ in encoded),
+        values=np.column_stack([values for _, _, values in encoded]),
+        n_reference=len(reference),
+    )
+
+
+def without_copies(table: Table, rng: np.random.Generator) -> Table:
+    """Keep one row, picked at random, of every group of identical rows.
+
+    Copies (retries, joins, resampling) are not independent rows and break the null. A random
+    copy keeps the window label exchangeable, which keeping the first one would not; only where
+    that would empty a window, one copy stays in each. Tables whose rows coincide by chance anyway
+    (a few categories) are left as they are.
+    """
+    if not _copies_are_copies(table):
+        return table
+    order = rng.permutation(len(table.values))
+    rows = pd.DataFrame(table.values[order])
+    unique = table.take(order[~rows.duplicated().to_numpy()])
+    if unique.n_reference and unique.n_current:
+        return unique
+    rows["window"] = order < table.n_reference
+    return table.take(order[~rows.duplicated().to_numpy()])
+
+
+def capped(table: Table, rng: np.random.Generator) -> Table:
+    """At most `MOST_ROWS` rows of each window, picked at random."""
+    windows = ((0, table.n_reference), (table.n_reference, len(table.values)))
+    picked = [
+        start + rng.permutation(end - start)[: min(end - start, MOST_ROWS)]
+        for start, end in windows
+    ]
+    return table.take(np.concatenate(picked))
+
+
+def binned(table: Table, column: int) -> Bins:
+    """Cut a column by quantiles of the pooled values, or by its most frequent levels."""
+    values = table.values[:, column]
+    known = ~np.isnan(values)
+    if not known.any():
+        return Bins(np.zeros(len(values), dtype=np.intp), 0)
+    if table.kinds[column] == "numeric":
+        steps = np.linspace(0, 1, NUMERIC_BINS + 1)[1:-1]
+        edges = np.unique(np.quantile(values[known], steps, method="inverted_cdf"))
+        codes = np.searchsorted(edges, values, side="left")
+        size = len(edges) + 1
+    else:
+        counts = np.bincount(values[known].astype(np.intp))
+        place = np.empty(len(counts), dtype=np.intp)
+        place[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
+        size = min(len(counts), MOST_LEVELS)
+        codes = np.minimum(place[np.where(known, values, 0).astype(np.intp)], size - 1)
+    return Bins(np.where(known, codes, size), size)
+
+
+def _comparable(reference: pd.DataFrame, current: pd.DataFrame) -> list[str]:
+    """Common columns without points in time, which always move on."""
+    return [
+        name
+        for name in reference.columns
+        if name in current.columns and not pd.api.types.is_datetime64_any_dtype(reference[name])
+    ]
+
+
+def _is_number(series: "pd.Series[Any]") -> bool:
+    types = pd.api.types
+    return types.is_numeric_dtype(series) and not types.is_bool_dtype(series)
+
+
+def _encode(
+    reference: "pd.Series[Any]", current: "pd.Series[Any]"
+) -> tuple[Kind, tuple[str, ...], Array]:
+    telling = current if reference.isna().all() else reference
+    if telling.isna().all() or _is_number(telling):
+        values = np.concatenate([_numbers(reference), _numbers(current)])
+        values[~np.isfinite(values)] = np.nan
+        return "numeric", (), values
+    words = np.concatenate([_words(reference), _words(current)])
+    codes, levels = pd.factorize(words, sort=False)
+    values = np.where(codes < 0, np.nan, codes)
+    return "category", tuple(short(str(level)) for level in levels), values
+
+
+def _numbers(series: "pd.Series[Any]") -> Array:
+    """Numbers as floats; what cannot be read as a number counts as missing."""
+    read = pd.to_numeric(series, errors="coerce")
+    return read.to_numpy(dtype=np.float64, na_value=np.nan).copy()
+
+
+def _words(series: "pd.Series[Any]") -> NDArray[np.object_]:
+    """Levels as text, 1.0 and 1 being the same level; missing stays None."""
+    words = series.map(_word, na_action="ignore").astype(object)
+    return np.asarray(words.where(words.notna(), None), dtype=np.object_)
+
+
+def _word(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _copies_are_copies(table: Table) -> bool:
+    """Whether two rows that agree in everything can hardly agree by chance.
+
+    Judged by the numeric columns, as if independent: under .01 chance twins per row.
+    """
+    twins = float(len(table.values))
+    for column, kind in enumerate(table.kinds):
+        if kind == "numeric":
+            _, counts = np.unique(table.values[:, column], return_counts=True)
+            twins *= float(((counts / counts.sum()) ** 2).sum())
+    return twins <= 0.01
