@@ -205,7 +205,7 @@ def _check_statement(state: ORMExecuteState) -> None:
     if isinstance(session, _GuardedSession) and (
         state.is_insert or state.is_update or state.is_delete
     ):
-        session.check(cast(UpdateBase, state.statement).table)
+        session.check(cast(SqlTable, cast(UpdateBase, state.statement).table))
 
 
 @contextmanager
