@@ -1,0 +1,69 @@
+"""Structured logs: one JSON object a line, to the terminal and to `NAME.log`."""
+
+import logging
+import logging.handlers
+import sys
+from typing import Any
+
+import structlog
+
+from core.settings import Settings
+
+_SHARED: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.stdlib.ExtraAdder(),
+]
+
+
+def start(name: str, settings: Settings) -> None:
+    """Send every log record of this process to the terminal and to `{logs}/{name}.log`.
+
+    A log folder that cannot be written leaves the terminal, and a line that says so.
+    """
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=_SHARED,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            _process(name),
+            structlog.processors.JSONRenderer(default=str),
+        ],
+    )
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    problem = ""
+    try:
+        settings.logs.mkdir(parents=True, exist_ok=True)
+        handlers.append(
+            logging.handlers.RotatingFileHandler(
+                settings.logs / f"{name}.log", maxBytes=20_000_000, backupCount=5, delay=True
+            )
+        )
+    except OSError as error:
+        problem = f"no log file: {error}"
+    for handler in handlers:
+        handler.setFormatter(formatter)
+    logging.basicConfig(level=settings.log_level, handlers=handlers, force=True)
+    for chatty in ("httpx", "httpcore", "apscheduler", "alembic", "matplotlib", "urllib3"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_SHARED,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    if problem:
+        logging.getLogger("logs").warning(problem)
+
+
+def _process(name: str) -> Any:  # noqa: ANN401 (a structlog processor)
+    def add(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+        return {"process": name, **event}
+
+    return add
