@@ -1,0 +1,49 @@
+.PHONY: help install run demo test check unit browser lock clean
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+
+help: ## say what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+install: .venv/.ready ## prepare .venv with what the product needs
+
+.venv/.ready: requirements.txt pyproject.toml ops/install.sh
+	@sh ops/install.sh requirements.txt
+	@touch $@
+
+.venv/.ready-dev: requirements.txt requirements-dev.txt pyproject.toml ops/install.sh
+	@sh ops/install.sh requirements.txt requirements-dev.txt
+	@touch $@ .venv/.ready
+
+run: install ## start everything and stay in the foreground (Ctrl-C ends it)
+	@exec $(BIN)/pilothouse up --with-parent
+
+demo: install ## the product with simulated clients and an incident, five minutes
+	@exec $(BIN)/pilothouse demo
+
+test: .venv/.ready-dev ## everything: lint, types, contracts, unit, API, page and browser tests
+	@sh ops/browser.sh
+	@$(MAKE) --no-print-directory check unit browser
+
+check: .venv/.ready-dev ## lint, types and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: .venv/.ready-dev ## all tests without a browser, with coverage
+	rm -f .coverage .coverage.*
+	$(PYTEST) -q -n 2 --dist loadgroup -m "not browser" --cov --cov-report=
+	-$(BIN)/coverage combine -q
+	$(BIN)/coverage report --skip-covered --skip-empty --fail-under=85
+
+browser: .venv/.ready-dev ## the whole loop in a real browser; screenshots in artifacts/
+	$(PYTEST) -q -n 0 -m browser
+
+lock: .venv/.ready-dev ## resolve requirements.in and requirements-dev.in anew
+	$(BIN)/uv pip compile -q requirements.in -o requirements.txt --no-annotate --no-header
+	$(BIN)/uv pip compile -q requirements-dev.in -o requirements-dev.txt --no-annotate --no-header
+
+clean: ## remove caches and the environment; the data folder stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* artifacts
