@@ -1,0 +1,1 @@
+"""From data to a candidate, and the judgement whether it may serve."""
