@@ -1,0 +1,1 @@
+"""Two versions share real traffic until the difference is known."""

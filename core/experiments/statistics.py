@@ -1,0 +1,222 @@
+"""The verdict of an experiment, which holds however often somebody looks."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from core.errors import InvalidInputError
+from core.statistics import sequential
+from core.statistics.intervals import Estimate, normal_quantile, srm_p
+
+Outcome = Literal["won", "lost", "equivalent", "inconclusive", "invalid"]
+
+SRM_ALPHA = 0.001
+"""Below this p the traffic was not split as asked, and no other figure can be trusted."""
+
+FEWEST = 50
+"""Observations per arm below which the normal approximation is not used to decide."""
+
+
+@dataclass(frozen=True)
+class ArmCounts:
+    """One arm: the traffic `weight` asked for, `n` outcomes seen, `successes` among them."""
+
+    name: str
+    weight: float
+    n: int
+    successes: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the second arm did against the first.
+
+    `interval` is the difference in success rate, valid at every look of its kind. `planned_look`
+    says whether a planned look or a confidence sequence made it.
+    """
+
+    result: Outcome
+    difference: float
+    interval: Estimate
+    p_value: float
+    srm_p: float
+    more_needed: int | None
+    planned_look: bool
+    method: str
+    sentence: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+def judge(
+    arms: tuple[ArmCounts, ArmCounts],
+    *,
+    planned_n: int,
+    alpha: float = 0.05,
+    minimum_effect: float = 0.01,
+    looks: Sequence[int] | None = None,
+) -> Verdict:
+    """Judge the second arm (the challenger) against the first.
+
+    `planned_n`: outcomes of both arms at the end of the plan. `looks`: total outcomes at each
+    planned look so far. Where the last of them is now, Lan-DeMets O'Brien-Fleming boundaries
+    decide; between planned looks an asymptotic confidence sequence is shown and nothing decided.
+    Without a plan (None) the confidence sequence decides, at any time.
+    Raises: InvalidInputError (impossible counts, settings out of range, looks not rising).
+
+    >>> arms = (ArmCounts("a", 1, 5000, 4500), ArmCounts("b", 1, 5000, 4650))
+    >>> judge(arms, planned_n=10_000, looks=[5_000, 10_000]).result
+    'won'
+    """
+    _check(arms, planned_n, alpha, minimum_effect)
+    n = sum(arm.n for arm in arms)
+    split_p = srm_p([arm.n for arm in arms], [arm.weight for arm in arms])
+    at_look = bool(looks) and looks is not None and looks[-1] == n
+    difference, error = _difference(arms)
+    z = difference / error
+    if looks is not None and at_look:
+        fractions = _fractions(looks, planned_n)
+        width = sequential.obrien_fleming(fractions, alpha=alpha)[-1]
+        p_value = _planned_p(abs(z), fractions)
+    else:
+        total = max(1, n)
+        width = sequential.confidence_sequence_factor(total, alpha=alpha, planned_n=planned_n)
+        p_value = sequential.always_valid_p(z, total, alpha=alpha, planned_n=planned_n)
+    low, high = max(-1.0, difference - width * error), min(1.0, difference + width * error)
+    interval = Estimate(difference, low, high, 1 - alpha, n)
+    ready = (at_look or looks is None) and min(arm.n for arm in arms) >= FEWEST
+    result = _outcome(interval, minimum_effect, ready=ready, split_p=split_p)
+    more = None
+    if result == "inconclusive":
+        more = _more_needed(arms, planned_n, minimum_effect, alpha)
+    return Verdict(
+        result=result,
+        difference=difference,
+        interval=interval,
+        p_value=p_value,
+        srm_p=split_p,
+        more_needed=more,
+        planned_look=at_look,
+        method="Lan-DeMets O'Brien-Fleming" if at_look else "asymptotic confidence sequence",
+        sentence=_sentence(arms, result, interval, minimum_effect, split_p, more),
+    )
+
+
+def sample_size(
+    baseline: float,
+    minimum_effect: float,
+    *,
+    alpha: float = 0.05,
+    power: float = 0.8,
+    share: float = 0.5,
+) -> int:
+    """Outcomes of both arms together that find `minimum_effect` over `baseline` with `power`.
+
+    Two-sided test of two proportions, unpooled variance; `share` of the traffic goes to the
+    challenger. A negative effect plans for a loss. Raises: InvalidInputError (out of range).
+
+    >>> sample_size(0.90, 0.02)
+    6421
+    """
+    rates_fit = 0 < baseline < 1 and 0 < baseline + minimum_effect < 1 and minimum_effect != 0
+    if not rates_fit:
+        raise InvalidInputError("Baseline and baseline plus effect must lie between 0 and 1.")
+    if not (0 < alpha < 1 and 0.5 < power < 1 and 0 < share < 1):
+        raise InvalidInputError("Alpha, power (above .5) and share must lie between 0 and 1.")
+    improved = baseline + minimum_effect
+    z = normal_quantile(1 - alpha) + normal_quantile(2 * power - 1)
+    variance = baseline * (1 - baseline) / (1 - share) + improved * (1 - improved) / share
+    return math.ceil(z * z * variance / minimum_effect**2)
+
+
+def _check(
+    arms: tuple[ArmCounts, ArmCounts], planned_n: int, alpha: float, minimum_effect: float
+) -> None:
+    if len(arms) != 2 or any(not 0 <= arm.successes <= arm.n for arm in arms):
+        raise InvalidInputError("An experiment has two arms, each with successes among its n.")
+    if planned_n <= 0 or not 0 < alpha < 1 or not 0 < minimum_effect < 1:
+        raise InvalidInputError(
+            "The planned number must be positive, alpha and the minimum effect within 0 to 1."
+        )
+
+
+def _difference(arms: tuple[ArmCounts, ArmCounts]) -> tuple[float, float]:
+    """Difference of the observed rates, and its standard error.
+
+    The error uses one success and one failure more per arm, so that it is never zero
+    (Agresti, Caffo 2000, Am Stat 54:280).
+    """
+    rates = [arm.successes / arm.n if arm.n else 0.0 for arm in arms]
+    smooth = [(arm.successes + 1) / (arm.n + 2) for arm in arms]
+    variance = sum(p * (1 - p) / max(1, arm.n) for p, arm in zip(smooth, arms, strict=True))
+    return rates[1] - rates[0], math.sqrt(variance)
+
+
+def _fractions(looks: Sequence[int], planned_n: int) -> list[float]:
+    """Information fractions; one last look may lie beyond the plan and then spends the rest."""
+    if any(look <= 0 for look in looks) or any(look >= planned_n for look in looks[:-1]):
+        raise InvalidInputError("Looks come after the first and before the last planned outcome.")
+    return [min(1.0, look / planned_n) for look in looks]
+
+
+def _planned_p(z: float, fractions: Sequence[float]) -> float:
+    """Smallest alpha whose boundary at the present look `z` would reach."""
+    low, high = 1e-9, 1 - 1e-9
+    for _ in range(14):
+        middle = math.sqrt(low * high)
+        if sequential.obrien_fleming(fractions, alpha=middle)[-1] <= z:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _outcome(interval: Estimate, minimum_effect: float, *, ready: bool, split_p: float) -> Outcome:
+    if split_p < SRM_ALPHA:
+        return "invalid"
+    if not ready:
+        return "inconclusive"
+    if -minimum_effect < interval.low and interval.high < minimum_effect:
+        return "equivalent"
+    if interval.low > 0:
+        return "won"
+    return "lost" if interval.high < 0 else "inconclusive"
+
+
+def _more_needed(
+    arms: tuple[ArmCounts, ArmCounts], planned_n: int, minimum_effect: float, alpha: float
+) -> int:
+    """What the plan still lacks; after it, what the minimum effect needs at the rates seen."""
+    n = sum(arm.n for arm in arms)
+    if n < planned_n:
+        return planned_n - n
+    pooled = (sum(arm.successes for arm in arms) + 1) / (n + 2)
+    baseline = min(max(pooled, 1e-3), 1 - minimum_effect - 1e-3)
+    share = arms[1].weight / (arms[0].weight + arms[1].weight)
+    return max(1, sample_size(baseline, minimum_effect, alpha=alpha, share=share) - n)
+
+
+def _sentence(
+    arms: tuple[ArmCounts, ArmCounts],
+    result: Outcome,
+    interval: Estimate,
+    minimum_effect: float,
+    split_p: float,
+    more: int | None,
+) -> str:
+    first, second = arms[0].name, arms[1].name
+    if result == "invalid":
+        return (
+            f"Traffic was not split as asked ({arms[0].n:,} to {arms[1].n:,}, p = {split_p:.2g});"
+            " find the cause before reading any result."
+        )
+    words = {
+        "won": f"{second} is better than {first} by {interval}.",
+        "lost": f"{second} is worse than {first}: {interval}.",
+        "equivalent": f"{first} and {second} differ by less than {minimum_effect:.1%}: {interval}.",
+        "inconclusive": f"Not decided yet: {interval}; {more or 0:,} more outcomes needed.",
+    }
+    return words[result]
