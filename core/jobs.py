@@ -59,13 +59,17 @@ def enqueue(
     return job
 
 
-def claim(db: Database, owner: str, *, lease: timedelta) -> Claim | None:
-    """Take the oldest job that waits or whose worker fell silent; None when there is none."""
+def claim(db: Database, owner: str, *, lease: timedelta, only: str | None = None) -> Claim | None:
+    """Take the oldest job that waits or whose worker fell silent; None when there is none.
+
+    `only` names the one job to take.
+    """
     now = db.clock()
+    wanted = [_claimable(now)] + ([Job.id == only] if only else [])
     with db.keep() as session:
         job = session.scalars(
             select(Job)
-            .where(_claimable(now))
+            .where(*wanted)
             .order_by(Job.run_after)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -149,6 +153,14 @@ def retry(db: Database, claim: Claim, *, error: str, delay: timedelta) -> bool:
             return False
         job.state, job.run_after = "queued", db.clock() + delay
         return True
+
+
+def release(db: Database, claim: Claim) -> None:
+    """Give the job back unharmed: its worker has to go. The attempt does not count."""
+    with db.keep() as session:
+        if job := _held(session, claim):
+            job.state, job.run_after = "queued", db.clock()
+            job.attempts = max(0, job.attempts - 1)
 
 
 def request_cancel(session: Session, job_id: str, *, now: datetime) -> None:

@@ -1,0 +1,56 @@
+"""One job in a process of its own: ``python -m core.automation.child JOB_ID FENCE``.
+
+The parent keeps the claim alive and kills this process when the claim is lost or cancelled; this
+process writes only through transactions that check the fence.
+"""
+
+import logging
+import subprocess
+import sys
+
+from core import jobs, logs
+from core.automation.runners import RUNNERS
+from core.errors import PilothouseError
+from core.jobs import Claim
+from core.panel import Panel, build
+from core.settings import ROOT, Settings
+
+log = logging.getLogger("child")
+
+
+def start(claim: Claim) -> "subprocess.Popen[bytes]":
+    """Start the child process for a claim, in a process group of its own."""
+    return subprocess.Popen(  # noqa: S603 (our own interpreter and module)
+        [sys.executable, "-m", "core.automation.child", claim.job_id, str(claim.fence)],
+        cwd=ROOT,
+        start_new_session=True,
+    )
+
+
+def main(job_id: str, fence: str) -> int:
+    """Carry out the claimed job; the exit code is 0 when it succeeded, 1 when it was recorded."""
+    settings = Settings()
+    panel = build(settings)
+    with panel.db.read() as session:
+        job = jobs.get(session, job_id)
+    logs.start(job.kind, settings)
+    claim = Claim(job.id, job.kind, dict(job.payload), int(fence))
+    try:
+        result = RUNNERS[job.kind].work(panel, claim)
+    except PilothouseError as error:
+        give_up(panel, claim, str(error))
+        return 1
+    jobs.finish(panel.db, claim, "succeeded", result=result)
+    return 0
+
+
+def give_up(panel: Panel, claim: Claim, why: str) -> None:
+    """Record why a job failed for good, on the job and on what it was about."""
+    log.error("job %s (%s) failed: %s", claim.job_id, claim.kind, why)
+    jobs.say(panel.db, claim.job_id, why)
+    RUNNERS[claim.kind].on_failure(panel, claim, why)
+    jobs.finish(panel.db, claim, "failed", error=why)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:3]))

@@ -1,0 +1,118 @@
+"""What each kind of job does: the one place that ties the features together.
+
+A monitor tells of an alarm, the next job asks the agent, the approved action asks for a run, the
+finished run asks whether to release: each step is a job, so a crash between two loses nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core import actions, jobs, recommendations, releases, runs
+from core.access import system
+from core.agent.investigate import investigate
+from core.jobs import Claim
+from core.monitoring import check
+from core.panel import Panel
+
+Result = Mapping[str, Any]
+
+
+def _nothing(_panel: Panel, _claim: Claim, _why: str) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Runner:
+    """How a kind of job is carried out, and what a failure or a cancellation leaves behind."""
+
+    work: Callable[[Panel, Claim], Result]
+    in_child: bool = False  # a process of its own: heavy libraries, killed on cancel
+    on_failure: Callable[[Panel, Claim, str], None] = _nothing
+    on_cancel: Callable[[Panel, Claim, str], None] = _nothing
+
+
+def train(panel: Panel, claim: Claim) -> Result:
+    """Train, register, and ask whether the new version should serve."""
+    from core.adapters.mlflow_store import MlflowStore
+    from core.training.run import carry_out
+
+    run_id = claim.payload["run_id"]
+    version = carry_out(panel.settings, panel.db, claim, run_id, MlflowStore(panel.settings))
+    with panel.db.keep() as session:
+        payload = {"run_id": run_id}
+        jobs.enqueue(
+            session, "propose_promotion", payload, now=panel.clock(), key=f"promotion:{run_id}"
+        )
+    return {"version": version}
+
+
+def _train_failed(panel: Panel, claim: Claim, why: str) -> None:
+    runs.fail(panel.db, claim, claim.payload["run_id"], why)
+
+
+def _train_cancelled(panel: Panel, claim: Claim, _why: str) -> None:
+    runs.cancelled(panel.db, claim, claim.payload["run_id"])
+
+
+def propose_promotion(panel: Panel, claim: Claim) -> Result:
+    """Propose to release what a run produced, if the gate lets it and something serves already."""
+    with panel.db.read() as session:
+        run = runs.get(session, claim.payload["run_id"])
+        serving = releases.find_current(session, run.model)
+    if run.version is None or serving is None:
+        return {"proposed": None}
+    proposed = recommendations.propose_promotion(
+        panel.db, panel.settings, system("agent"), model=run.model, version=run.version
+    )
+    return {"proposed": proposed.id if proposed else None}
+
+
+def monitor(panel: Panel, claim: Claim) -> Result:
+    """Check the newest window of a model; on an alarm, ask the agent."""
+    checked = check.check(panel.db, panel.settings, claim.payload["model"])
+    if checked.incident is not None and checked.needs_answer:
+        with panel.db.keep() as session:
+            jobs.enqueue(
+                session,
+                "investigate",
+                {"model": checked.incident.model, "incident_id": checked.incident.id},
+                now=panel.clock(),
+                key=f"investigate:{checked.incident.id}:{checked.reports[0].id}",
+            )
+    return {"reports": [report.sentence for report in checked.reports]}
+
+
+def ask_agent(panel: Panel, claim: Claim) -> Result:
+    """Investigate an incident and leave a recommendation, if there is something to recommend."""
+    from core.adapters.langchain_advisor import LangChainAdvisor
+
+    recommendation = investigate(
+        panel.db,
+        panel.settings,
+        claim.payload["model"],
+        incident_id=claim.payload.get("incident_id"),
+        advisor=LangChainAdvisor(panel.settings),
+    )
+    return {"recommendation": recommendation.id if recommendation else None}
+
+
+def execute(panel: Panel, claim: Claim) -> Result:
+    """Carry out an approved action, once."""
+    action = actions.execute(panel.db, panel.settings, claim, claim.payload["action_id"])
+    return {"state": action.state, "after": action.after}
+
+
+def evidently_report(panel: Panel, claim: Claim) -> Result:
+    """Render Evidently's full report for one monitor report."""
+    return {"path": str(check.full_report(panel.db, panel.settings, claim.payload["report_id"]))}
+
+
+RUNNERS: dict[str, Runner] = {
+    "train": Runner(train, in_child=True, on_failure=_train_failed, on_cancel=_train_cancelled),
+    "propose_promotion": Runner(propose_promotion),
+    "monitor": Runner(monitor),
+    "investigate": Runner(ask_agent),
+    "execute": Runner(execute),
+    "evidently_report": Runner(evidently_report, in_child=True),
+}

@@ -1,0 +1,105 @@
+"""What the commands share: the application, the actor, printing."""
+
+import getpass
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import typer
+
+from core import specs, users
+from core.access import Actor, local
+from core.errors import PilothouseError, UnauthenticatedError
+from core.panel import Panel, build
+from core.settings import Settings
+
+app = typer.Typer(
+    name="pilothouse",
+    help="The control room for machine-learning models in production.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def panel() -> Panel:
+    """Return the application as the settings describe it."""
+    return build(read_settings())
+
+
+def read_settings() -> Settings:
+    """Read the settings; a bad one is one clear line.
+
+    Raises: PilothouseError.
+    """
+    try:
+        return Settings()
+    except ValueError as error:
+        raise PilothouseError(f"a setting is not usable: {_first_problem(error)}") from error
+
+
+def _first_problem(error: ValueError) -> str:
+    problems = getattr(error, "errors", list)()
+    if not problems:
+        return str(error).splitlines()[0]
+    where = ".".join(str(part) for part in problems[0]["loc"])
+    return f"{where}: {problems[0]['msg']}"
+
+
+def actor(panel: Panel) -> Actor:
+    """Return who gives the command: the person of `pilothouse login`, else the operating system's.
+
+    Raises: UnauthenticatedError (the kept sign-in has ended).
+    """
+    kept = token_path(panel)
+    if not kept.exists():
+        return local(getpass.getuser())
+    if person := users.by_session(panel.db, kept.read_text().strip()):
+        return person
+    raise UnauthenticatedError("your sign-in has ended: `pilothouse login` again, or `logout`")
+
+
+def token_path(panel: Panel) -> Any:  # noqa: ANN401 (a path)
+    """Return where `pilothouse login` keeps this operating-system user's token."""
+    return panel.settings.folder("logins") / getpass.getuser()
+
+
+def model_name(panel: Panel, model: str) -> str:
+    """Return the canonical name of a model that has a spec. Raises: NotFoundError."""
+    with panel.db.read() as session:
+        return specs.active(session, specs.canonical(model)).name
+
+
+def say(text: str = "") -> None:
+    """Print one line at once."""
+    print(text, flush=True)
+
+
+def stamped(panel: Panel, text: str) -> None:
+    """Print one line with the time in front."""
+    say(f"{panel.clock():%H:%M:%S}  {text}")
+
+
+def print_json(content: object) -> None:
+    """Print for a script."""
+    say(json.dumps(content, indent=2, default=_plain))
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print aligned columns; nothing but a hint when there are no rows."""
+    lines = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(line[i]) for line in [list(head), *lines]) for i in range(len(head))]
+    for line in [list(head), *lines]:
+        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def fail(message: str) -> None:
+    """Print one line to standard error and leave with exit code 1."""
+    print(f"pilothouse: {message}", file=sys.stderr, flush=True)
+    sys.exit(1)

@@ -1,0 +1,195 @@
+"""Starting the product: everything at once, or one process of it."""
+
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import typer
+
+from core import logs
+from core.cli.base import app, panel, read_settings, say
+from core.errors import InvalidInputError, PilothouseError
+from core.settings import ROOT, Settings
+
+_PR_SET_PDEATHSIG = 1
+
+
+@app.command()
+def up(
+    with_parent: Annotated[bool, typer.Option(help="End when the calling process ends.")] = False,
+) -> None:
+    """Set up what is missing, then run everything until Ctrl-C or SIGTERM."""
+    from core.cli.setup import set_up
+
+    if with_parent:
+        end_with_parent()
+    settings = read_settings()
+    _check_ports(settings)
+    set_up(panel())
+    say(f"Starting. The panel will be at {settings.panel_address} in a few seconds.")
+    os.chdir(ROOT)
+    os.execve(_beside("supervisord"), ["supervisord", "-n", "-c", str(_config())], _env(settings))
+
+
+def _config() -> Path:
+    return ROOT / "ops" / "supervisord.conf"
+
+
+def _beside(program: str) -> str:
+    return str(Path(sys.executable).parent / program)
+
+
+def _env(settings: Settings) -> dict[str, str]:
+    return {
+        **os.environ,  # noqa: TID251 (handed on to the children as it is)
+        "PILOTHOUSE_RUN_DIR": str(settings.folder("run")),
+        "PILOTHOUSE_BIN": _beside("pilothouse"),
+    }
+
+
+def _check_ports(settings: Settings) -> None:
+    import socket
+
+    for name in ("api", "panel", "mlflow"):
+        port = getattr(settings, f"{name}_port")
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((settings.host, port))
+            except OSError as error:
+                raise PilothouseError(
+                    f"port {port} is taken; stop what uses it or set PILOTHOUSE_{name.upper()}_PORT"
+                ) from error
+
+
+def end_with_parent() -> None:
+    """Ask Linux for SIGTERM when the parent process dies, by whatever signal."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+@app.command()
+def serve(
+    process: Annotated[str, typer.Argument(help="api, panel, worker, shipper or mlflow")],
+) -> None:
+    """Run one process of the product until SIGTERM."""
+    serving = {
+        "api": _api,
+        "panel": _panel,
+        "worker": _worker,
+        "shipper": _shipper,
+        "mlflow": _mlflow,
+    }
+    if process not in serving:
+        raise InvalidInputError(f"there is no process {process}; one of {', '.join(serving)}")
+    end_with_parent()
+    serving[process](read_settings())
+
+
+def _api(settings: Settings) -> None:
+    _become(
+        ["uvicorn", "api.main:create", "--factory", "--host", settings.host]
+        + ["--port", str(settings.api_port), "--no-access-log", "--loop", "uvloop"]
+        + ["--http", "httptools", "--timeout-graceful-shutdown", "20", "--no-server-header"]
+    )
+
+
+def _panel(settings: Settings) -> None:
+    _become(
+        ["streamlit", "run", "app/main.py", "--server.headless", "true"]
+        + ["--server.address", settings.host, "--server.port", str(settings.panel_port)]
+    )
+
+
+def _become(module: list[str]) -> None:
+    os.chdir(ROOT)
+    os.execv(sys.executable, [sys.executable, "-m", *module])
+
+
+def _worker(settings: Settings) -> None:
+    from core import worker
+
+    logs.start("worker", settings)
+    worker.run(panel(), _stop_on_signal())
+
+
+def _shipper(settings: Settings) -> None:
+    from core.serving import shipper
+
+    logs.start("shipper", settings)
+    built = panel()
+    shipper.run(built.db, built.settings, _stop_on_signal())
+
+
+def _stop_on_signal() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _mlflow(settings: Settings) -> None:
+    """Run MLflow's server, its lines as JSON like everybody's; an outside server needs none."""
+    logs.start("mlflow", settings)
+    log = logging.getLogger("mlflow")
+    stop = _stop_on_signal()
+    if settings.tracking_uri.startswith("http"):
+        log.info("runs are kept by the MLflow server that is set; none is started here")
+        stop.wait()
+        return
+    server = subprocess.Popen(  # noqa: S603 (our own interpreter and fixed arguments)
+        [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+        + ["--host", settings.host, "--port", str(settings.mlflow_port)]
+        + ["--backend-store-uri", settings.tracking_uri]
+        + ["--artifacts-destination", str(settings.folder("mlartifacts"))],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},  # noqa: TID251
+        start_new_session=True,
+    )
+    relay = threading.Thread(target=_relay, args=(server, log), daemon=True)
+    relay.start()
+    while server.poll() is None and not stop.wait(0.5):
+        pass
+    if server.poll() is None:
+        os.killpg(server.pid, signal.SIGTERM)
+    sys.exit(server.wait(25) if not stop.is_set() else 0)
+
+
+def _relay(server: "subprocess.Popen[str]", log: logging.Logger) -> None:
+    for line in server.stdout or ():
+        log.info(line.rstrip())
+
+
+@app.command()
+def ready() -> None:
+    """Wait until panel and api answer, then print where to go."""
+    settings = read_settings()
+    api = f"http://{settings.host}:{settings.api_port}"
+    for what, url in (
+        ("panel", f"http://{settings.host}:{settings.panel_port}/_stcore/health"),
+        ("api", f"{api}/health/ready"),
+    ):
+        _wait_for(what, url)
+    say(f"Pilothouse is ready: panel {settings.panel_address} · REST {api}/docs")
+
+
+def _wait_for(what: str, url: str, *, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if httpx.get(url, timeout=2, trust_env=False).is_success:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.3)
+    raise PilothouseError(f"the {what} does not answer at {url}; see the logs")
