@@ -57,6 +57,8 @@ _DECISION = Permission(Role.OPERATOR)
 ACTIONS: dict[str, Permission] = {
     "action.execute": _SYSTEM,
     "action.finish": _SYSTEM,
+    "action.undo": _DECISION,
+    "agent.decide": _SYSTEM,
     "alert.test": _upkeep(Role.OPERATOR),
     "alert.fire": _SYSTEM,
     "audit.export": _upkeep(Role.OPERATOR),

@@ -1,0 +1,111 @@
+"""After a training: what the gate said about the candidate becomes a proposal, or a reason."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core import outbox
+from core.access import Actor
+from core.db import Database
+from core.errors import NotFoundError
+from core.recommendations.proposing import Basis, propose, tell_incident
+from core.tables.entities import ActionRow, ModelVersion, Recommendation
+
+
+def propose_promotion(
+    db: Database,
+    actor: Actor,
+    *,
+    model: str,
+    version: str,
+    channels: Sequence[str] = (),
+) -> Recommendation | None:
+    """Propose to release a trained candidate if its gate said so.
+
+    Where the gate refused or wants more evidence there is no proposal (None); the incident that
+    led to the training and the channels are told why.
+
+    Raises: ForbiddenError; NotFoundError (no such version).
+    """
+    with db.read() as session:
+        candidate = _version(session, model, version)
+        incident_id = _incident_of(session, candidate)
+    answer, why = candidate.gate.get("answer"), _gate_words(candidate)
+    if answer == "promote":
+        return propose(
+            db,
+            actor,
+            model=model,
+            kind="promote",
+            arguments={"version": version},
+            title=f"Release {model} {version}",
+            reasoning=f"The gate answers promote: {why}.",
+            basis=_gate_basis(candidate, incident_id),
+            channels=channels,
+        )
+    with db.command(actor, "agent.decide") as command:
+        what = f"{model} {version} is not proposed for release: {why}"
+        command.note(model=model, reason=why, version=version, gate=answer)
+        tell_incident(command, incident_id, what)
+        outbox.post(command, list(channels), what, model=model, path=f"/models?model={model}")
+    return None
+
+
+def _version(session: Session, model: str, version: str) -> ModelVersion:
+    if row := session.get(ModelVersion, (model, version)):
+        return row
+    raise NotFoundError(f"{model} has no version {version}")
+
+
+def _incident_of(session: Session, candidate: ModelVersion) -> str | None:
+    """Return the incident behind the approved retrain that trained the candidate."""
+    query = select(ActionRow).filter_by(model=candidate.model, kind="retrain")
+    for action in session.scalars(query.order_by(ActionRow.id.desc()).limit(20)):
+        if action.after.get("run_id") == candidate.run_id and action.recommendation_id:
+            return session.get_one(Recommendation, action.recommendation_id).incident_id
+    return None
+
+
+def _gate_words(candidate: ModelVersion) -> str:
+    reasons = candidate.gate.get("reasons") or ["the gate has not judged it"]
+    more = candidate.gate.get("more_rows_needed")
+    words = "; ".join(str(reason) for reason in reasons)
+    return f"{words}; {more} more labelled rows are needed" if more else words
+
+
+def _gate_basis(candidate: ModelVersion, incident_id: str | None) -> Basis:
+    gate, link = candidate.gate, f"/models?model={candidate.model}&version={candidate.version}"
+    change = gate.get("difference") or {}
+    interval = [change.get("low"), change.get("high")]
+    evidence: list[Mapping[str, Any]] = [
+        {
+            "fact": "candidate.improvement",
+            "label": "accuracy against what serves, on the same rows",
+            "value": change.get("value"),
+            "interval": interval,
+            "n": gate.get("n"),
+            "link": link,
+        }
+    ]
+    for name in ("accuracy", "f1"):
+        if name in candidate.metrics:
+            value, n = candidate.metrics[name], candidate.metrics.get("n_test")
+            fact = {"fact": f"candidate.{name}", "label": f"{name} of {candidate.version}"}
+            evidence.append({**fact, "value": value, "interval": None, "n": n, "link": link})
+    return Basis(
+        decision="promote",
+        severity="medium",
+        confidence=1 - float(gate.get("p_value") or 0),
+        evidence=evidence,
+        expected={
+            "metric": "accuracy",
+            "effect": change.get("value"),
+            "low": change.get("low"),
+            "high": change.get("high"),
+            "n": gate.get("n"),
+        },
+        reasoner="gate",
+        incident_id=incident_id,
+    )

@@ -1,0 +1,215 @@
+"""Putting a proposal into the inbox: checked, sealed, told to those who wait for it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from core import outbox, releases
+from core.access import Actor
+from core.chain import canonical
+from core.db import Command, Database
+from core.errors import InvalidInputError, NotFoundError
+from core.ids import new_id
+from core.tables.entities import Experiment, Incident, ModelVersion, Recommendation
+
+LIFETIME = timedelta(hours=24)
+SEVERITIES = ("critical", "high", "medium", "low")
+
+KINDS: dict[str, frozenset[str]] = {
+    "retrain": frozenset(),
+    "promote": frozenset({"version"}),
+    "rollback": frozenset({"to"}),
+    "start_experiment": frozenset({"experiment_id"}),
+    "stop_experiment": frozenset({"experiment_id"}),
+}
+"""What can be proposed, and the exact arguments of each."""
+
+RISKY = frozenset({"promote", "start_experiment"})
+"""Kinds that an approver decides, never the proposer alone while somebody else could."""
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Why something is proposed and by what; the defaults are those of a person's own proposal.
+
+    `evidence` holds ``{fact, label, value, interval, n, link}``, `expected`
+    ``{metric, effect, low, high, n}``. `release_seq` is the release that the proposer looked at
+    (None: the one that serves now).
+    """
+
+    decision: str = "request_approval"
+    severity: str = "low"
+    confidence: float = 1.0
+    evidence: Sequence[Mapping[str, Any]] = ()
+    expected: Mapping[str, Any] = field(default_factory=dict)
+    reasoner: str = "person"
+    fallback: str | None = None
+    fact_book_id: str | None = None
+    incident_id: str | None = None
+    release_seq: int | None = None
+
+
+OWN = Basis()
+
+
+def propose(
+    db: Database,
+    actor: Actor,
+    *,
+    model: str,
+    kind: str,
+    arguments: Mapping[str, Any],
+    title: str,
+    reasoning: str,
+    basis: Basis = OWN,
+    channels: Sequence[str] = (),
+) -> Recommendation:
+    """Put a proposal into the inbox; an older waiting one of the same model and kind gives way.
+
+    Raises: ForbiddenError; InvalidInputError (kind, arguments, severity); NotFoundError (version).
+    """
+    with db.command(actor, "recommendation.propose") as command:
+        return propose_in(
+            command,
+            model=model,
+            kind=kind,
+            arguments=arguments,
+            title=title,
+            reasoning=reasoning,
+            basis=basis,
+            channels=channels,
+        )
+
+
+def propose_in(
+    command: Command,
+    *,
+    model: str,
+    kind: str,
+    arguments: Mapping[str, Any],
+    title: str,
+    reasoning: str,
+    basis: Basis = OWN,
+    channels: Sequence[str] = (),
+) -> Recommendation:
+    """Do what `propose` does inside a command, and leave a message for each of `channels`."""
+    command.note(model=model, kind=kind, arguments=dict(arguments))
+    check_arguments(command.session, model, kind, arguments)
+    _check_basis(basis)
+    current = releases.find_current(command.session, model)
+    seen = basis.release_seq if basis.release_seq is not None else (current.seq if current else 0)
+    row = Recommendation(
+        id=new_id(command.now),
+        model=model,
+        state="proposed",
+        kind=kind,
+        arguments=_plain(arguments),
+        decision=basis.decision,
+        severity=basis.severity,
+        confidence=basis.confidence,
+        title=title,
+        reasoning=reasoning,
+        evidence=_plain(list(basis.evidence)),
+        expected=_plain(basis.expected),
+        reasoner=basis.reasoner,
+        fallback=basis.fallback,
+        fact_book_id=basis.fact_book_id,
+        incident_id=basis.incident_id,
+        release_seq=seen,
+        proposed_by=command.actor.name,
+        proposed_at=command.now,
+        expires_at=command.now + LIFETIME,
+    )
+    row.digest = seal(row)
+    _supersede(command, model, kind)
+    command.session.add(row)
+    command.session.flush()
+    command.note(recommendation=row.id, digest=row.digest, severity=row.severity)
+    tell_incident(command, row.incident_id, f"proposed: {title}")
+    announce(command, channels, row)
+    return row
+
+
+def seal(row: Recommendation) -> str:
+    """Return the digest (SHA-256) of what a proposal would do, to what, and on what evidence."""
+    sealed = {
+        "model": row.model,
+        "kind": row.kind,
+        "arguments": row.arguments,
+        "release_seq": row.release_seq,
+        "evidence": row.evidence,
+    }
+    return sha256(canonical(sealed)).hexdigest()
+
+
+def check_arguments(session: Session, model: str, kind: str, arguments: Mapping[str, Any]) -> None:
+    """Raise unless `kind` is known and `arguments` are exactly its own and name what exists.
+
+    Raises: InvalidInputError; NotFoundError.
+    """
+    if kind not in KINDS:
+        raise InvalidInputError(f"'{kind}' cannot be proposed; one of {', '.join(KINDS)} can")
+    if set(arguments) != KINDS[kind]:
+        wanted = ", ".join(sorted(KINDS[kind])) or "no arguments"
+        raise InvalidInputError(f"a proposal to {kind} takes {wanted}")
+    for name, value in arguments.items():
+        if not isinstance(value, str) or not 0 < len(value) <= 100:
+            raise InvalidInputError(f"{name} must be 1 to 100 characters")
+    version = arguments.get("version") or arguments.get("to")
+    if version and session.get(ModelVersion, (model, version)) is None:
+        raise NotFoundError(f"{model} has no version {version}")
+    experiment_id = arguments.get("experiment_id")
+    if experiment_id and session.get(Experiment, experiment_id) is None:
+        raise NotFoundError(f"there is no experiment {experiment_id}")
+
+
+def tell_incident(command: Command, incident_id: str | None, what: str) -> None:
+    """Add a line to an incident's timeline; without an incident nothing happens."""
+    incident = command.session.get(Incident, incident_id) if incident_id else None
+    if incident is not None:
+        line = {"at": command.now.isoformat(), "who": command.actor.name, "what": what}
+        incident.timeline = [*incident.timeline, line]
+
+
+def announce(command: Command, channels: Sequence[str], row: Recommendation) -> None:
+    """Leave a message about a proposal for each channel, with the way to its card."""
+    outbox.post(
+        command,
+        list(channels),
+        f"Decision needed: {row.title}",
+        model=row.model,
+        severity=row.severity,
+        text=row.reasoning,
+        path=f"/recommendation?id={row.id}",
+    )
+
+
+def _check_basis(basis: Basis) -> None:
+    if basis.severity not in SEVERITIES:
+        raise InvalidInputError(f"the severity is one of {', '.join(SEVERITIES)}")
+    if not 0 <= basis.confidence <= 1:
+        raise InvalidInputError("the confidence lies between 0 and 1")
+
+
+def _plain(content: Any) -> Any:  # noqa: ANN401
+    """Return `content` as the database will give it back, so that its digest stays the same."""
+    try:
+        return json.loads(json.dumps(content, default=str, allow_nan=False))
+    except ValueError as error:
+        raise InvalidInputError("evidence and arguments hold plain, finite values only") from error
+
+
+def _supersede(command: Command, model: str, kind: str) -> None:
+    older = select(Recommendation.id).filter_by(model=model, kind=kind, state="proposed")
+    ids = list(command.session.scalars(older.with_for_update()))
+    if ids:
+        command.session.execute(
+            update(Recommendation).where(Recommendation.id.in_(ids)).values(state="superseded")
+        )
+        command.note(supersedes=ids)
