@@ -1,0 +1,196 @@
+"""Reading the prediction log. Only the shipper writes it: see `core/serving/shipper.py`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select, tuple_
+from sqlalchemy.orm import Session, aliased
+
+from core.clock import hour_of, utc_now
+from core.errors import NotFoundError
+from core.tables.entities import ModelVersion, Release
+from core.tables.telemetry import HourlyCount, Label, Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A prediction whose truth is known."""
+
+    prediction: Prediction
+    label: Label
+
+    @property
+    def correct(self) -> bool:
+        """Whether the prediction was right."""
+        return self.prediction.label == self.label.value
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """How often labelled predictions were right, counted per outcome."""
+
+    n: int
+    correct: int
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of right answers; None without labels."""
+        return self.correct / self.n if self.n else None
+
+    @property
+    def f1(self) -> float | None:
+        """Harmonic mean of precision and recall: 2 tp / (2 tp + fp + fn); None without any.
+
+        >>> Accuracy(n=10, correct=8, tp=3, fp=1, fn=1, tn=5).f1
+        0.75
+        """
+        whole = 2 * self.tp + self.fp + self.fn
+        return 2 * self.tp / whole if whole else None
+
+
+def get(session: Session, prediction_id: str) -> Prediction:
+    """Return one answered prediction. Raises: NotFoundError."""
+    query = select(Prediction).where(Prediction.id == prediction_id, ~Prediction.is_shadow)
+    if row := session.scalars(query).first():
+        return row
+    raise NotFoundError("there is no prediction with this id")
+
+
+def window(
+    session: Session,
+    model: str,
+    version: str,
+    *,
+    after: tuple[datetime, str] | None,
+    limit: int,
+) -> list[Prediction]:
+    """Return answers of a version behind the prediction `after` = (at, id), oldest first."""
+    query = _answers(model, version=version, since=None)
+    if after is not None:
+        at, last = literal(after[0], Prediction.at.type), literal(after[1])
+        query = query.where(tuple_(Prediction.at, Prediction.id) > tuple_(at, last))
+    query = query.order_by(Prediction.at, Prediction.id).limit(limit)
+    return list(session.scalars(query))
+
+
+def recent(session: Session, model: str, limit: int) -> list[Prediction]:
+    """Return the newest answers, newest first."""
+    query = _answers(model, version=None, since=None)
+    return list(session.scalars(query.order_by(Prediction.at.desc()).limit(limit)))
+
+
+def labelled(
+    session: Session,
+    model: str,
+    *,
+    version: str | None = None,
+    since: datetime | None = None,
+    limit: int | None = None,
+    shadow: bool = False,
+) -> list[Labelled]:
+    """Return predictions with their newest label, the newest prediction first."""
+    query = _answers(model, version=version, since=since, shadow=shadow)
+    query = _with_label(query).add_columns(Label).order_by(Prediction.at.desc())
+    rows: Sequence[Any] = session.execute(query.limit(limit)).all()
+    return [Labelled(prediction, label) for prediction, label in rows]
+
+
+def accuracy(
+    session: Session,
+    model: str,
+    *,
+    version: str | None = None,
+    since: datetime | None = None,
+    positive: str | None = None,
+    shadow: bool = False,
+) -> Accuracy:
+    """Count right and wrong answers; the positive class is the newest version's unless given."""
+    wanted = positive if positive is not None else _positive(session, model)
+    query = _with_label(_answers(model, version=version, since=since, shadow=shadow))
+    counts = _confusion(session, query, wanted)
+    return Accuracy(
+        n=sum(n for *_, n in counts),
+        correct=sum(n for _, _, right, n in counts if right),
+        tp=sum(n for said, true, _, n in counts if said and true),
+        fp=sum(n for said, true, _, n in counts if said and not true),
+        fn=sum(n for said, true, _, n in counts if not said and true),
+        tn=sum(n for said, true, _, n in counts if not said and not true),
+    )
+
+
+def _confusion(
+    session: Session, query: Select[Any], positive: str
+) -> list[tuple[bool, bool, bool, int]]:
+    """Return (said positive, is positive, right, how many) per pair of answer and truth."""
+    pair = (Prediction.label, Label.value)
+    rows = session.execute(query.with_only_columns(*pair, func.count()).group_by(*pair))
+    return [(said == positive, true == positive, said == true, n) for said, true, n in rows]
+
+
+def arm_counts(session: Session, model: str, release_seq: int) -> dict[str, tuple[int, int, int]]:
+    """Return per variant of one release: predictions, labelled ones, and right ones of these."""
+    release = session.get(Release, (model, release_seq))
+    since = release.at if release else None  # the key leads with time: this bounds the read
+    ours = and_(Prediction.release_seq == release_seq, *_conditions(model, None, since))
+    all_rows = select(Prediction.variant, func.count()).where(ours).group_by(Prediction.variant)
+    grouping = (Prediction.variant, Prediction.label, Label.value)
+    query = _with_label(select(Prediction).where(ours)).with_only_columns(*grouping, func.count())
+    labels = [
+        (variant, said == true, n)
+        for variant, said, true, n in session.execute(query.group_by(*grouping))
+    ]
+    return {
+        variant: (
+            n,
+            sum(count for name, _, count in labels if name == variant),
+            sum(count for name, correct, count in labels if name == variant and correct),
+        )
+        for variant, n in session.execute(all_rows)
+    }
+
+
+def volume(
+    session: Session, model: str, hours: int, *, now: datetime | None = None
+) -> list[HourlyCount]:
+    """Return the hourly counters of the last `hours` hours, oldest first."""
+    first = hour_of(now or utc_now()) - hours + 1
+    query = select(HourlyCount).where(HourlyCount.model == model, HourlyCount.hour >= first)
+    return list(session.scalars(query.order_by(HourlyCount.hour, HourlyCount.version)))
+
+
+def _answers(
+    model: str, *, version: str | None, since: datetime | None, shadow: bool = False
+) -> Select[Any]:
+    wanted = Prediction.is_shadow if shadow else ~Prediction.is_shadow
+    return select(Prediction).where(wanted, *_conditions(model, version, since))
+
+
+def _conditions(
+    model: str, version: str | None, since: datetime | None
+) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [Prediction.model == model]
+    if version is not None:
+        conditions.append(Prediction.version == version)
+    if since is not None:
+        conditions.append(Prediction.at >= since)
+    return conditions
+
+
+def _with_label(query: Select[Any]) -> Select[Any]:
+    """Join the newest label of each prediction; a later source counts for more than an earlier."""
+    newer = aliased(Label)
+    later = or_(newer.at > Label.at, and_(newer.at == Label.at, newer.source > Label.source))
+    superseded = exists().where(newer.prediction_id == Label.prediction_id, later)
+    return query.join(Label, Label.prediction_id == Prediction.id).where(~superseded)
+
+
+def _positive(session: Session, model: str) -> str:
+    query = select(ModelVersion.signature).filter_by(model=model)
+    signature = session.scalars(query.order_by(ModelVersion.number.desc()).limit(1)).first()
+    return str((signature or {}).get("positive", ""))
