@@ -129,7 +129,7 @@ def _in_child(panel: Panel, claim: Claim, stop: threading.Event) -> None:
                 _kill(process)
                 _after_loss(panel, claim)
                 return
-    if process.returncode not in (0, 1):
+    if process.returncode not in (0, child.RECORDED):
         _try_again(panel, claim, f"its process ended with code {process.returncode}")
 
 
@@ -157,3 +157,8 @@ def _after_loss(panel: Panel, claim: Claim) -> None:
 def _try_again(panel: Panel, claim: Claim, why: str) -> None:
     if not jobs.retry(panel.db, claim, error=why, delay=timedelta(seconds=2)):
         RUNNERS[claim.kind].on_failure(panel, claim, why)
+
+
+def never() -> threading.Event:
+    """Return an event that nobody sets, for carrying out one job outside a worker."""
+    return threading.Event()

@@ -16,6 +16,7 @@ from core.panel import Panel, build
 from core.settings import ROOT, Settings
 
 log = logging.getLogger("child")
+RECORDED = 4  # the exit code of a failure that was written down here
 
 
 def start(claim: Claim) -> "subprocess.Popen[bytes]":
@@ -28,7 +29,7 @@ def start(claim: Claim) -> "subprocess.Popen[bytes]":
 
 
 def main(job_id: str, fence: str) -> int:
-    """Carry out the claimed job; the exit code is 0 when it succeeded, 1 when it was recorded."""
+    """Carry out the claimed job; the exit code is 0 when it succeeded."""
     settings = Settings()
     panel = build(settings)
     with panel.db.read() as session:
@@ -39,7 +40,7 @@ def main(job_id: str, fence: str) -> int:
         result = RUNNERS[job.kind].work(panel, claim)
     except PilothouseError as error:
         give_up(panel, claim, str(error))
-        return 1
+        return RECORDED
     jobs.finish(panel.db, claim, "succeeded", result=result)
     return 0
 

@@ -1,0 +1,240 @@
+"""Setting up and looking after an installation: init, doctor, keys, backups of nothing else."""
+
+import os
+import secrets
+import socket
+import time
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import typer
+from sqlalchemy.orm import Session
+
+from core import jobs, keys, migrations, releases, runs, specs, users, worker
+from core.access import Role, system
+from core.automation import schedule
+from core.cli.base import actor, app, panel, print_json, say, table
+from core.errors import UnavailableError
+from core.panel import Panel
+from core.tables.entities import Run
+
+FIRST_MODEL = "sms_spam"
+BOOTSTRAP = system("bootstrap")
+
+
+@app.command()
+def init() -> None:
+    """Set up what is missing: database, first admin, shipped specs, a first version."""
+    set_up(panel())
+
+
+def set_up(built: Panel) -> None:
+    """Bring an installation, new or old, to a working state; running it again changes nothing.
+
+    Raises: PilothouseError (with the step that failed).
+    """
+    migrations.upgrade(built.db)
+    _first_admin(built)
+    _apply_shipped_specs(built)
+    _first_version(built)
+
+
+def _first_admin(built: Panel) -> None:
+    with built.db.read() as session:
+        if users.all(session):
+            return
+    given = built.settings.admin_password
+    password = given.get_secret_value() if given else secrets.token_urlsafe(12)
+    name = built.settings.admin_name
+    users.create(built.db, BOOTSTRAP, name=name, role=Role.ADMIN, password=password)
+    shown = "the one in PILOTHOUSE_ADMIN_PASSWORD" if given else password
+    say(f"First admin: {name}   password: {shown}   (shown this once)")
+
+
+def _apply_shipped_specs(built: Panel) -> None:
+    """Add the shipped specs that are not there yet; an operator's edits stay."""
+    with built.db.read() as session:
+        known = {spec.name for spec in specs.all_active(session)}
+    for path in sorted(built.settings.specs_dir.glob("*.yaml")):
+        spec = specs.parse(path.read_text())
+        if spec.name not in known:
+            specs.apply(built.db, BOOTSTRAP, path.read_text())
+            say(f"Model spec {spec.name} applied.")
+        schedule.ensure(built.db, BOOTSTRAP, spec.name, "monitor", built.settings.monitor_minutes)
+
+
+def _first_version(built: Panel) -> None:
+    with built.db.read() as session:
+        if releases.find_current(session, FIRST_MODEL):
+            return
+    if str(FIRST_MODEL) not in {s.name for s in _active_specs(built)}:
+        return
+    run = _train_first(built)
+    if run.version is None:
+        say(f"The first training of {FIRST_MODEL} did not succeed: {run.error}")
+        return
+    with built.db.command(BOOTSTRAP, "release.first") as command:
+        release = releases.promote(
+            command, FIRST_MODEL, run.version, replaces=0, reason="the first version"
+        )
+        command.note(model=FIRST_MODEL, after=releases.label(release), reason=release.reason)
+    figures = run.metrics
+    say(
+        f"{FIRST_MODEL} {run.version} is trained and released: accuracy "
+        f"{figures['accuracy']:.3f}, F1 {figures['f1']:.3f} on {figures['n_test']} held-out rows."
+    )
+
+
+def _active_specs(built: Panel) -> list[specs.ModelSpec]:
+    with built.db.read() as session:
+        return specs.all_active(session)
+
+
+def _train_first(built: Panel) -> Run:
+    """Train, or wait for the worker that already does; a run that was cut off is taken up."""
+    with built.db.read() as session:
+        unfinished = [r for r in runs.history(session, FIRST_MODEL) if _is_open(r)]
+        finished = [r for r in runs.history(session, FIRST_MODEL) if r.state == "finished"]
+    if finished:
+        return finished[0]
+    run = unfinished[0] if unfinished else _request(built)
+    say(f"Training a first {FIRST_MODEL} version …")
+    owner = f"{socket.gethostname()}-init"
+    lease = timedelta(seconds=built.settings.job_lease_seconds)
+    while _is_open(run):
+        if claim := jobs.claim(built.db, owner, lease=lease, only=run.job_id):
+            worker.carry_out(built, claim, worker.never())
+        else:
+            time.sleep(0.5)
+        run = _read(built, run)
+    say_lines(built, run)
+    return run
+
+
+def _request(built: Panel) -> Run:
+    return runs.request(
+        built.db, BOOTSTRAP, FIRST_MODEL, trigger="bootstrap", reason="the first version"
+    )
+
+
+def _read(built: Panel, run: Run) -> Run:
+    with built.db.read() as session:
+        return runs.get(session, run.id)
+
+
+def _is_open(run: Run) -> bool:
+    return run.state in ("queued", "running")
+
+
+def say_lines(built: Panel, run: Run) -> None:
+    """Print what a run said about its data."""
+    with built.db.read() as session:
+        for line in jobs.lines(session, run.job_id):
+            if line.text.lower().startswith("data"):
+                say(line.text)
+
+
+keys_app = typer.Typer(help="API keys of client applications.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+
+
+@keys_app.command("create")
+def create_key(
+    name: Annotated[str, typer.Option(help="Who will use the key.")],
+    scope: Annotated[list[str], typer.Option(help="predict, feedback, read, operate or admin")],
+    days: Annotated[float | None, typer.Option(help="Days until the key expires.")] = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Make a key and print it, this once."""
+    built = panel()
+    expires_at = built.clock() + timedelta(days=days) if days else None
+    row, secret = keys.create(
+        built.db, actor(built), name=name, scopes=scope, expires_at=expires_at
+    )
+    if as_json:
+        print_json({"key": secret, "id": row.id, "scopes": row.scopes})
+    else:
+        say(f"{secret}\nIt is shown this once. Clients send it in the header X-API-Key.")
+
+
+@keys_app.command("list")
+def list_keys(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """List the keys; secrets are not kept and cannot be shown."""
+    with panel().db.read() as session:
+        rows = keys.all(session)
+    content = [
+        {
+            "id": r.id,
+            "name": r.name,
+            "scopes": r.scopes,
+            "expires": r.expires_at,
+            "revoked": r.revoked_at,
+        }
+        for r in rows
+    ]
+    if as_json:
+        print_json(content)
+    else:
+        cells = ((r.id, r.name, " ".join(r.scopes), _ended(r.revoked_at)) for r in rows)
+        table(("id", "name", "scopes", "state"), cells)
+
+
+def _ended(moment: datetime | None) -> str:
+    return f"revoked {moment:%Y-%m-%d %H:%M}" if moment else "active"
+
+
+@keys_app.command("revoke")
+def revoke_key(key_id: str) -> None:
+    """Revoke a key; clients are refused within two seconds."""
+    built = panel()
+    keys.revoke(built.db, actor(built), key_id)
+    say(f"{key_id} is revoked.")
+
+
+@app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """Say what is configured, reachable and missing; exit code 1 when something needed is not."""
+    built = panel()
+    findings = list(_findings(built))
+    if as_json:
+        print_json([{"what": what, "ok": ok, "finding": text} for what, ok, text in findings])
+    else:
+        table(("", "what", "finding"), (("ok" if ok else "!!", w, t) for w, ok, t in findings))
+    if not all(ok for _, ok, _ in findings):
+        raise typer.Exit(1)
+
+
+def _findings(built: Panel) -> list[tuple[str, bool, str]]:
+    settings = built.settings
+    findings = [_database(built)]
+    writable = os.access(settings.folder("."), os.W_OK)
+    findings.append(("data folder", writable, str(settings.root)))
+    data = settings.data_dir
+    sentence = str(data) if data else "PILOTHOUSE_DATA_DIR is not set: downloaded, else generated"
+    findings.append(("data sets", data is None or data.is_dir(), sentence))
+    reasoner = settings.openai_model if settings.openai_api_key else "rules (no OPENAI_API_KEY)"
+    findings.append(("agent", True, reasoner))
+    channels = {
+        "slack": settings.slack_webhook_url,
+        "email": settings.alert_email,
+        "webhook": settings.monitoring_webhook_url,
+    }
+    configured = [name for name, value in channels.items() if value]
+    findings.append(("channels", True, ", ".join(configured) or "none: the inbox only"))
+    return findings
+
+
+def _database(built: Panel) -> tuple[str, bool, str]:
+    try:
+        with built.db.read() as session:
+            return "database", True, _served(session)
+    except UnavailableError as error:
+        return "database", False, str(error)
+
+
+def _served(session: Session) -> str:
+    serving = []
+    for spec in specs.all_active(session):
+        release = releases.find_current(session, spec.name)
+        serving.append(f"{spec.name} {releases.label(release) if release else '(not released)'}")
+    return "; ".join(serving) or "no model spec is applied"
