@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from pydantic import SecretStr
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -11,11 +12,26 @@ from core.access import Actor
 from core.db import Command, Database
 from core.errors import NotFoundError, PilothouseError
 from core.ids import new_id
+from core.settings import Settings
 from core.tables.operational import Delivery
 
 MAX_ATTEMPTS = 8
 Sender = Callable[[Delivery], None]
 """Sends one message or raises `PilothouseError` with the reason."""
+
+
+def channels(settings: Settings) -> list[str]:
+    """Return the channels that are set up: slack, email, webhook."""
+    known = {
+        "slack": settings.slack_webhook_url,
+        "email": settings.smtp_host and (settings.alert_email_to or settings.alert_email),
+        "webhook": settings.monitoring_webhook_url,
+    }
+    return [name for name, value in known.items() if value and _given(value)]
+
+
+def _given(value: str | SecretStr) -> bool:
+    return bool(value if isinstance(value, str) else value.get_secret_value())
 
 
 def post(command: Command, channels: list[str], subject: str, **payload: Any) -> None:  # noqa: ANN401

@@ -8,6 +8,7 @@ from core.recommendations.deciding import (
     move,
     outcome,
     reject,
+    valid_until,
 )
 from core.recommendations.promotion import propose_promotion
 from core.recommendations.proposing import (
@@ -57,5 +58,6 @@ __all__ = [
     "same_person",
     "seal",
     "tell_incident",
+    "valid_until",
     "waiting",
 ]

@@ -1,6 +1,6 @@
 """Deciding: once, by a person who may, about exactly what was shown."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, select, update
@@ -15,6 +15,8 @@ from core.recommendations.proposing import RISKY, seal, tell_incident
 from core.recommendations.reading import get, same_person
 from core.tables.access import User
 from core.tables.entities import ActionRow, Recommendation
+
+GRACE = timedelta(hours=1)
 
 
 def approve(
@@ -101,6 +103,11 @@ def check_seal(row: Recommendation, digest: str) -> None:
     """Raise `ConflictError` unless `digest` seals the proposal as it stands in the database."""
     if digest != row.digest or seal(row) != row.digest:
         raise ConflictError("this is not the proposal that was shown; look at it again")
+
+
+def valid_until(row: Recommendation) -> datetime:
+    """Return how long an approval may wait for its executor: the expiry, at least an hour."""
+    return max(row.expires_at, (row.decided_at or row.proposed_at) + GRACE)
 
 
 def outcome(row: Recommendation) -> str:

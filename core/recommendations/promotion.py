@@ -1,31 +1,34 @@
 """After a training: what the gate said about the candidate becomes a proposal, or a reason."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import outbox
-from core.access import Actor
+from core.access import Actor, Kind
 from core.db import Database
 from core.errors import NotFoundError
 from core.recommendations.proposing import Basis, propose, tell_incident
+from core.settings import Settings
 from core.tables.entities import ActionRow, ModelVersion, Recommendation
 
 
 def propose_promotion(
     db: Database,
+    settings: Settings,
     actor: Actor,
     *,
     model: str,
     version: str,
-    channels: Sequence[str] = (),
+    reason: str = "",
 ) -> Recommendation | None:
-    """Propose to release a trained candidate if its gate said so.
+    """Propose to release a trained version if its gate said so.
 
-    Where the gate refused or wants more evidence there is no proposal (None); the incident that
-    led to the training and the channels are told why.
+    Where the gate refused or wants more evidence there is no proposal (None), and the incident
+    that led to the training and the channels are told why. With a `reason` it is proposed all the
+    same, and the card shows what the gate said.
 
     Raises: ForbiddenError; NotFoundError (no such version).
     """
@@ -33,24 +36,39 @@ def propose_promotion(
         candidate = _version(session, model, version)
         incident_id = _incident_of(session, candidate)
     answer, why = candidate.gate.get("answer"), _gate_words(candidate)
-    if answer == "promote":
-        return propose(
-            db,
-            actor,
-            model=model,
-            kind="promote",
-            arguments={"version": version},
-            title=f"Release {model} {version}",
-            reasoning=f"The gate answers promote: {why}.",
-            basis=_gate_basis(candidate, incident_id),
-            channels=channels,
-        )
+    if answer != "promote" and not reason.strip():
+        if actor.kind is Kind.SYSTEM:
+            _withhold(db, settings, actor, candidate, incident_id)
+        return None
+    gate = f"The gate answers {str(answer or 'nothing').replace('_', ' ')}: {why}."
+    return propose(
+        db,
+        actor,
+        model=model,
+        kind="promote",
+        arguments={"version": version},
+        title=f"Release {model} {version}",
+        reasoning=f"{reason.strip()} {gate}".strip(),
+        basis=_gate_basis(candidate, incident_id),
+        channels=outbox.channels(settings),
+    )
+
+
+def _withhold(
+    db: Database,
+    settings: Settings,
+    actor: Actor,
+    candidate: ModelVersion,
+    incident_id: str | None,
+) -> None:
+    """Tell why a trained version is not proposed."""
+    model, version, why = candidate.model, candidate.version, _gate_words(candidate)
+    what = f"{model} {version} is not proposed for release: {why}"
     with db.command(actor, "agent.decide") as command:
-        what = f"{model} {version} is not proposed for release: {why}"
-        command.note(model=model, reason=why, version=version, gate=answer)
+        command.note(model=model, reason=why, version=version, gate=candidate.gate.get("answer"))
         tell_incident(command, incident_id, what)
-        outbox.post(command, list(channels), what, model=model, path=f"/models?model={model}")
-    return None
+        path = f"/models?model={model}"
+        outbox.post(command, outbox.channels(settings), what, model=model, path=path)
 
 
 def _version(session: Session, model: str, version: str) -> ModelVersion:
@@ -96,7 +114,7 @@ def _gate_basis(candidate: ModelVersion, incident_id: str | None) -> Basis:
             evidence.append({**fact, "value": value, "interval": None, "n": n, "link": link})
     return Basis(
         decision="promote",
-        severity="medium",
+        severity="medium" if gate.get("answer") == "promote" else "high",
         confidence=1 - float(gate.get("p_value") or 0),
         evidence=evidence,
         expected={
@@ -106,6 +124,6 @@ def _gate_basis(candidate: ModelVersion, incident_id: str | None) -> Basis:
             "high": change.get("high"),
             "n": gate.get("n"),
         },
-        reasoner="gate",
+        reasoner="gate" if gate.get("answer") == "promote" else "person",
         incident_id=incident_id,
     )

@@ -260,7 +260,7 @@ class Experiment(Table):
     metric: Mapped[str]
     alpha: Mapped[float]
     minimum_effect: Mapped[float]
-    planned_n: Mapped[int]  # labelled predictions per arm
+    planned_n: Mapped[int]  # labelled predictions of both arms together
     release_seq: Mapped[int | None]
     verdict: Mapped[Json]
     author: Mapped[str]

@@ -1,0 +1,355 @@
+import threading
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import select, text
+
+from core import audit, recommendations
+from core.access import Actor, Kind, Role, local, system
+from core.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
+from core.recommendations import Basis
+from core.tables.access import User
+from core.tables.entities import ActionRow, Incident, ModelVersion, Recommendation
+from core.tables.operational import Delivery, Job
+
+AGENT = system("agent")
+
+
+def propose(db, actor=AGENT, kind="retrain", arguments=None, **more):
+    return recommendations.propose(
+        db,
+        actor,
+        model="spam",
+        kind=kind,
+        arguments=arguments or {},
+        title=f"{kind} spam",
+        reasoning="words changed",
+        **more,
+    )
+
+
+def promotion(db, actor=AGENT, version="1.0.0", **more):
+    return propose(db, actor, "promote", {"version": version}, **more)
+
+
+def approve(db, actor, row, *, solo=False, digest=None):
+    return recommendations.approve(db, actor, row.id, digest=digest or row.digest, solo=solo)
+
+
+def stored(db, row):
+    with db.read() as session:
+        return recommendations.get(session, row.id)
+
+
+def rows(db, table):
+    with db.read() as session:
+        return list(session.scalars(select(table)))
+
+
+def test_an_approval_hands_one_action_to_the_executor_and_says_so(db, ana):
+    row = propose(db)
+    approved = approve(db, ana, row)
+
+    assert (approved.state, approved.decided_by) == ("approved", "ana")
+    action, job = rows(db, ActionRow)[0], rows(db, Job)[0]
+    assert (action.idempotency_key, action.state) == (row.id, "queued")
+    assert (job.kind, job.payload) == ("execute", {"action_id": action.id})
+    with db.read() as session:
+        event = audit.tail(session)[0]
+    assert (event.action, event.detail["decision"]) == ("recommendation.decide", "approve")
+
+
+def test_the_second_of_two_deciders_reads_who_decided_and_when(db, ana, apo):
+    row = propose(db)
+    approve(db, apo, row)
+    with pytest.raises(ConflictError, match=r"decided already: approved by apo at 2030-01-01 12"):
+        recommendations.reject(db, ana, row.id, reason="no")
+    assert stored(db, row).state == "approved"
+
+
+def test_of_twenty_deciders_at_once_one_wins_and_one_action_exists(db, ana, apo, adm):
+    row, outcomes, gate = propose(db), [], threading.Barrier(20)
+
+    def decide(index):
+        actor = (ana, apo, adm)[index % 3]
+        gate.wait()
+        try:
+            if index % 2:
+                recommendations.reject(db, actor, row.id, reason="no")
+            else:
+                approve(db, actor, row)
+            outcomes.append("won")
+        except ConflictError as error:
+            outcomes.append(str(error).split(" by ")[0])
+
+    threads = [threading.Thread(target=decide, args=(index,)) for index in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    final = stored(db, row).state
+    assert sorted(outcomes) == sorted(["won"] + [f"decided already: {final}"] * 19)
+    assert len(rows(db, ActionRow)) == len(rows(db, Job)) == (final == "approved")
+
+
+def test_an_approval_of_something_else_than_was_shown_is_refused(db, ana):
+    row = propose(db)
+    with pytest.raises(ConflictError, match="not the proposal that was shown"):
+        approve(db, ana, row, digest="0" * 64)
+    assert stored(db, row).state == "proposed"
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["kind = 'promote'", "release_seq = 7", "evidence = '[1]'", 'arguments = \'{"version": "2"}\''],
+)
+def test_a_proposal_changed_behind_its_seal_cannot_be_approved(db, apo, change):
+    row = propose(db)
+    with db.engine.begin() as connection:
+        connection.execute(text(f"update recommendation set {change}"))
+    with pytest.raises(ConflictError, match="not the proposal that was shown"):
+        approve(db, apo, row)
+
+
+def test_a_proposal_about_a_release_that_no_longer_serves_is_refused(db, apo, release):
+    release("spam", "1.0.0")
+    row = propose(db)
+    release("spam", "2.0.0")
+    with pytest.raises(ConflictError, match="what serves has changed since this was proposed"):
+        approve(db, apo, row)
+
+
+def test_a_proposal_lapses_after_a_day(db, apo, clock):
+    row = propose(db)
+    assert recommendations.expire(db) == 0
+    clock.forward(hours=24)
+    with pytest.raises(ConflictError, match="lapsed at 2030-01-02 12:00:00 UTC"):
+        approve(db, apo, row)
+    assert recommendations.expire(db) == 1
+    assert stored(db, row).state == "expired"
+    with pytest.raises(ConflictError, match="decided already: lapsed"):
+        approve(db, apo, row)
+
+
+def test_a_rejection_needs_a_reason(db, ana):
+    row = propose(db)
+    with pytest.raises(InvalidInputError, match="say why"):
+        recommendations.reject(db, ana, row.id, reason="  ")
+    rejected = recommendations.reject(db, ana, row.id, reason="campaign is over")
+    assert (rejected.state, rejected.decision_reason) == ("rejected", "campaign is over")
+
+
+@pytest.mark.parametrize(
+    "actor",
+    [
+        Actor("key", Role.ADMIN, Kind.KEY),
+        local("ana"),
+        system("agent"),
+        Actor("vic", Role.VIEWER),
+    ],
+)
+def test_only_a_person_from_operator_upwards_decides(db, actor):
+    row = propose(db)
+    with pytest.raises(ForbiddenError):
+        approve(db, actor, row)
+    with pytest.raises(ForbiddenError):
+        recommendations.reject(db, actor, row.id, reason="no")
+
+
+def test_a_promotion_needs_an_approver(db, ana, apo, release):
+    release("spam", "1.0.0")
+    row = promotion(db)
+    with pytest.raises(ForbiddenError, match="needs an approver"):
+        approve(db, ana, row)
+    with pytest.raises(ForbiddenError, match="needs an approver"):
+        recommendations.reject(db, ana, row.id, reason="no")
+    assert approve(db, apo, row).state == "approved"
+
+
+@pytest.mark.parametrize("solo", [True, False])
+def test_nobody_approves_their_own_risky_proposal_while_another_could(db, apo, adm, release, solo):
+    release("spam", "1.0.0")
+    row = promotion(db, apo)
+    with pytest.raises(ForbiddenError, match=r"another person decides \(adm\)"):
+        approve(db, apo, row, solo=solo)
+    assert approve(db, adm, row).state == "approved"
+
+
+def test_a_single_approver_may_approve_alone_only_where_the_setting_says_so(db, apo, adm, release):
+    release("spam", "1.0.0")
+    row = promotion(db, apo)
+    with db.command(adm, "user.change") as command:
+        command.session.get(User, "adm").active = False
+
+    with pytest.raises(ForbiddenError, match="PILOTHOUSE_SOLO=true"):
+        approve(db, apo, row)
+    approved = approve(db, apo, row, solo=True)
+
+    assert recommendations.approved_alone(approved)
+    with db.read() as session:
+        assert audit.tail(session)[0].detail["alone"] is True
+
+
+def test_a_proposer_may_approve_their_own_retrain(db, ana):
+    approved = approve(db, ana, propose(db, ana))
+    assert not recommendations.approved_alone(approved)
+
+
+def test_a_proposal_from_the_shell_counts_as_the_persons_own(db, release, apo, adm):
+    release("spam", "1.0.0")
+    row = promotion(db, local("apo"))
+    with pytest.raises(ForbiddenError, match="another person decides"):
+        approve(db, apo, row, solo=True)
+
+
+def test_a_newer_proposal_of_the_same_kind_takes_the_place_of_the_older(db, apo, release):
+    release("spam", "1.0.0")
+    old, other, new = propose(db), promotion(db), propose(db)
+    with db.read() as session:
+        assert {row.id for row in recommendations.waiting(session)} == {other.id, new.id}
+        assert [row.id for row in recommendations.decided(session)] == [old.id]
+    with pytest.raises(ConflictError, match="replaced by a newer proposal"):
+        approve(db, apo, old)
+
+
+def test_what_waits_is_ordered_by_severity(db, release):
+    release("spam", "1.0.0")
+    low = propose(db)
+    critical = propose(
+        db, kind="promote", arguments={"version": "1.0.0"}, basis=Basis(severity="critical")
+    )
+    with db.read() as session:
+        assert [row.id for row in recommendations.waiting(session)] == [critical.id, low.id]
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "error"),
+    [
+        ("delete", {}, InvalidInputError),
+        ("retrain", {"url": "http://x"}, InvalidInputError),
+        ("promote", {}, InvalidInputError),
+        ("promote", {"version": 1}, InvalidInputError),
+        ("promote", {"version": "9.9.9"}, NotFoundError),
+        ("rollback", {"to": "9.9.9"}, NotFoundError),
+        ("start_experiment", {"experiment_id": "none"}, NotFoundError),
+    ],
+)
+def test_what_cannot_be_carried_out_cannot_be_proposed(db, kind, arguments, error):
+    with pytest.raises(error):
+        propose(db, kind=kind, arguments=arguments or {})
+    assert rows(db, Recommendation) == []
+
+
+def test_evidence_that_is_no_number_is_refused(db):
+    with pytest.raises(InvalidInputError, match="finite"):
+        propose(db, basis=Basis(evidence=[{"fact": "drift.score", "value": float("nan")}]))
+
+
+def test_a_proposal_leaves_a_message_for_each_channel_with_the_way_to_its_card(db):
+    row = propose(db, channels=["slack", "email"])
+    messages = rows(db, Delivery)
+    assert sorted(message.channel for message in messages) == ["email", "slack"]
+    assert messages[0].payload["path"] == f"/recommendation?id={row.id}"
+
+
+def test_the_difference_of_a_promotion_shows_what_serves_and_the_figures(db, release):
+    release("spam", "1.0.0")
+    release("spam", "2.0.0", release=False)
+    measure(db, "2.0.0", {"accuracy": 0.98})
+    row = promotion(db, version="2.0.0")
+    with db.read() as session:
+        shown = recommendations.difference(session, row)
+    assert shown == [
+        ("serves", "1.0.0", "2.0.0"),
+        ("accuracy on held-out rows", "unknown", "0.9800"),
+    ]
+
+
+def measure(db, version, metrics, gate=None):
+    with db.command(system("worker"), "version.register") as command:
+        row = command.session.get(ModelVersion, ("spam", version))
+        row.metrics, row.gate = metrics, gate or {}
+
+
+GATE = {
+    "answer": "promote",
+    "reasons": ["2.1 points better"],
+    "difference": {"value": 0.021, "low": 0.01, "high": 0.03},
+    "p_value": 0.01,
+    "n": 1000,
+    "more_rows_needed": None,
+}
+
+
+def told(settings):
+    return settings.model_copy(update={"slack_webhook_url": SecretStr("http://127.0.0.1:9")})
+
+
+def after_training(db, settings, release, gate, **more):
+    release("spam", "1.0.0")
+    release("spam", "2.0.0", release=False)
+    measure(db, "2.0.0", {"accuracy": 0.98, "n_test": 1000}, gate)
+    return recommendations.propose_promotion(
+        db, told(settings), system("agent"), model="spam", version="2.0.0", **more
+    )
+
+
+def test_a_candidate_that_passed_the_gate_is_proposed_with_the_gates_figures(db, settings, release):
+    row = after_training(db, settings, release, GATE)
+    assert (row.kind, row.arguments, row.reasoner) == ("promote", {"version": "2.0.0"}, "gate")
+    assert row.evidence[0]["interval"] == [0.01, 0.03]
+    assert row.expected["effect"] == 0.021
+
+
+def test_a_candidate_that_failed_the_gate_is_not_proposed_and_the_incident_says_why(
+    db, settings, ana, release, clock
+):
+    incident(db, clock)
+    cause = propose(db, basis=Basis(incident_id="i1"))
+    approve(db, ana, cause)
+    with db.command(system("executor"), "action.execute") as command:
+        command.session.scalars(select(ActionRow)).one().after = {"run_id": "run-spam-2.0.0"}
+
+    gate = {
+        **GATE,
+        "answer": "not_enough_evidence",
+        "reasons": ["0.4 points"],
+        "more_rows_needed": 90,
+    }
+    assert after_training(db, settings, release, gate) is None
+
+    said = rows(db, Incident)[0].timeline[-1]["what"]
+    assert said == (
+        "spam 2.0.0 is not proposed for release: 0.4 points; 90 more labelled rows are needed"
+    )
+    assert rows(db, Delivery)[0].subject == said
+    assert len(rows(db, Recommendation)) == 1
+
+
+def incident(db, clock):
+    with db.command(system("worker"), "incident.open") as command:
+        row = Incident(
+            id="i1",
+            model="spam",
+            version="1.0.0",
+            state="open",
+            severity="high",
+            cause="drift",
+            title="words changed",
+            timeline=[],
+            opened_at=clock(),
+        )
+        command.session.add(row)
+
+
+def test_a_person_who_says_why_may_propose_what_the_gate_refused_and_the_card_shows_both(
+    db, settings, release, ana
+):
+    gate = {**GATE, "answer": "refuse", "reasons": ["worse on slice 'short'"]}
+    assert after_training(db, settings, release, gate) is None
+    row = recommendations.propose_promotion(
+        db, settings, ana, model="spam", version="2.0.0", reason="short texts are gone."
+    )
+    assert row.reasoning == "short texts are gone. The gate answers refuse: worse on slice 'short'."
+    assert (row.severity, row.reasoner, row.proposed_by) == ("high", "person", "ana")
