@@ -85,7 +85,7 @@ ACTIONS: dict[str, Permission] = {
     "run.cancel": _all(Role.OPERATOR),
     "run.finish": _SYSTEM,
     "run.request": _all(Role.OPERATOR),
-    "schedule.change": _upkeep(Role.OPERATOR),
+    "schedule.change": Permission(Role.OPERATOR, local=True, system=True),
     "session.end": Permission(Role.VIEWER),
     "session.start": Permission(Role.VIEWER),
     "spec.apply": Permission(Role.OPERATOR, local=True, system=True),

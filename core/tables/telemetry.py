@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index
+from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.tables.base import TELEMETRY, Big, Json, LongText, Table
@@ -86,7 +86,11 @@ class MonitorReport(Table):
     """What one check of one window found."""
 
     __tablename__ = "monitor_report"
-    __table_args__ = (Index("ix_monitor_report_model", "model", "kind", "at"), TELEMETRY)
+    __table_args__ = (
+        Index("ix_monitor_report_model", "model", "kind", "at"),
+        UniqueConstraint("model", "version", "kind", "window_last_id"),  # a window counts once
+        TELEMETRY,
+    )
     id: Mapped[str] = mapped_column(primary_key=True)
     model: Mapped[str]
     version: Mapped[str]
