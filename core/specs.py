@@ -1,0 +1,421 @@
+"""Model specs: one YAML document says everything about one model; each edit is a new row."""
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from core.access import Actor, Kind, require, system
+from core.db import Command, Database
+from core.errors import InvalidInputError, NotFoundError, TooLargeError
+from core.tables.entities import ModelSpecRow
+
+MAX_CHARACTERS = 100_000
+NAME = r"^[a-z][a-z0-9_]{0,62}$"
+Task = Literal["text", "tabular"]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Word = Annotated[str, Field(min_length=1, max_length=200)]
+
+PARAMETERS: dict[str, dict[str, tuple[float, float]]] = {
+    "logistic_regression": {"C": (1e-4, 1e4)},
+    "complement_nb": {"alpha": (1e-6, 100)},
+    "random_forest": {
+        "n_estimators": (1, 500),
+        "max_depth": (1, 200),
+        "min_samples_leaf": (1, 1000),
+    },
+    "gradient_boosting": {
+        "max_iter": (1, 1000),
+        "learning_rate": (1e-3, 1),
+        "max_leaf_nodes": (2, 255),
+        "l2_regularization": (0, 1e4),
+    },
+}
+"""Candidate kind → parameter → smallest and largest value."""
+
+FOR_ONE_TASK: dict[str, Task] = {"complement_nb": "text", "gradient_boosting": "tabular"}
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Target(_Part):
+    """The column to predict. Any value but `positive` counts as `negative` where `rest` is set."""
+
+    column: Word
+    positive: Word
+    negative: Word
+    positive_above: float | None = None  # a numeric target: above this is positive
+    rest: bool = False
+
+    @model_validator(mode="after")
+    def _two_labels(self) -> Self:
+        if self.positive == self.negative:
+            raise ValueError("positive and negative must be two different labels")
+        return self
+
+
+class Feature(_Part):
+    """One input column of a tabular model."""
+
+    name: Word
+    type: Literal["numeric", "category"]
+
+
+class Input(_Part):
+    """What the model reads: one text column, or up to 500 features."""
+
+    text: Word | None = None
+    features: tuple[Feature, ...] = Field((), max_length=500)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.text is None) == (not self.features):
+            raise ValueError("give either text or features")
+        names = [feature.name for feature in self.features]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"feature {twice[0]} is named twice")
+        return self
+
+
+class Download(_Part):
+    """A zip archive on the web, the file inside it, and that file's SHA-256."""
+
+    url: Annotated[str, Field(pattern=r"^https://", max_length=500)]
+    member: Word
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Source(_Part):
+    """Where rows come from, in order of trial: a path in the data folder, the web, built in."""
+
+    path: Word | None = None
+    separator: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    quoted: bool = True
+    columns: tuple[Word, ...] | None = None  # names, where the file has no header
+    missing: tuple[str, ...] = ("",)
+    download: Download | None = None
+    builtin: Literal["messages", "breast_cancer"] | None = None
+    rows: Annotated[int, Field(ge=100, le=100_000)] = 5_000  # of generated messages
+    noun: Word = "rows"
+
+    @field_validator("path")
+    @classmethod
+    def _stays_inside(cls, path: str | None) -> str | None:
+        if path and (path.startswith(("/", "~")) or ".." in Path(path).parts):
+            raise ValueError("a path stays inside the data folder: relative, without ..")
+        return path
+
+
+class Candidate(_Part):
+    """One algorithm to try, with the parameters that differ from our defaults."""
+
+    kind: Literal["logistic_regression", "complement_nb", "random_forest", "gradient_boosting"]
+    parameters: dict[str, float | None] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _known_parameters(self) -> Self:
+        known = PARAMETERS[self.kind]
+        for name, value in self.parameters.items():
+            if name not in known:
+                raise ValueError(f"{self.kind} has no parameter {name}; it has {', '.join(known)}")
+            low, high = known[name]
+            if value is None and name != "max_depth":
+                raise ValueError(f"{name} must be a number from {low:g} to {high:g}")
+            if value is not None and not low <= value <= high:
+                raise ValueError(f"{name} must lie between {low:g} and {high:g}")
+        return self
+
+
+class Gate(_Part):
+    """When a new version may replace the one that serves."""
+
+    rule: Literal["superiority", "non_inferiority"] = "superiority"
+    required_improvement: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    margin: Share = 0.01
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    min_slice: Annotated[int, Field(ge=1)] = 300
+    floor: Share = 0.93  # of a first version
+
+
+class Monitoring(_Part):
+    """How drift is watched; `reference_rows` bounds the stored reference sample."""
+
+    min_samples: Annotated[int, Field(ge=20, le=100_000)] = 200
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
+    windows: Annotated[int, Field(ge=1, le=100)] = 3
+    reference_rows: Annotated[int, Field(ge=50, le=5_000)] = 3_000
+
+
+class Policy(_Part):
+    """What the agent may conclude; `overrides` replaces single defaults of the policy by name."""
+
+    accuracy_floor: Share = 0.93
+    overrides: dict[str, bool | float | str] = Field(default_factory=dict)
+
+
+class Validation(_Part):
+    """Below these bounds data is refused."""
+
+    min_rows: Annotated[int, Field(ge=20)] = 200
+    min_test_rows: Annotated[int, Field(ge=5)] = 40
+    min_class_share: Annotated[float, Field(ge=0, lt=0.5)] = 0.01
+    max_duplicate_share: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
+class ModelSpec(_Part):
+    """Everything about one model."""
+
+    name: Annotated[str, Field(pattern=NAME)]
+    title: Word
+    task: Task
+    target: Target
+    input: Input
+    source: Source = Source()
+    candidates: Annotated[tuple[Candidate, ...], Field(min_length=1, max_length=10)]
+    selection_metric: Literal["f1", "accuracy", "roc_auc"] = "f1"
+    test_share: Annotated[float, Field(ge=0.05, le=0.5)] = 0.2
+    folds: Annotated[int, Field(ge=2, le=10)] = 5
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+    validation: Validation = Validation()
+    gate: Gate = Gate()
+    monitoring: Monitoring = Monitoring()
+    policy: Policy = Policy()
+
+    @property
+    def positive(self) -> str:
+        """The label whose probability is logged."""
+        return self.target.positive
+
+    @property
+    def labels(self) -> list[str]:
+        """Both labels in the order of scikit-learn's `classes_`."""
+        return sorted((self.target.negative, self.target.positive))
+
+    @property
+    def columns(self) -> list[str]:
+        """The input columns, without the target."""
+        return [self.input.text] if self.input.text else [f.name for f in self.input.features]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if (self.task == "text") != (self.input.text is not None):
+            raise ValueError("a text model reads input.text, a tabular one input.features")
+        if self.target.column in self.columns:
+            raise ValueError(f"the target {self.target.column} cannot be an input too")
+        check_candidates(self.task, self.candidates)
+        return self
+
+
+def check_candidates(task: Task, candidates: tuple[Candidate, ...]) -> None:
+    """Raise ValueError where a candidate cannot learn this task, or is named twice."""
+    for candidate in candidates:
+        if FOR_ONE_TASK.get(candidate.kind, task) != task:
+            raise ValueError(f"{candidate.kind} cannot learn a {task} task")
+    if len({(c.kind, tuple(c.parameters.items())) for c in candidates}) < len(candidates):
+        raise ValueError("a candidate is named twice")
+
+
+def candidates_from(spec: ModelSpec, chosen: list[Any] | None) -> tuple[Candidate, ...]:
+    """Return the candidates of one run: the spec's, or kinds and ``{kind, parameters}`` chosen.
+
+    Raises: InvalidInputError.
+    """
+    if chosen is None:
+        return spec.candidates
+    defaults: dict[str, Candidate] = {c.kind: c for c in spec.candidates}
+    if not chosen:
+        raise InvalidInputError("A training needs at least one candidate.")
+    try:
+        parsed = tuple(
+            defaults.get(one) or Candidate.model_validate({"kind": one})
+            if isinstance(one, str)
+            else Candidate.model_validate(one)
+            for one in chosen
+        )
+        check_candidates(spec.task, parsed)
+    except ValidationError as error:
+        raise InvalidInputError(_sentence(error, "candidates")) from error
+    except ValueError as error:
+        raise InvalidInputError(f"These candidates cannot be used: {error}.") from error
+    return parsed
+
+
+def canonical(name: str) -> str:
+    """Return the one spelling of a model's name.
+
+    >>> canonical(" SMS-spam ")
+    'sms_spam'
+    """
+    return name.strip().lower().replace("-", "_").replace(" ", "_")
+
+
+@lru_cache(maxsize=128)
+def parse(text: str) -> ModelSpec:
+    """Read a spec. Raises: InvalidInputError (a sentence that names the field), TooLargeError."""
+    if len(text) > MAX_CHARACTERS:
+        raise TooLargeError(f"A spec has at most {MAX_CHARACTERS:,} characters.")
+    try:
+        content = yaml.load(text, _Loader)  # noqa: S506, a safe loader
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise InvalidInputError(f"The spec is not valid YAML: {_where(error)}.") from error
+    if not isinstance(content, dict):
+        raise InvalidInputError("A spec is a YAML mapping that starts with `name:`.")
+    if isinstance(content.get("name"), str):
+        content["name"] = canonical(content["name"])
+    try:
+        return ModelSpec.model_validate(content)
+    except ValidationError as error:
+        raise InvalidInputError(_sentence(error, "spec")) from error
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that refuses a key given twice, where YAML would keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _value in node.value]
+        twice = [str(key) for position, key in enumerate(keys) if key in keys[:position]]
+        if twice:
+            raise yaml.YAMLError(f"the field {twice[0]} is given twice")
+        return super().construct_mapping(node, deep)
+
+
+def _where(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    mark = getattr(error, "problem_mark", None)
+    words = str(getattr(error, "problem", None) or error).rstrip(".")
+    return f"{words} (line {mark.line + 1})" if mark else words
+
+
+def _sentence(error: ValidationError, what: str) -> str:
+    """Say the first problem, by the field's full name and without echoing long input."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or what
+    if first["type"] == "extra_forbidden":
+        return f"The {what} has an unknown field: {field}."
+    if first["type"] == "missing":
+        return f"The {what} lacks the field {field}."
+    return f"The {what}'s {field} cannot be used: {first['msg'].removeprefix('Value error, ')}."
+
+
+def apply(db: Database, actor: Actor, text: str) -> ModelSpec:
+    """Make `text` the model's spec: a new row, or nothing where it is the spec already.
+
+    Changing the gate or the policy of a model that exists needs `policy.change` too.
+    Raises: InvalidInputError, TooLargeError, ForbiddenError.
+    """
+    spec = parse(text)
+    with db.read() as session:
+        if _same(find_row(session, spec.name), text):
+            return spec
+    with db.command(actor, "spec.apply") as command:
+        return apply_in(command, text)
+
+
+def apply_in(command: Command, text: str) -> ModelSpec:
+    """Do what `apply` does, inside a command."""
+    spec = parse(text)
+    newest = find_row(command.session, spec.name)
+    if _same(newest, text):
+        return spec
+    command.note(model=spec.name)
+    before = parse(newest.yaml) if newest else None
+    if before and (before.gate, before.policy) != (spec.gate, spec.policy):
+        command.note(changes="gate or policy")
+        if (command.actor.kind, command.actor.name) != (Kind.SYSTEM, "bootstrap"):
+            require(command.actor, "policy.change")
+    row = _add(command, spec.name, text, newest, "active")
+    command.note(version=row.version)
+    return spec
+
+
+def archive(db: Database, actor: Actor, model: str) -> None:
+    """Take a model off every list; its history stays. Raises: NotFoundError, ForbiddenError."""
+    with db.command(actor, "spec.apply") as command:
+        newest = active_row(command.session, model)
+        command.note(model=newest.model, changes="archived")
+        _add(command, newest.model, newest.yaml, newest, "archived")
+
+
+def _add(
+    command: Command, model: str, text: str, newest: ModelSpecRow | None, state: str
+) -> ModelSpecRow:
+    row = ModelSpecRow(
+        model=model,
+        version=newest.version + 1 if newest else 1,
+        yaml=text,
+        digest=_digest(text),
+        state=state,
+        author=command.actor.name,
+        at=command.now,
+    )
+    command.session.add(row)
+    return row
+
+
+def _same(row: ModelSpecRow | None, text: str) -> bool:
+    return row is not None and row.state == "active" and row.digest == _digest(text)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256("\n".join(text.strip().splitlines()).encode()).hexdigest()
+
+
+def install(db: Database, folder: Path) -> list[ModelSpec]:
+    """Apply the specs of a folder whose model is not known yet; edits made since are kept."""
+    specs = {path: parse(path.read_text()) for path in sorted(folder.glob("*.yaml"))}
+    with db.read() as session:
+        new = [path for path, spec in specs.items() if find_row(session, spec.name) is None]
+    return [apply(db, system("bootstrap"), path.read_text()) for path in new]
+
+
+def find_row(session: Session, model: str) -> ModelSpecRow | None:
+    """Return the newest row of a model, archived or not, or None."""
+    query = select(ModelSpecRow).filter_by(model=canonical(model))
+    return session.scalars(query.order_by(ModelSpecRow.version.desc()).limit(1)).first()
+
+
+def active_row(session: Session, model: str) -> ModelSpecRow:
+    """Return the row of the spec in force. Raises: NotFoundError."""
+    row = find_row(session, model)
+    if row is None or row.state != "active":
+        raise NotFoundError(f"there is no model {canonical(model)}")
+    return row
+
+
+def active(session: Session, model: str) -> ModelSpec:
+    """Return the spec in force. Raises: NotFoundError."""
+    return parse(active_row(session, model).yaml)
+
+
+def all_active(session: Session) -> list[ModelSpec]:
+    """Return the specs in force, by name."""
+    newest = select(ModelSpecRow.model, func.max(ModelSpecRow.version).label("version"))
+    latest = newest.group_by(ModelSpecRow.model).subquery()
+    query = select(ModelSpecRow).join(
+        latest,
+        (ModelSpecRow.model == latest.c.model) & (ModelSpecRow.version == latest.c.version),
+    )
+    rows = session.scalars(query.filter_by(state="active").order_by(ModelSpecRow.model))
+    return [parse(row.yaml) for row in rows]
+
+
+def history(session: Session, model: str) -> list[ModelSpecRow]:
+    """Return every edit of a model's spec, newest first."""
+    query = select(ModelSpecRow).filter_by(model=canonical(model))
+    return list(session.scalars(query.order_by(ModelSpecRow.version.desc())))
+
+
+def at_version(session: Session, model: str, version: int) -> ModelSpec:
+    """Return the spec as edit number `version` had it. Raises: NotFoundError."""
+    row = session.get(ModelSpecRow, (canonical(model), version))
+    if row is None:
+        raise NotFoundError(f"the spec of {canonical(model)} has no edit {version}")
+    return parse(row.yaml)
