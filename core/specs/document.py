@@ -1,19 +1,13 @@
-"""Model specs: one YAML document says everything about one model; each edit is a new row."""
+"""What a model spec may say, and reading it from YAML."""
 
-import hashlib
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
-from core.access import Actor, Kind, require, system
-from core.db import Command, Database
-from core.errors import InvalidInputError, NotFoundError, TooLargeError
-from core.tables.entities import ModelSpecRow
+from core.errors import InvalidInputError, TooLargeError
 
 MAX_CHARACTERS = 100_000
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
@@ -303,119 +297,3 @@ def _sentence(error: ValidationError, what: str) -> str:
     if first["type"] == "missing":
         return f"The {what} lacks the field {field}."
     return f"The {what}'s {field} cannot be used: {first['msg'].removeprefix('Value error, ')}."
-
-
-def apply(db: Database, actor: Actor, text: str) -> ModelSpec:
-    """Make `text` the model's spec: a new row, or nothing where it is the spec already.
-
-    Changing the gate or the policy of a model that exists needs `policy.change` too.
-    Raises: InvalidInputError, TooLargeError, ForbiddenError.
-    """
-    spec = parse(text)
-    with db.read() as session:
-        if _same(find_row(session, spec.name), text):
-            return spec
-    with db.command(actor, "spec.apply") as command:
-        return apply_in(command, text)
-
-
-def apply_in(command: Command, text: str) -> ModelSpec:
-    """Do what `apply` does, inside a command."""
-    spec = parse(text)
-    newest = find_row(command.session, spec.name)
-    if _same(newest, text):
-        return spec
-    command.note(model=spec.name)
-    before = parse(newest.yaml) if newest else None
-    if before and (before.gate, before.policy) != (spec.gate, spec.policy):
-        command.note(changes="gate or policy")
-        if (command.actor.kind, command.actor.name) != (Kind.SYSTEM, "bootstrap"):
-            require(command.actor, "policy.change")
-    row = _add(command, spec.name, text, newest, "active")
-    command.note(version=row.version)
-    return spec
-
-
-def archive(db: Database, actor: Actor, model: str) -> None:
-    """Take a model off every list; its history stays. Raises: NotFoundError, ForbiddenError."""
-    with db.command(actor, "spec.apply") as command:
-        newest = active_row(command.session, model)
-        command.note(model=newest.model, changes="archived")
-        _add(command, newest.model, newest.yaml, newest, "archived")
-
-
-def _add(
-    command: Command, model: str, text: str, newest: ModelSpecRow | None, state: str
-) -> ModelSpecRow:
-    row = ModelSpecRow(
-        model=model,
-        version=newest.version + 1 if newest else 1,
-        yaml=text,
-        digest=_digest(text),
-        state=state,
-        author=command.actor.name,
-        at=command.now,
-    )
-    command.session.add(row)
-    return row
-
-
-def _same(row: ModelSpecRow | None, text: str) -> bool:
-    return row is not None and row.state == "active" and row.digest == _digest(text)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256("\n".join(text.strip().splitlines()).encode()).hexdigest()
-
-
-def install(db: Database, folder: Path) -> list[ModelSpec]:
-    """Apply the specs of a folder whose model is not known yet; edits made since are kept."""
-    specs = {path: parse(path.read_text()) for path in sorted(folder.glob("*.yaml"))}
-    with db.read() as session:
-        new = [path for path, spec in specs.items() if find_row(session, spec.name) is None]
-    return [apply(db, system("bootstrap"), path.read_text()) for path in new]
-
-
-def find_row(session: Session, model: str) -> ModelSpecRow | None:
-    """Return the newest row of a model, archived or not, or None."""
-    query = select(ModelSpecRow).filter_by(model=canonical(model))
-    return session.scalars(query.order_by(ModelSpecRow.version.desc()).limit(1)).first()
-
-
-def active_row(session: Session, model: str) -> ModelSpecRow:
-    """Return the row of the spec in force. Raises: NotFoundError."""
-    row = find_row(session, model)
-    if row is None or row.state != "active":
-        raise NotFoundError(f"there is no model {canonical(model)}")
-    return row
-
-
-def active(session: Session, model: str) -> ModelSpec:
-    """Return the spec in force. Raises: NotFoundError."""
-    return parse(active_row(session, model).yaml)
-
-
-def all_active(session: Session) -> list[ModelSpec]:
-    """Return the specs in force, by name."""
-    newest = select(ModelSpecRow.model, func.max(ModelSpecRow.version).label("version"))
-    latest = newest.group_by(ModelSpecRow.model).subquery()
-    query = select(ModelSpecRow).join(
-        latest,
-        (ModelSpecRow.model == latest.c.model) & (ModelSpecRow.version == latest.c.version),
-    )
-    rows = session.scalars(query.filter_by(state="active").order_by(ModelSpecRow.model))
-    return [parse(row.yaml) for row in rows]
-
-
-def history(session: Session, model: str) -> list[ModelSpecRow]:
-    """Return every edit of a model's spec, newest first."""
-    query = select(ModelSpecRow).filter_by(model=canonical(model))
-    return list(session.scalars(query.order_by(ModelSpecRow.version.desc())))
-
-
-def at_version(session: Session, model: str, version: int) -> ModelSpec:
-    """Return the spec as edit number `version` had it. Raises: NotFoundError."""
-    row = session.get(ModelSpecRow, (canonical(model), version))
-    if row is None:
-        raise NotFoundError(f"the spec of {canonical(model)} has no edit {version}")
-    return parse(row.yaml)
