@@ -1,4 +1,5 @@
 import os
+import shutil
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -59,39 +60,9 @@ def postgresql(tmp_path_factory):
     server.cleanup()
 
 
-@pytest.fixture
-def empty_postgresql(postgresql):
-    """The URL of a PostgreSQL database with nothing in it, dropped afterwards."""
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(postgresql, autocommit=True) as server:
-        server.execute(f"create database {name}")
-        yield postgresql.replace("/postgres?", f"/{name}?")
-        server.execute(f"drop database {name} with (force)")
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request, tmp_path):
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/pilothouse.db"
-    return request.getfixturevalue("empty_postgresql")
-
-
-@pytest.fixture
-def settings(tmp_path, database_url):
-    return Settings(
-        _env_file=None,
-        env="test",
-        home=tmp_path,
-        database_url=database_url,
-        secret_key="only-for-tests-0123456789abcdefghij",
-        data_dir=data_dir(),
-    )
-
-
-@pytest.fixture
-def db(settings, clock):
-    """A fresh database with four people in it: SQLite and PostgreSQL in turn."""
-    db = Database(settings, clock)
+def fill(url: str, home: Path) -> None:
+    """Lay the tables and four people into an empty database."""
+    db = Database(settings_for(url, home), lambda: NOON)
     Table.metadata.create_all(db.engine)
     with db.command(system("bootstrap"), "user.create") as command:
         for name, role in PEOPLE.items():
@@ -99,6 +70,80 @@ def db(settings, clock):
                 name=name, role=role, password_hash="-", active=True, created_at=command.now
             )
             command.session.add(person)
+    db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory):
+    """A folder with a filled SQLite database, copied for each test."""
+    home = tmp_path_factory.mktemp("sqlite-template")
+    fill(f"sqlite:///{home}/pilothouse.db", home)
+    return home
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql, tmp_path_factory):
+    """The name of a filled PostgreSQL database, copied for each test, and its audit head."""
+    home = tmp_path_factory.mktemp("postgresql-template")
+    name = f"template_{uuid.uuid4().hex}"
+    with psycopg.connect(postgresql, autocommit=True) as server:
+        server.execute(f"create database {name}")
+    fill(postgresql.replace("/postgres?", f"/{name}?"), home)
+    return name, home
+
+
+@pytest.fixture
+def empty_postgresql(postgresql):
+    """The URL of a PostgreSQL database with nothing in it, dropped afterwards."""
+    yield from own_database(postgresql, "template1")
+
+
+def own_database(postgresql, template):
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(postgresql, autocommit=True) as server:
+        server.execute(f"create database {name} template {template}")
+        yield postgresql.replace("/postgres?", f"/{name}?")
+        server.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def filled_postgresql(postgresql, postgresql_template, tmp_path):
+    name, home = postgresql_template
+    shutil.copy(home / "audit.head", tmp_path)
+    yield from own_database(postgresql, name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
+    """A database with the tables and four people in it: SQLite and PostgreSQL in turn."""
+    if request.param == "postgresql":
+        return request.getfixturevalue("filled_postgresql")
+    template = request.getfixturevalue("sqlite_template")
+    for file in template.iterdir():
+        shutil.copy(file, tmp_path)
+    return f"sqlite:///{tmp_path}/pilothouse.db"
+
+
+def settings_for(url: str, home: Path) -> Settings:
+    return Settings(
+        _env_file=None,
+        env="test",
+        home=home,
+        database_url=url,
+        secret_key="only-for-tests-0123456789abcdefghij",
+        data_dir=data_dir(),
+    )
+
+
+@pytest.fixture
+def settings(tmp_path, database_url):
+    return settings_for(database_url, tmp_path)
+
+
+@pytest.fixture
+def db(settings, clock):
+    """The database of this test, with four people in it."""
+    db = Database(settings, clock)
     yield db
     db.engine.dispose()
 

@@ -4,19 +4,22 @@ import ctypes
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import httpx
 import typer
 
-from core import logs
+from core import heartbeat, logs
 from core.cli.base import app, panel, read_settings, say
-from core.errors import InvalidInputError, PilothouseError
+from core.errors import InvalidInputError, PilothouseError, UnavailableError
+from core.panel import Panel
 from core.settings import ROOT, Settings
 
 _PR_SET_PDEATHSIG = 1
@@ -56,8 +59,6 @@ def _env(settings: Settings) -> dict[str, str]:
 
 
 def _check_ports(settings: Settings) -> None:
-    import socket
-
     for name in ("api", "panel", "mlflow"):
         port = getattr(settings, f"{name}_port")
         with socket.socket() as probe:
@@ -118,15 +119,49 @@ def _worker(settings: Settings) -> None:
     from core import worker
 
     logs.start("worker", settings)
-    worker.run(panel(), _stop_on_signal())
+    built, stop = panel(), _stop_on_signal()
+    _keep_alive(built, "worker", stop)
+    worker.run(built, stop)
 
 
 def _shipper(settings: Settings) -> None:
     from core.serving import shipper
 
     logs.start("shipper", settings)
-    built = panel()
-    shipper.run(built.db, built.settings, _stop_on_signal())
+    built, stop = panel(), _stop_on_signal()
+    _keep_alive(built, "shipper", stop)
+    shipper.run(built.db, built.settings, stop)
+
+
+def _keep_alive(built: Panel, name: str, stop: threading.Event) -> None:
+    """Say every few seconds that this process lives, for `pilothouse alive` and the panel."""
+
+    def beat() -> None:
+        while True:
+            with suppress(UnavailableError):  # the next beat tries again
+                heartbeat.beat(built.db, _on_this_host(name))
+            if stop.wait(heartbeat.SECONDS):
+                return
+
+    threading.Thread(target=beat, daemon=True, name="heartbeat").start()
+
+
+def _on_this_host(name: str) -> str:
+    return f"{name}@{socket.gethostname()}"
+
+
+@app.command()
+def alive(what: Annotated[str, typer.Argument(help="worker, shipper, or a URL")]) -> None:
+    """Exit with 0 when a process of this host lives: for health checks of containers."""
+    if what.startswith("http"):
+        try:
+            if httpx.get(what, timeout=5, trust_env=False).is_success:
+                return
+        except httpx.HTTPError as error:
+            raise UnavailableError(f"no answer from {what}") from error
+        raise UnavailableError(f"{what} is not well")
+    if not heartbeat.lives(panel().db, _on_this_host(what)):
+        raise UnavailableError(f"{what} has not been heard of for a while")
 
 
 def _stop_on_signal() -> threading.Event:

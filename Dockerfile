@@ -1,0 +1,37 @@
+# One image for every process; docker-compose.yml says which one a container runs.
+FROM python:3.11-slim AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /srv/pilothouse
+RUN python -m venv /opt/venv
+COPY requirements.txt ./
+RUN /opt/venv/bin/pip install --quiet -r requirements.txt
+COPY pyproject.toml README.md ./
+COPY app app
+COPY api api
+COPY core core
+COPY pages pages
+RUN /opt/venv/bin/pip install --quiet --no-deps --editable .
+
+FROM python:3.11-slim
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    MPLCONFIGDIR=/tmp/matplotlib \
+    PILOTHOUSE_ENV=production \
+    PILOTHOUSE_HOME=/data \
+    PILOTHOUSE_LOG_DIR=/data/logs
+RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin pilothouse \
+    && install -d -o pilothouse -g pilothouse /data
+WORKDIR /srv/pilothouse
+COPY --from=build /opt/venv /opt/venv
+COPY --from=build /srv/pilothouse ./
+COPY .streamlit .streamlit
+COPY config config
+COPY ops ops
+COPY specs specs
+USER pilothouse
+VOLUME ["/data"]
+EXPOSE 5000 8000 8501
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["pilothouse"]
+CMD ["serve", "api"]
