@@ -11,7 +11,7 @@ from core.errors import PilothouseError
 
 def main() -> None:
     """Run the command line; every expected error becomes one line and exit code 1."""
-    from core.cli import data, loop, people, processes, setup  # noqa: F401 (each adds its commands)
+    from core.cli import data, demo, loop, people, processes, setup  # noqa: F401 (each adds its commands)
 
     try:
         app()
