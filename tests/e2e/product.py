@@ -1,0 +1,111 @@
+"""The whole product as its users start it, for tests that look at it from outside."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+PASSWORD = "a-long-password-for-tests"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Product:
+    """`make run` with a data folder and ports of its own."""
+
+    def __init__(self, home: Path, data: Path | None, **settings: str) -> None:
+        self.home = home
+        self.ports = {name: free_port() for name in ("api", "panel", "mlflow")}
+        self.env = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PILOTHOUSE_", "MLFLOW_", "OPENAI_"))
+        }
+        self.env |= {
+            "PILOTHOUSE_HOME": str(home),
+            "PILOTHOUSE_ADMIN_PASSWORD": PASSWORD,
+            "PILOTHOUSE_OFFLINE": "true",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            **{f"PILOTHOUSE_{name.upper()}_PORT": str(p) for name, p in self.ports.items()},
+            **({"PILOTHOUSE_DATA_DIR": str(data)} if data else {}),
+            **settings,
+        }
+        self.output = home / "output.log"
+        self.make: subprocess.Popen | None = None
+
+    def start(self) -> "Product":
+        self.make = subprocess.Popen(
+            ["make", "run"],
+            cwd=ROOT,
+            env=self.env,
+            stdout=self.output.open("ab"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        return self
+
+    def url(self, process: str, path: str = "") -> str:
+        return f"http://127.0.0.1:{self.ports[process]}{path}"
+
+    def wait_until_ready(self, seconds: float = 180) -> float:
+        """Wait for api and panel; returns how many seconds that took."""
+        started = time.monotonic()
+        for process, path in (("api", "/health/ready"), ("panel", "/_stcore/health")):
+            self.wait_for(process, path, started + seconds)
+        return time.monotonic() - started
+
+    def wait_for(self, process: str, path: str, end: float) -> None:
+        while time.monotonic() < end:
+            assert self.make.poll() is None, f"make run ended: {self.tail()}"
+            try:
+                if httpx.get(self.url(process, path), timeout=2, trust_env=False).is_success:
+                    return
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError(f"{process} is not ready: {self.tail()}")
+
+    def tail(self) -> str:
+        return self.output.read_text()[-3000:]
+
+    def stop(self, number: int = signal.SIGTERM, seconds: float = 60) -> int:
+        if self.make.poll() is None:
+            self.make.send_signal(number)
+        return self.make.wait(seconds)
+
+    def pilothouse(self, *words: str, check: bool = True) -> str:
+        """Run a command of the command line; returns what it printed."""
+        done = subprocess.run(
+            [str(Path(sys.executable).parent / "pilothouse"), *words],
+            cwd=ROOT,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert not check or done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+        return done.stdout + (done.stderr if not check else "")
+
+    def children(self) -> dict[str, int]:
+        """The pid of each process that supervisord keeps, by name."""
+        conf = ROOT / "ops" / "supervisord.conf"
+        env = {**self.env, "PILOTHOUSE_RUN_DIR": str(self.home / "run"), "PILOTHOUSE_BIN": "-"}
+        done = subprocess.run(
+            [str(Path(sys.executable).parent / "supervisorctl"), "-c", str(conf), "status"],
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        rows = [line.split() for line in done.stdout.splitlines() if " RUNNING " in line]
+        return {row[0]: int(row[3].rstrip(",")) for row in rows}

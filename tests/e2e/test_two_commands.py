@@ -1,0 +1,131 @@
+"""`make run` as a stranger uses it: it starts, heals itself, and ends without a trace."""
+
+import json
+import os
+import signal
+import threading
+import time
+
+import httpx
+import pytest
+
+pytestmark = [pytest.mark.processes, pytest.mark.browser, pytest.mark.timeout(420)]
+
+
+@pytest.fixture(scope="module")
+def product(product_module, tmp_path_factory):
+    product = product_module.Product(tmp_path_factory.mktemp("home"), None).start()
+    product.seconds = product.wait_until_ready()
+    yield product
+    product.stop(signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def client(product):
+    words = ("keys", "create", "--name", "test", "--scope", "predict", "--scope", "read", "--json")
+    key = json.loads(product.pilothouse(*words))["key"]
+    with httpx.Client(
+        base_url=product.url("api"), headers={"X-API-Key": key}, trust_env=False, timeout=10
+    ) as client:
+        wait_until(lambda: predict(client).status_code == 200)
+        yield client
+
+
+def predict(client, text="free prize, call now"):
+    return client.post("/predict", json={"message": text})
+
+
+def wait_until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if condition():
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.2)
+    raise AssertionError("it did not happen in time")
+
+
+def test_it_is_ready_in_under_three_minutes_and_says_where_to_go(product):
+    print(f"make run to a ready panel: {product.seconds:.1f} s")
+    assert product.seconds < 180
+    wait_until(lambda: "Pilothouse is ready" in product.output.read_text())
+    text = product.output.read_text()
+    assert product.url("panel") in text
+    assert "First admin: admin" in text
+    assert "generated" in text  # it says plainly which data it used
+
+
+def test_a_client_gets_a_prediction_from_the_first_version(client):
+    answer = predict(client).json()
+    assert (answer["model_version"], answer["variant"]) == ("1.0.0", "control")
+
+
+@pytest.mark.parametrize("name", ["api", "panel", "worker", "shipper", "mlflow"])
+def test_a_killed_process_is_started_again(product, name):
+    wait_until(lambda: name in product.children(), 90)
+    before = product.children()[name]
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: product.children().get(name, before) != before, 60)
+
+
+def test_every_process_logs_json_to_a_file_of_its_own(product):
+    product.wait_until_ready()
+    for name in ("api", "panel", "worker", "shipper", "mlflow"):
+        log = product.home / "logs" / f"{name}.log"
+        wait_until(lambda log=log: log.exists() and log.read_text().strip(), 60)
+        for line in log.read_text().strip().splitlines():
+            assert json.loads(line)["process"] == name
+
+
+def test_sigterm_to_make_ends_everything_and_no_answered_prediction_is_lost(product, client):
+    product.wait_until_ready()
+    answered, stop = [], threading.Event()
+
+    def send():
+        while not stop.is_set():
+            try:
+                answer = predict(client, "lunch at noon?")
+            except httpx.HTTPError:
+                return
+            if answer.status_code == 200:
+                answered.append(answer.json()["prediction_id"])
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    time.sleep(2)
+    pids = set(product.children().values())
+    product.stop(signal.SIGTERM)
+    stop.set()
+    sender.join()
+
+    assert len(answered) > 20
+    wait_until(lambda: not any(alive(pid) for pid in pids), 35)
+    assert set(answered) <= stored(product)
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def stored(product):
+    import sqlite3
+
+    with sqlite3.connect(product.home / "pilothouse.db") as database:
+        return {row[0] for row in database.execute("select id from prediction")}
+
+
+def test_a_second_start_changes_nothing_and_killing_make_itself_ends_everything(product):
+    product.output.write_text("")
+    product.start()
+    seconds = product.wait_until_ready()
+    print(f"second start: {seconds:.1f} s")
+    assert "First admin" not in product.output.read_text()
+    pids = set(product.children().values())
+    product.stop(signal.SIGKILL)
+    wait_until(lambda: not any(alive(pid) for pid in pids), 60)
