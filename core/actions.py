@@ -116,7 +116,7 @@ def _carry_out(command: Command, action_id: str, channels: list[str]) -> ActionR
     if not recommendations.move(session, row.id, ("approved",), "succeeded"):
         raise ConflictError(f"the proposal is not approved: {recommendations.outcome(row)}")
     command.note(before=action.before, after=action.after, recommendation=row.id)
-    recommendations.tell_incident(command, row.incident_id, f"done: {row.title}")
+    recommendations.tell_incident(command, row.incident_id, f"done: {row.title}", mitigating=True)
     outbox.post(
         command,
         channels,

@@ -10,13 +10,13 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from core import outbox, releases
+from core import incidents, outbox, releases
 from core.access import Actor
 from core.chain import canonical
 from core.db import Command, Database
 from core.errors import InvalidInputError, NotFoundError
 from core.ids import new_id
-from core.tables.entities import Experiment, Incident, ModelVersion, Recommendation
+from core.tables.entities import Experiment, ModelVersion, Recommendation
 
 LIFETIME = timedelta(hours=24)
 SEVERITIES = ("critical", "high", "medium", "low")
@@ -169,12 +169,15 @@ def check_arguments(session: Session, model: str, kind: str, arguments: Mapping[
         raise NotFoundError(f"there is no experiment {experiment_id}")
 
 
-def tell_incident(command: Command, incident_id: str | None, what: str) -> None:
-    """Add a line to an incident's timeline; without an incident nothing happens."""
-    incident = command.session.get(Incident, incident_id) if incident_id else None
-    if incident is not None:
-        line = {"at": command.now.isoformat(), "who": command.actor.name, "what": what}
-        incident.timeline = [*incident.timeline, line]
+def tell_incident(
+    command: Command, incident_id: str | None, what: str, *, mitigating: bool = False
+) -> None:
+    """Add a line to an incident's timeline; without an incident nothing happens.
+
+    Raises: NotFoundError (there is no such incident).
+    """
+    if incident_id:
+        incidents.note_in(command, incident_id, what, mitigating=mitigating)
 
 
 def announce(command: Command, channels: Sequence[str], row: Recommendation) -> None:

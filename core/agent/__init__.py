@@ -1,0 +1,1 @@
+"""It investigates and proposes; people decide, and the executor acts."""

@@ -1,0 +1,189 @@
+"""What is known about a model right now: typed facts with a name, a value and a source."""
+
+import math
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from core.agent import sources
+from core.agent.sources import Scope
+from core.chain import canonical
+
+LONGEST_TERM = 24
+MOST_TERMS = 20
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that was read. Facts made of other people's words are shown, never `citable`."""
+
+    id: str
+    value: Any
+    source: str
+    at: str
+    n: int | None = None
+    interval: tuple[float, float] | None = None
+    citable: bool = True
+
+    @property
+    def label(self) -> str:
+        """The fact's name in words.
+
+        >>> Fact("accuracy.n_labelled", 200, "", "").label
+        'predictions with a known truth'
+        """
+        return LABELS.get(self.id, self.id.replace(".", ": ").replace("_", " "))
+
+
+class FactBook:
+    """The facts behind one decision. Only what really exists is in it."""
+
+    def __init__(self, model: str, facts: list[Fact], release_seq: int = 0) -> None:
+        self.model = model
+        self.release_seq = release_seq
+        self._facts = {fact.id: fact for fact in facts}
+
+    def __iter__(self) -> Iterator[Fact]:
+        return iter(self._facts.values())
+
+    def __contains__(self, fact_id: str) -> bool:
+        return fact_id in self._facts
+
+    def fact(self, fact_id: str) -> Fact | None:
+        """Return a fact, or None."""
+        return self._facts.get(fact_id)
+
+    def get(self, fact_id: str) -> Any:  # noqa: ANN401
+        """Return a fact's value, or None where nothing is known."""
+        fact = self._facts.get(fact_id)
+        return None if fact is None else fact.value
+
+    def number(self, fact_id: str) -> float:
+        """Return a number, or NaN where none is known: every comparison with NaN is false."""
+        value = self.get(fact_id)
+        return float(value) if isinstance(value, int | float) else math.nan
+
+    def plain(self) -> list[dict[str, Any]]:
+        """Plain values, ready for JSON."""
+        return [asdict(fact) for fact in self]
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the facts."""
+        return sha256(canonical({"model": self.model, "facts": self.plain()})).hexdigest()
+
+    @classmethod
+    def from_plain(cls, model: str, facts: list[Mapping[str, Any]]) -> "FactBook":
+        """Return the book that `plain` wrote down, for a replay."""
+        pairs = [dict(fact) for fact in facts]
+        for fact in pairs:
+            low_high = fact.get("interval")
+            fact["interval"] = tuple(low_high) if low_high else None
+        return cls(model, [Fact(**fact) for fact in pairs])
+
+
+def gather(session: Session, model: str, *, now: datetime) -> FactBook:
+    """Read all facts about `model` from the tables."""
+    scope = sources.scope(session, model, now)
+    found: list[Fact] = []
+    for source in SOURCES:
+        for item in source(scope):
+            if _known(item.value):
+                value = _readable(item.value) if item.foreign else _plain(item.value)
+                found.append(
+                    Fact(
+                        id=item.id,
+                        value=value,
+                        source=item.source,
+                        at=(item.at or now).isoformat(),
+                        n=item.n,
+                        interval=item.interval,
+                        citable=not item.foreign,
+                    )
+                )
+    return FactBook(model, found, scope.release.seq if scope.release else 0)
+
+
+SOURCES: tuple[Callable[[Scope], Iterator[sources.Item]], ...] = (
+    sources.drift,
+    sources.texts,
+    sources.accuracy,
+    sources.quality,
+    sources.service,
+    sources.deployment,
+    sources.retraining,
+    sources.candidate,
+    sources.experiment,
+    sources.pending,
+)
+
+
+def _known(value: object) -> bool:
+    return value is not None and not (isinstance(value, float) and not math.isfinite(value))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    return round(value, 6) if isinstance(value, float) else value
+
+
+def _readable(terms: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+    """Return at most 20 terms and their shares, shortened, without anything invisible."""
+    return [
+        {"term": safe_words(str(term.get("term"))), "share": _plain(term.get("share"))}
+        for term in list(terms)[:MOST_TERMS]
+        if isinstance(term, Mapping)
+    ]
+
+
+def safe_words(text: str, longest: int = LONGEST_TERM) -> str:
+    """Return a stranger's words so that they can only be read: normalised, visible, short.
+
+    >>> safe_words("ﬁne" + chr(0x200b) + chr(7) + "!" * 30)
+    'fine!!!!!!!!!!!!!!!!!!!!'
+    """
+    normal = unicodedata.normalize("NFKC", text)
+    visible = "".join(c for c in normal if not unicodedata.category(c).startswith("C"))
+    return visible[:longest]
+
+
+LABELS: dict[str, str] = {
+    "drift.score": "drift score of the newest window",
+    "drift.p_value": "chance of such a window without drift",
+    "drift.alarm": "drift alarm",
+    "drift.n_current": "predictions in the window",
+    "drift.n_reference": "rows in the reference",
+    "drift.windows_in_a_row": "windows with an alarm in a row",
+    "drift.columns": "columns that changed",
+    "text.vocabulary_drift": "vocabulary drift",
+    "text.tfidf_drift": "TF-IDF drift",
+    "text.new_terms": "words that became more frequent",
+    "accuracy.current": "accuracy on labelled traffic",
+    "accuracy.baseline": "accuracy on held-out rows at registration",
+    "accuracy.drop": "accuracy lost since registration",
+    "accuracy.n_labelled": "predictions with a known truth",
+    "service.error_rate": "share of requests that failed",
+    "service.latency_p95_ms": "95 % of answers are faster than (ms)",
+    "service.n_requests": "requests looked at",
+    "deployment.current": "serves now",
+    "deployment.previous": "a rollback would serve",
+    "deployment.previous_available": "an earlier release to go back to",
+    "deployment.hours_since_deploy": "hours since the release",
+    "deployment.current_accuracy": "accuracy of what serves",
+    "deployment.previous_accuracy": "accuracy of the version before",
+    "deployment.difference": "accuracy of what serves minus the version before",
+    "deployment.rollbacks_last_6h": "rollbacks in 6 hours",
+    "retrain.hours_since_last": "hours since the last training",
+    "retrain.retrains_last_24h": "retrainings in 24 hours",
+    "retrain.in_progress": "a training is under way",
+    "retrain.rejected_by_gate_in_a_row": "candidates that failed the gate in a row",
+    "candidate.version": "newest candidate",
+    "candidate.gate": "the gate's answer about it",
+    "candidate.improvement": "accuracy of the candidate minus what serves",
+    "experiment.running": "experiment that runs",
+    "experiment.error_rate_b": "share of the treatment's requests that failed",
+    "pending_approval": "proposals that wait",
+}
