@@ -23,6 +23,11 @@ from core.panel import Panel
 from core.settings import ROOT, Settings
 
 _PR_SET_PDEATHSIG = 1
+_QUIET_MLFLOW = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_MODEL_CATALOG_URI": "",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # ten processes that nothing here uses
+}
 
 
 @app.command()
@@ -188,7 +193,7 @@ def _mlflow(settings: Settings) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},  # noqa: TID251
+        env={**os.environ, **_QUIET_MLFLOW},  # noqa: TID251 (handed on as it is)
         start_new_session=True,
     )
     relay = threading.Thread(target=_relay, args=(server, log), daemon=True)
