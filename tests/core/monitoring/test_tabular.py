@@ -81,6 +81,18 @@ def test_a_change_of_the_relation_alone_is_found():
     assert "relation of 'age' and 'income'" in result.sentence
 
 
+def test_one_changed_pair_is_found_among_many():
+    rng = np.random.default_rng(0)
+    reference, current = (
+        pd.DataFrame(rng.normal(size=(n, 14))).add_prefix("c") for n in (900, 150)
+    )
+    current["c9"] = 0.65 * current["c2"] + 0.76 * current["c9"]
+    result = compare(reference, current)
+
+    assert result.drifted
+    assert result.pair == ("c2", "c9")
+
+
 def test_the_detail_tells_the_size_in_plain_figures():
     current = frame(400, seed=1).assign(plan="pro")
     column = next(c for c in compare(frame(1000), current).columns if c.name == "plan")

@@ -59,7 +59,9 @@ def test_the_divergence_is_the_squared_distance_of_scipy():
 def test_the_debiased_distance_is_zero_at_chance_and_one_when_nothing_is_shared():
     divergences = np.array([[0.2, 1.0, 0.6]] + [[0.2, 0.2, 0.2]] * 9)
 
-    assert permutation.debiased_distance(divergences).tolist() == pytest.approx([0, 1, 0.5**0.5], abs=1e-6)
+    assert permutation.debiased_distance(divergences).tolist() == pytest.approx(
+        [0, 1, 0.5**0.5], abs=1e-6
+    )
 
 
 def test_an_alpha_out_of_reach_is_refused():
