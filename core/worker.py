@@ -63,8 +63,8 @@ def work_once(panel: Panel, owner: str, stop: threading.Event) -> None:
     lease = timedelta(seconds=panel.settings.job_lease_seconds)
     for lost in jobs.abandoned(panel.db):
         log.error("job %s (%s) was abandoned: %s", lost.id, lost.kind, lost.error)
-        claim = Claim(lost.id, lost.kind, dict(lost.payload), lost.fence)
-        RUNNERS[lost.kind].on_failure(panel, claim, str(lost.error))
+        held = Claim(lost.id, lost.kind, dict(lost.payload), lost.fence)
+        RUNNERS[lost.kind].on_failure(panel, held, str(lost.error))
     while not stop.is_set() and (claim := jobs.claim(panel.db, owner, lease=lease)):
         carry_out(panel, claim, stop)
 

@@ -11,8 +11,8 @@ from typing import Any
 from core import actions, jobs, recommendations, releases, runs
 from core.access import system
 from core.agent.investigate import investigate
+from core.automation import watch
 from core.jobs import Claim
-from core.monitoring import check
 from core.panel import Panel
 
 Result = Mapping[str, Any]
@@ -70,7 +70,7 @@ def propose_promotion(panel: Panel, claim: Claim) -> Result:
 
 def monitor(panel: Panel, claim: Claim) -> Result:
     """Check the newest window of a model; on an alarm, ask the agent."""
-    checked = check.check(panel.db, panel.settings, claim.payload["model"])
+    checked = watch.check(panel.db, panel.settings, claim.payload["model"])
     if checked.incident is not None and checked.needs_answer:
         with panel.db.keep() as session:
             jobs.enqueue(
@@ -105,7 +105,7 @@ def execute(panel: Panel, claim: Claim) -> Result:
 
 def evidently_report(panel: Panel, claim: Claim) -> Result:
     """Render Evidently's full report for one monitor report."""
-    return {"path": str(check.full_report(panel.db, panel.settings, claim.payload["report_id"]))}
+    return {"path": str(watch.full_report(panel.db, panel.settings, claim.payload["report_id"]))}
 
 
 RUNNERS: dict[str, Runner] = {

@@ -41,7 +41,7 @@ def read_settings() -> Settings:
 
 
 def _first_problem(error: ValueError) -> str:
-    problems = getattr(error, "errors", list)()
+    problems: list[dict[str, Any]] = getattr(error, "errors", list)()
     if not problems:
         return str(error).splitlines()[0]
     where = ".".join(str(part) for part in problems[0]["loc"])

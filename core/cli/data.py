@@ -52,7 +52,7 @@ def list_data(model: str) -> None:
     """List the dataset versions of a model."""
     built = panel()
     with built.db.read() as session:
-        rows = versions.all(session, model_name(built, model))
+        rows = versions.history(session, model_name(built, model))
     cells = (
         (r.id[:13], r.role, r.state, r.n_rows, f"{r.at:%Y-%m-%d %H:%M}", r.source) for r in rows
     )

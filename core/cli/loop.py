@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from core import incidents, jobs, outbox, recommendations
 from core.adapters import channels
+from core.automation import watch
 from core.automation.runners import RUNNERS
 from core.cli.base import actor, app, fail, model_name, panel, print_json, say, stamped
 from core.cli.traffic import Client, Source
@@ -117,12 +118,12 @@ def _check_now(built: Panel, name: str) -> None:
     """Work through the backlog of whole windows, then tell what the loop did about it."""
     stamped(built, f"{name}: checking")
     while True:
-        checked = check.check(built.db, built.settings, name)
+        checked = watch.check(built.db, built.settings, name)
         for report in checked.reports:
             stamped(built, f"{name}: {report.kind} {report.state}: {report.sentence}")
         if checked.incident is not None and checked.needs_answer:
             _ask(built, checked.incident.id, name)
-        if not any(r.kind == "drift" and r.state != "inconclusive" for r in checked.reports):
+        if not any(r.kind == "drift" and r.state in check.JUDGED for r in checked.reports):
             break
     with built.db.read() as session:
         _tell(built, session, name)

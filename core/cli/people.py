@@ -49,6 +49,10 @@ def logout() -> None:
     say("Signed out.")
 
 
+def _new_password() -> str:
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
 @users_app.command("create")
 def create_user(
     name: str,
@@ -56,8 +60,7 @@ def create_user(
 ) -> None:
     """Add a person; the password is asked for, or read from standard input."""
     built = panel()
-    prompt = {"hide_input": True, "confirmation_prompt": True}
-    password = typer.prompt("Password", **prompt) if sys.stdin.isatty() else _one_line()
+    password = _new_password() if sys.stdin.isatty() else _one_line()
     users.create(built.db, actor(built), name=name, role=role, password=password)
     say(f"{name} may sign in as {role}.")
 
