@@ -88,7 +88,7 @@ class MonitorReport(Table):
     __tablename__ = "monitor_report"
     __table_args__ = (
         Index("ix_monitor_report_model", "model", "kind", "at"),
-        UniqueConstraint("model", "version", "kind", "window_last_id"),  # a window counts once
+        UniqueConstraint("model", "version", "kind", "follows"),  # windows stay disjoint
         TELEMETRY,
     )
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -99,6 +99,7 @@ class MonitorReport(Table):
     window_start: Mapped[datetime]
     window_end: Mapped[datetime]
     window_last_id: Mapped[str]  # the next window starts behind this prediction
+    follows: Mapped[str | None]  # the window_last_id before, "" for a first window; see unique key
     n_current: Mapped[int]
     n_reference: Mapped[int]
     p_value: Mapped[float | None]

@@ -1,0 +1,1 @@
+"""What happens without a click: schedules, and the functions behind the jobs."""

@@ -1,0 +1,104 @@
+"""Monitor reports: stored one per window, read newest first, counted in streaks."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import takewhile
+
+from sqlalchemy import Select, delete, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from core.db import Database
+from core.errors import NotFoundError
+from core.specs import canonical
+from core.tables.telemetry import MonitorReport
+
+JUDGED = ("pass", "warn", "fail")
+PENDING = "pending"
+"""What the one report of an unfinished window "follows"."""
+
+
+def store(db: Database, report: MonitorReport) -> MonitorReport:
+    """Add a report in place of the one about the unfinished window, which it continues.
+
+    Where another worker judged this window first, return that worker's report.
+    """
+    of = {"model": report.model, "version": report.version, "kind": report.kind}
+    try:
+        with db.append() as session:
+            session.execute(delete(MonitorReport).filter_by(**of, follows=PENDING))
+            session.add(report)
+            session.flush()
+        return report
+    except IntegrityError:
+        with db.read() as session:
+            query = select(MonitorReport).filter_by(**of, follows=report.follows)
+            return session.scalars(query).first() or report
+
+
+def reports(
+    session: Session,
+    model: str,
+    kind: str | None = None,
+    limit: int = 50,
+    *,
+    version: str | None = None,
+) -> list[MonitorReport]:
+    """Return the newest reports, newest first; of all kinds and versions unless named."""
+    query = select(MonitorReport).filter_by(model=canonical(model))
+    if kind is not None:
+        query = query.filter_by(kind=kind)
+    if version is not None:
+        query = query.filter_by(version=version)
+    return list(session.scalars(_newest_first(query).limit(limit)))
+
+
+def judged(
+    session: Session, model: str, version: str, kind: str, *, limit: int
+) -> list[MonitorReport]:
+    """Return the newest reports of one version that passed, warned or failed, newest first."""
+    query = select(MonitorReport).filter_by(model=canonical(model), version=version, kind=kind)
+    query = query.where(MonitorReport.state.in_(JUDGED))
+    return list(session.scalars(_newest_first(query).limit(limit)))
+
+
+def _newest_first(query: Select[MonitorReport]) -> Select[MonitorReport]:
+    return query.order_by(MonitorReport.at.desc(), MonitorReport.id.desc())
+
+
+def get(session: Session, report_id: str) -> MonitorReport:
+    """Return a report. Raises: NotFoundError."""
+    if report := session.get(MonitorReport, report_id):
+        return report
+    raise NotFoundError(f"there is no monitor report {report_id}")
+
+
+@dataclass(frozen=True)
+class Streak:
+    """How many newest judged windows in a row agree: all drifted (or worse), or none."""
+
+    bad: bool
+    length: int
+    newest: MonitorReport
+
+
+def streak(
+    session: Session,
+    model: str,
+    version: str,
+    kind: str,
+    *,
+    since: datetime | None = None,
+    limit: int = 100,
+) -> Streak | None:
+    """Return the run of windows that the newest judged one ends, or None before any.
+
+    Only reports made after `since` count; at most `limit` of them are looked at.
+    """
+    rows = judged(session, model, version, kind, limit=limit)
+    rows = [row for row in rows if since is None or row.at > since]
+    if not rows:
+        return None
+    bad = rows[0].state != "pass"
+    agree = list(takewhile(lambda row: (row.state != "pass") == bad, rows))
+    return Streak(bad, len(agree), rows[0])
