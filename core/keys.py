@@ -31,6 +31,10 @@ class Caller:
     name: str
     scopes: frozenset[str]
 
+    def may(self, scope: str) -> bool:
+        """Say whether the key opens what needs `scope`; admin opens everything."""
+        return scope in self.scopes or "admin" in self.scopes
+
     @property
     def actor(self) -> Actor:
         """Who the audit trail names; a key operates or looks, it never decides."""

@@ -1,0 +1,1 @@
+"""Answering predictions from memory and local disk, and losing none."""

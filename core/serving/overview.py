@@ -1,0 +1,227 @@
+"""What REST tells about models and their past: stored results only, as plain values."""
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from core import jobs, predictions, registry, releases, runs, specs
+from core.clock import hour_of
+from core.errors import ConflictError, NotFoundError
+from core.serving.board import Board
+from core.serving.stored import newest_report
+from core.tables.entities import Alert, Incident, ModelVersion, Run
+from core.tables.telemetry import HourlyCount, MonitorReport
+
+SEVERITIES = ("critical", "high", "medium", "low")
+_DRIFT_FIGURES = ("vocabulary_drift", "tfidf_drift", "threshold")
+
+
+def named(session: Session, name: str | None, board: Board) -> str:
+    """Return the canonical name of a model; without a name the one that is served by default.
+
+    Raises: NotFoundError (no spec of this name, or nothing is served).
+    """
+    if name is not None:
+        return specs.active(session, specs.canonical(name)).name
+    if main := board.main:
+        return main.model
+    raise NotFoundError("no model is released yet; name one, or train and promote one first")
+
+
+def comparison(session: Session, model: str) -> dict[str, Any]:
+    """Set the serving version beside the one that a rollback would go back to.
+
+    Raises: NotFoundError (nothing serves).
+    """
+    release = releases.current(session, model)
+    current = registry.get(session, model, releases.champion(release))
+    previous = None
+    try:
+        before = releases.last_good_before(session, release)
+        previous = registry.get(session, model, releases.champion(before))
+    except ConflictError:
+        pass  # the first release has nothing before it
+    return {
+        "model": model,
+        "current_model": _figures(current),
+        "previous_model": _figures(previous) if previous else None,
+        "improvement": _difference(current, previous),
+    }
+
+
+def _figures(version: ModelVersion) -> dict[str, Any]:
+    numbers = {k: v for k, v in version.metrics.items() if isinstance(v, int | float)}
+    f1 = numbers.pop("f1", None)
+    return {
+        "version": version.version,
+        "algorithm": version.algorithm,
+        "f1_score": f1,
+        **numbers,
+        "registered_at": version.at.isoformat(),
+    }
+
+
+def _difference(current: ModelVersion, previous: ModelVersion | None) -> float | None:
+    if previous is None or not {"accuracy"} <= current.metrics.keys() & previous.metrics.keys():
+        return None
+    return round(float(current.metrics["accuracy"] - previous.metrics["accuracy"]), 6)
+
+
+def retrainings(session: Session, model: str | None, *, limit: int) -> list[dict[str, Any]]:
+    """Return trainings with what came of them, newest first."""
+    return [_retraining(session, run) for run in runs.history(session, model, limit)]
+
+
+def _retraining(session: Session, run: Run) -> dict[str, Any]:
+    version = session.get(ModelVersion, (run.model, run.version)) if run.version else None
+    return {
+        "model": run.model,
+        "timestamp": run.at.isoformat(),
+        "trigger": run.trigger,
+        "reasoning": run.reason or run.error or "",
+        "decision": version.state if version else run.state,
+        "version": run.version,
+        "metrics": run.metrics,
+    }
+
+
+def drift(session: Session, model: str) -> dict[str, Any]:
+    """Return the newest drift check; `state` is unchecked before the first."""
+    report = newest_report(session, model, "drift")
+    if report is None:
+        return {
+            "model": model,
+            "state": "unchecked",
+            "drift_detected": False,
+            **dict.fromkeys((*_DRIFT_FIGURES, "score", "p_value", "timestamp")),
+            "new_patterns": [],
+            "n": 0,
+            "sentence": "No drift check has run yet.",
+        }
+    figures = report.figures
+    return {
+        "model": model,
+        "state": report.state,
+        "drift_detected": bool(figures.get("drift_detected", report.state == "fail")),
+        **{name: figures.get(name) for name in _DRIFT_FIGURES},
+        "new_patterns": list(figures.get("new_patterns") or ()),
+        "score": report.score,
+        "p_value": report.p_value,
+        "n": report.n_current,
+        "sentence": report.sentence,
+        "timestamp": report.at.isoformat(),
+    }
+
+
+def monitoring(session: Session, *, hours: int, now: datetime) -> dict[str, Any]:
+    """Sum up all models over the last `hours` hours."""
+    since = now - timedelta(hours=hours)
+    total, errors, milliseconds = _volume(session, first=hour_of(now) - hours + 1)
+    alerts = Counter(session.scalars(select(Alert.severity).where(Alert.at >= since)))
+    accuracy = [
+        predictions.accuracy(session, spec.name, since=since) for spec in specs.all_active(session)
+    ]
+    labelled = sum(one.n for one in accuracy)
+    answered = total - errors
+    return {
+        "status": _status(session),
+        "hours": hours,
+        "total_predictions": total,
+        "avg_accuracy": sum(one.correct for one in accuracy) / labelled if labelled else None,
+        "avg_latency_ms": milliseconds / answered if answered else None,
+        "avg_error_rate": errors / total if total else None,
+        "drift_incidents": _drift_incidents(session, since),
+        "avg_data_quality": _quality(session, since),
+        "alerts": {severity: alerts[severity] for severity in SEVERITIES},
+    }
+
+
+def _volume(session: Session, *, first: int) -> tuple[int, int, float]:
+    query = select(
+        func.sum(HourlyCount.requests),
+        func.sum(HourlyCount.errors),
+        func.sum(HourlyCount.latency_ms_sum),
+    ).where(HourlyCount.hour >= first, HourlyCount.variant != "shadow")
+    total, errors, milliseconds = session.execute(query).one()
+    return int(total or 0), int(errors or 0), float(milliseconds or 0)
+
+
+def _status(session: Session) -> str:
+    """Say how the worst unresolved incident leaves us."""
+    unresolved = set(
+        session.scalars(select(Incident.severity).where(Incident.state != "resolved").distinct())
+    )
+    if "critical" in unresolved:
+        return "critical"
+    return "degraded" if unresolved else "healthy"
+
+
+def _drift_incidents(session: Session, since: datetime) -> int:
+    query = select(func.count()).select_from(Incident)
+    return session.scalar(query.where(Incident.cause == "drift", Incident.opened_at >= since)) or 0
+
+
+def _quality(session: Session, since: datetime) -> float | None:
+    query = select(func.avg(MonitorReport.score)).where(
+        MonitorReport.kind == "quality", MonitorReport.at >= since
+    )
+    return session.scalar(query)
+
+
+def models(session: Session) -> list[dict[str, Any]]:
+    """Return every model that has a spec, with what serves of it."""
+    return [
+        _model(session, spec.name) | {"title": spec.title, "task": spec.task}
+        for spec in specs.all_active(session)
+    ]
+
+
+def _model(session: Session, name: str) -> dict[str, Any]:
+    release = releases.find_current(session, name)
+    return {
+        "name": name,
+        "serving": releases.label(release) if release else None,
+        "release": release.seq if release else None,
+        "versions": [row.version for row in registry.versions(session, name)],
+    }
+
+
+def version(session: Session, model: str, number: str) -> dict[str, Any]:
+    """Return one registered version. Raises: NotFoundError."""
+    row = registry.get(session, model, number)
+    release = releases.find_current(session, model)
+    live = [arm.version for arm in releases.arms(release) if arm.weight] if release else []
+    return {
+        "name": row.model,
+        "version": row.version,
+        "state": row.state,
+        "algorithm": row.algorithm,
+        "serving": row.version in live,
+        "metrics": row.metrics,
+        "gate": row.gate,
+        "signature": row.signature,
+        "artifact": row.artifact,
+        "registered_at": row.at.isoformat(),
+    }
+
+
+def training(session: Session, job_id: str) -> dict[str, Any]:
+    """Return how far a training is. Raises: NotFoundError (no job of this id is a training)."""
+    run = session.scalars(select(Run).filter_by(job_id=job_id)).first()
+    if run is None:
+        raise NotFoundError("there is no training with this job id")
+    job = jobs.get(session, job_id)
+    return {
+        "job_id": job.id,
+        "status": job.state,
+        "done": job.done,
+        "total": job.total,
+        "note": job.note,
+        "error": run.error or job.error,
+        "version": run.version,
+        "metrics": run.metrics,
+        "lines": [line.text for line in jobs.lines(session, job_id)][-200:],
+    }

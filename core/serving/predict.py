@@ -1,0 +1,249 @@
+"""From a client's request to an answer that is in the log before the client has it."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from core.clock import monotonic
+from core.errors import ConflictError, InvalidInputError, PilothouseError
+from core.ids import derived_id, new_id
+from core.keys import Caller
+from core.releases import Arm
+from core.serving import assignment, records
+from core.serving.board import Served
+from core.serving.scorer import Input, Score, Scorer
+from core.serving.service import Service
+from core.serving.spool import Record
+
+log = logging.getLogger("api")
+_NAMED = datetime(1970, 1, 1, tzinfo=UTC)
+"""The moment inside ids that follow from a request_id: the same request must give the same id."""
+
+Answer = dict[str, Any]
+
+
+class ModelFaultError(PilothouseError):
+    """The model itself failed on an input that its signature allows."""
+
+    code = "model-fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One input for one model; exactly one of `message` and `features`."""
+
+    message: str | None = None
+    features: Mapping[str, Any] | None = None
+    model: str | None = None
+    user_id: str | None = None
+    experiment_name: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(slots=True)
+class _Ask:
+    """A request on its way: its id, its arm, its checked input."""
+
+    request: Request
+    id: str
+    once: str | None
+    served: Served
+    arm: Arm
+    input: Input
+    score: Score | None = field(default=None)
+    latency_ms: float = 0.0
+
+
+def is_quick(service: Service, model: str | None) -> bool:
+    """Say whether one answer is short enough for an event loop. Raises: as `predict`."""
+    return not any(one.slow for one in service.board.find(model).scorers.values())
+
+
+def predict(service: Service, caller: Caller, request: Request) -> Answer:
+    """Answer one request.
+
+    Raises: InvalidInputError, NotFoundError, ConflictError (a request_id used for another
+    request), UnavailableError (nothing released, or the log cannot be written).
+    """
+    (answer,) = predict_all(service, caller, [request])
+    if isinstance(answer, PilothouseError):
+        raise answer
+    return answer
+
+
+def predict_all(
+    service: Service, caller: Caller, requests: Sequence[Request]
+) -> list[Answer | PilothouseError]:
+    """Answer each request, or say why not; a bad one never fails the others.
+
+    Raises: UnavailableError (the log cannot be written: then nothing is answered).
+    """
+    results: dict[int, Answer | PilothouseError] = {}
+    asks: dict[int, _Ask] = {}
+    for place, request in enumerate(requests):
+        try:
+            ready = _prepare(service, caller, request)
+        except PilothouseError as problem:
+            results[place] = problem
+            continue
+        if isinstance(ready, _Ask):
+            asks[place] = ready
+        else:
+            results[place] = ready
+    _score(service, list(asks.values()))
+    results |= _log_and_answer(service, caller, asks)
+    return [results[place] for place in range(len(requests))]
+
+
+def _prepare(service: Service, caller: Caller, request: Request) -> _Ask | Answer:
+    prediction_id, once = _identity(service, caller, request)
+    if once and (earlier := service.replays.get(prediction_id)):
+        asked, answer = earlier
+        if asked != request:
+            raise ConflictError("this request_id was used for another request; give a new one")
+        return dict(answer)
+    served = service.board.find(request.model)
+    arm = served.arm_for(request.user_id or prediction_id)
+    given = _input(service, request, served)
+    checked = served.scorers[arm.version].check(given)
+    return _Ask(request, prediction_id, once, served, arm, checked)
+
+
+def _identity(service: Service, caller: Caller, request: Request) -> tuple[str, str | None]:
+    """Return the prediction's id, and the key under which it is stored once."""
+    if request.request_id is None:
+        return new_id(service.clock()), None
+    named = derived_id(_NAMED, caller.key_id, request.request_id)
+    return named, named
+
+
+def _input(service: Service, request: Request, served: Served) -> Input:
+    task = served.champion.task
+    if (request.message is None) == (request.features is None):
+        raise InvalidInputError("give either message or features")
+    if request.message is None and task == "text":
+        raise InvalidInputError("this model reads a message, not features")
+    if request.features is None and task != "text":
+        raise InvalidInputError("this model reads features, not a message")
+    if request.message is None:
+        return dict(request.features or {})
+    return _message(service, request.message)
+
+
+def _message(service: Service, message: str) -> str:
+    longest = service.settings.max_message_chars
+    if not message.strip():
+        raise InvalidInputError("the message is empty")
+    if len(message) > longest:
+        raise InvalidInputError(f"a message may have at most {longest:,} characters")
+    if "\x00" in message:
+        raise InvalidInputError("a message may not contain NUL characters")
+    return message
+
+
+def _score(service: Service, asks: Sequence[_Ask]) -> None:
+    """Fill in what the versions say, each version asked once for all its inputs."""
+    groups: dict[int, list[_Ask]] = defaultdict(list)
+    for ask in asks:
+        groups[id(ask.served.scorers[ask.arm.version])].append(ask)
+    for group in groups.values():
+        start = monotonic()
+        _score_group(service, group[0].served.scorers[group[0].arm.version], group)
+        spent = (monotonic() - start) * 1000 / len(group)
+        service.traffic.scored(spent)
+        for ask in group:
+            ask.latency_ms = round(spent, 3)
+
+
+def _score_group(service: Service, scorer: Scorer, group: list[_Ask]) -> None:
+    try:
+        scores = scorer.score([ask.input for ask in group])
+    except Exception:  # one input that breaks a pipeline must not take the others with it
+        if len(group) > 1:
+            for ask in group:
+                _score_group(service, scorer, [ask])
+            return
+        log.exception("version %s failed on an input", scorer.version)
+        fault = records.fault(group[0].served, group[0].arm, at=service.clock())
+        service.spool.append([fault])
+        return
+    for ask, score in zip(group, scores, strict=True):
+        ask.score = score
+
+
+def _log_and_answer(
+    service: Service, caller: Caller, asks: Mapping[int, _Ask]
+) -> dict[int, Answer | PilothouseError]:
+    results: dict[int, Answer | PilothouseError] = {}
+    rows: list[Record] = []
+    now = service.clock()
+    for place, ask in asks.items():
+        if ask.score is None:
+            results[place] = ModelFaultError("the model failed on this input; the log says more")
+            continue
+        rows.append(_record(caller, ask, ask.score, now))
+        results[place] = _answer(ask, ask.score, now)
+    if rows:
+        service.spool.append(rows)  # before anybody has an answer
+    for place, ask in asks.items():
+        _after(service, caller, ask, now, results[place])
+    return results
+
+
+def _after(
+    service: Service, caller: Caller, ask: _Ask, now: datetime, answer: Answer | PilothouseError
+) -> None:
+    if isinstance(answer, PilothouseError):
+        return
+    if ask.once:
+        service.replays.put(ask.id, ask.request, answer)
+    for arm in assignment.shadows(ask.served.arms):
+        service.shadows.put(partial(_shadow, service, caller, ask, arm, now))
+
+
+def _answer(ask: _Ask, score: Score, now: datetime) -> Answer:
+    return {
+        "prediction_id": ask.id,
+        "prediction": score.label,
+        "label": score.label,
+        "confidence": score.confidence,
+        "probabilities": score.probabilities,
+        "model": ask.served.model,
+        "model_version": ask.arm.version,
+        "variant": ask.arm.variant,
+        "user_id": ask.request.user_id,
+        "latency_ms": ask.latency_ms,
+        "timestamp": now.isoformat(),
+    }
+
+
+def _record(caller: Caller, ask: _Ask, score: Score, at: datetime) -> Record:
+    served, request = ask.served, ask.request
+    return records.prediction(
+        score,
+        id=ask.id,
+        once=ask.once,
+        at=at,
+        served=served,
+        arm=ask.arm,
+        input=ask.input,
+        latency_ms=ask.latency_ms,
+        user_id=request.user_id,
+        experiment=request.experiment_name or served.experiment,
+        key_id=caller.key_id,
+    )
+
+
+def _shadow(service: Service, caller: Caller, ask: _Ask, arm: Arm, at: datetime) -> None:
+    """Log what a shadow version would have answered to the same request."""
+    scorer = ask.served.scorers[arm.version]
+    given = scorer.check(ask.request.features or ask.request.message or "")
+    start = monotonic()
+    (score,) = scorer.score([given])
+    spent = round((monotonic() - start) * 1000, 3)
+    beside = _Ask(ask.request, ask.id, ask.once, ask.served, arm, given, score, spent)
+    service.spool.append([_record(caller, beside, score, at)])

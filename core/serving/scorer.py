@@ -1,0 +1,117 @@
+"""One loaded version: inputs in, labels and probabilities out."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.clock import monotonic
+from core.errors import InvalidInputError
+from core.serving import artifacts
+from core.settings import Settings
+from core.tables.entities import ModelVersion
+
+Input = str | Mapping[str, float | str | None]
+"""A message, or features by name; None is a missing value."""
+
+_MAX_CATEGORY_CHARS = 200
+_SLOW_SECONDS = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a version says about one input."""
+
+    label: str
+    confidence: float  # the probability of `label`
+    probabilities: dict[str, float]
+    probability: float  # of the positive class
+
+
+class Scorer:
+    """A version that is in memory and has answered once already.
+
+    `slow` says that one answer takes so long that it should not be computed on an event loop.
+    """
+
+    def __init__(self, pipeline: Any, version: ModelVersion) -> None:  # noqa: ANN401 (scikit-learn)
+        signature = version.signature
+        self.version = version.version
+        self.artifact = version.artifact
+        self.task: str = signature["task"]
+        self.labels: list[str] = [str(label) for label in pipeline.classes_]
+        self.positive: str = signature["positive"]
+        self.features: dict[str, str] = {
+            feature["name"]: feature["type"] for feature in signature["input"].get("features") or ()
+        }
+        self._pipeline = pipeline
+        self.slow = self._warm() > _SLOW_SECONDS
+
+    def score(self, inputs: Sequence[Input]) -> list[Score]:
+        """Answer `inputs`, which `check` has let through; one probability per class each."""
+        rows = list(inputs) if self.task == "text" else self._frame(inputs)
+        table = self._pipeline.predict_proba(rows).tolist()
+        return [self._score(row) for row in table]
+
+    def check(self, given: Input) -> Input:
+        """Return features as this version reads them; one that is not given is missing.
+
+        Raises: InvalidInputError (unknown name, wrong type, not a finite number).
+        """
+        if isinstance(given, str):
+            return given
+        if set(given) - set(self.features):
+            known = ", ".join(list(self.features)[:30])
+            raise InvalidInputError(f"there is an unknown feature; this model reads {known}")
+        return {name: _value(name, kind, given.get(name)) for name, kind in self.features.items()}
+
+    def _score(self, row: Sequence[float]) -> Score:
+        probabilities = dict(zip(self.labels, row, strict=True))
+        label = max(probabilities, key=probabilities.__getitem__)
+        return Score(label, probabilities[label], probabilities, probabilities[self.positive])
+
+    def _frame(self, inputs: Sequence[Input]) -> Any:  # noqa: ANN401 (a DataFrame)
+        import pandas as pd
+
+        frame = pd.DataFrame(list(inputs), columns=list(self.features))
+        for name, kind in self.features.items():
+            frame[name] = frame[name].astype("float64" if kind == "numeric" else "object")
+        return frame
+
+    def _warm(self) -> float:
+        """Answer an example a few times; the first call is slow. Returns seconds of the fastest."""
+        example: Input = "hello" if self.task == "text" else dict.fromkeys(self.features)
+        times = []
+        for _ in range(3):
+            start = monotonic()
+            self.score([example])
+            times.append(monotonic() - start)
+        return min(times)
+
+
+def load(settings: Settings, version: ModelVersion) -> Scorer:
+    """Load and warm a version. Raises: PilothouseError (missing, damaged or foreign artifact)."""
+    return Scorer(artifacts.load(settings, version.artifact), version)
+
+
+def _value(name: str, kind: str, given: object) -> float | str | None:
+    if given is None:
+        return None
+    if kind == "numeric":
+        return _number(name, given)
+    if isinstance(given, str) and len(given) <= _MAX_CATEGORY_CHARS and "\x00" not in given:
+        return given
+    if isinstance(given, bool | int | float):
+        return str(given)
+    raise InvalidInputError(f"{name} must be a text of at most {_MAX_CATEGORY_CHARS} characters")
+
+
+def _number(name: str, given: object) -> float:
+    if isinstance(given, int | float) and not isinstance(given, bool):
+        try:
+            number = float(given)
+        except OverflowError:
+            number = math.inf
+        if math.isfinite(number):
+            return number
+    raise InvalidInputError(f"{name} must be a finite number, or null where it is missing")

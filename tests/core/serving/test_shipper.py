@@ -1,0 +1,243 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from core import predictions
+from core.clock import hour_of
+from core.errors import UnavailableError
+from core.serving import records, shipper, spool, storing
+from core.serving.spool import Spool
+from core.tables.telemetry import HourlyCount, Label, Prediction, SpoolPosition
+
+
+@pytest.fixture
+def log(settings):
+    log = Spool(settings.folder("spool"), max_bytes=1 << 26)
+    yield log
+    log.close()
+
+
+def answer(number, at, *, once=None, variant="control", latency=3.0, label="spam"):
+    row = {
+        "at": at.isoformat(),
+        "id": f"id-{number:05}",
+        "model": "spam",
+        "version": "1.0.0",
+        "variant": variant,
+        "release_seq": 1,
+        "is_shadow": variant == "shadow",
+        "sample_key": number,
+        "input": {"message": "hello"},
+        "label": label,
+        "probability": 0.9,
+        "latency_ms": latency,
+        "entity_id": None,
+        "experiment": None,
+        "key_id": "k",
+    }
+    return {"kind": "prediction", "once": once, "positive": label == "spam", "row": row}
+
+
+def stored(db):
+    with db.read() as session:
+        return sorted(session.scalars(select(Prediction.id)))
+
+
+def counter(db):
+    with db.read() as session:
+        return session.scalars(select(HourlyCount)).one()
+
+
+def labels(db):
+    with db.read() as session:
+        return [(row.prediction_id, row.value, row.state) for row in session.scalars(select(Label))]
+
+
+def test_predictions_and_their_hourly_counters_arrive_together(db, settings, log, clock):
+    log.append([answer(1, clock(), latency=0.5), answer(2, clock(), latency=70, label="ham")])
+    assert shipper.ship(db, settings) == 2
+
+    row = counter(db)
+    assert stored(db) == ["id-00001", "id-00002"]
+    assert (row.requests, row.positives, row.errors, row.hour) == (2, 1, 0, hour_of(clock()))
+    assert (row.latency_ms_sum, row.latency_buckets) == (70.5, {"1": 1, "100": 1})
+
+
+def test_an_owned_file_is_read_on_from_where_it_was(db, settings, log, clock):
+    for number in range(3):
+        log.append([answer(number, clock())])
+        assert shipper.ship(db, settings) == 1
+    assert len(spool.files(log.folder)) == 1
+    assert counter(db).requests == 3
+
+
+def test_a_file_that_is_moved_and_given_up_is_deleted(db, settings, log, clock):
+    log.append([answer(1, clock())])
+    log.close()
+    shipper.ship(db, settings)
+    assert spool.files(log.folder) == []
+    with db.read() as session:
+        assert session.scalars(select(SpoolPosition)).all() == []
+
+
+def test_a_torn_last_frame_is_cut_off(db, settings, log, clock):
+    log.append([answer(1, clock()), answer(2, clock())])
+    log.close()
+    (path,) = spool.files(log.folder)
+    os.truncate(path, path.stat().st_size - 3)
+    shipper.ship(db, settings)
+    assert (stored(db), spool.files(log.folder)) == (["id-00001"], [])
+
+
+def test_damage_on_disk_is_kept_for_a_person(db, settings, log, clock):
+    log.append([answer(1, clock()), answer(2, clock())])
+    log.close()
+    (path,) = spool.files(log.folder)
+    data = bytearray(path.read_bytes())
+    data[-2] ^= 1
+    path.write_bytes(data)
+    shipper.ship(db, settings)
+    assert stored(db) == ["id-00001"]
+    assert path.with_suffix(".damaged").exists()
+
+
+def test_the_same_records_twice_are_stored_and_counted_once(db, settings, log, clock):
+    records = [answer(number, clock()) for number in range(5)]
+    for _ in range(2):
+        log.append([*records, records[0]])
+        shipper.ship(db, settings)
+    assert (len(stored(db)), counter(db).requests) == (5, 5)
+
+
+def test_a_repeated_request_id_is_stored_once_also_later_and_from_another_process(
+    db, settings, log, clock
+):
+    other = Spool(log.folder, max_bytes=1 << 20)
+    for spool_, minutes in ((log, 0), (other, 0), (log, 7)):
+        again = answer(1, clock() + timedelta(minutes=minutes), once="id-00001")
+        spool_.append([again, again])
+        shipper.ship(db, settings)
+    other.close()
+    assert (stored(db), counter(db).requests) == (["id-00001"], 1)
+
+
+def test_a_fault_is_counted_and_not_stored(db, settings, log, clock):
+    row = {"at": clock().isoformat(), "model": "spam", "version": "1.0.0", "variant": "control"}
+    log.append([answer(1, clock()), {"kind": "fault", "row": row}])
+    shipper.ship(db, settings)
+    assert (counter(db).requests, counter(db).errors, len(stored(db))) == (2, 1, 1)
+
+
+def test_a_label_repeated_changes_nothing_and_a_different_one_is_disputed(db, settings, log, clock):
+    def say(value, seconds):
+        at = clock() + timedelta(seconds=seconds)
+        log.append([records.label("id-1", value, source="client", at=at)])
+
+    say("spam", 0)
+    say("spam", 1)
+    shipper.ship(db, settings)
+    assert labels(db) == [("id-1", "spam", "confirmed")]
+    say("ham", 2)
+    say("ham", 3)
+    shipper.ship(db, settings)
+    assert labels(db) == [("id-1", "ham", "disputed")]
+    say("spam", -5)  # a late older word does not win
+    shipper.ship(db, settings)
+    assert labels(db) == [("id-1", "ham", "disputed")]
+
+
+def test_of_two_shippers_one_works_and_the_other_does_nothing(db, settings, log, clock):
+    log.append([answer(number, clock()) for number in range(2000)])
+    moved, gate = [], threading.Barrier(3)
+
+    def work():
+        gate.wait()
+        moved.append(shipper.ship(db, settings))
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    shipper.ship(db, settings)
+    assert (len(stored(db)), counter(db).requests) == (2000, 2000)
+
+
+def test_with_the_database_away_everything_waits_in_the_log(db, settings, log, clock, monkeypatch):
+    log.append([answer(1, clock())])
+
+    def away(*_):
+        raise UnavailableError("the database does not answer")
+
+    monkeypatch.setattr(shipper, "store", away)
+    with pytest.raises(UnavailableError):
+        shipper.ship(db, settings)
+    monkeypatch.undo()
+    assert shipper.ship(db, settings) == 1
+    assert stored(db) == ["id-00001"]
+
+
+def test_a_file_of_a_process_that_died_before_its_first_record_is_removed(db, settings, log):
+    left = log.folder / "x.new"
+    left.touch()
+    shipper.ship(db, settings)
+    assert not left.exists()
+
+
+def test_the_loop_ships_once_more_when_it_is_stopped(db, settings, log, clock):
+    log.append([answer(1, clock())])
+    stop = threading.Event()
+    stop.set()
+    shipper.run(db, settings, stop)
+    assert stored(db) == ["id-00001"]
+
+
+SHIP = """
+import sys
+from core.clock import utc_now
+from core.db import Database
+from core.serving import shipper
+from core.settings import Settings
+settings = Settings(_env_file=None, env="test", home=sys.argv[1], database_url=sys.argv[2],
+                    secret_key="only-for-tests-0123456789abcdefghij")
+shipper._CHUNK_BYTES = 4000
+db = Database(settings, utc_now)
+print("ready", flush=True)
+while True:
+    shipper.ship(db, settings)
+"""
+
+
+@pytest.mark.processes
+def test_killed_again_and_again_the_shipper_moves_every_record_once(
+    db, settings, log, clock, tmp_path
+):
+    said = []
+    for round_, seconds in enumerate((0.0, 0.01, 0.03, 0.06)):
+        process = subprocess.Popen(
+            [sys.executable, "-c", SHIP, str(tmp_path), settings.database_url],
+            stdout=subprocess.PIPE,
+        )
+        process.stdout.readline()
+        for number in range(round_ * 150, round_ * 150 + 150):
+            log.append([answer(number, clock(), once=f"r{number}" if number % 2 else None)])
+            said.append(f"id-{number:05}")
+        if round_ % 2:
+            log.close()
+        time.sleep(seconds)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    shipper.ship(db, settings)
+    assert stored(db) == said
+    assert counter(db).requests == len(said)
+    with db.read() as session:
+        assert len(predictions.recent(session, "spam", 10_000)) == len(said)
+        assert session.scalar(select(func.count()).select_from(Prediction)) == len(said)
+    assert storing.latency_bucket(3.0) in counter(db).latency_buckets

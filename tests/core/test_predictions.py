@@ -1,0 +1,149 @@
+from datetime import timedelta
+
+import pytest
+
+from core import predictions
+from core.clock import hour_of
+from core.errors import NotFoundError
+from core.tables.telemetry import HourlyCount, Label, Prediction
+
+
+@pytest.fixture
+def log(db, clock):
+    """Add an answer: ``log(1, label="spam")``; with `true` also what was true."""
+
+    def put(number, *, version="1.0.0", variant="control", label="spam", true=None, seq=1):
+        clock.forward(seconds=1)
+        with db.append() as session:
+            session.add(
+                Prediction(
+                    at=clock(),
+                    id=f"p{number:03}",
+                    model="spam",
+                    version=version,
+                    variant=variant,
+                    release_seq=seq,
+                    is_shadow=variant == "shadow",
+                    hour=hour_of(clock()),
+                    sample_key=number,
+                    input={"message": "x"},
+                    label=label,
+                    probability=0.9,
+                    latency_ms=1.0,
+                    key_id="k",
+                )
+            )
+            if true:
+                session.add(say(number, true, clock()))
+        return clock()
+
+    return put
+
+
+def say(number, value, at, source="client"):
+    return Label(
+        prediction_id=f"p{number:03}", source=source, value=value, state="confirmed", at=at
+    )
+
+
+def ids(rows):
+    return [row.id for row in rows]
+
+
+def test_a_window_begins_behind_the_last_one_and_leaves_shadows_out(db, log):
+    for number in range(5):
+        log(number)
+    log(9, variant="shadow")
+    with db.read() as session:
+        first = predictions.window(session, "spam", "1.0.0", after=None, limit=2)
+        after = (first[-1].at, first[-1].id)
+        rest = predictions.window(session, "spam", "1.0.0", after=after, limit=10)
+        other = predictions.window(session, "spam", "2.0.0", after=None, limit=10)
+    assert (ids(first), ids(rest), other) == (["p000", "p001"], ["p002", "p003", "p004"], [])
+
+
+def test_the_newest_predictions_come_first(db, log):
+    for number in range(3):
+        log(number)
+    with db.read() as session:
+        assert ids(predictions.recent(session, "spam", 2)) == ["p002", "p001"]
+
+
+def test_each_prediction_is_labelled_once_by_its_newest_label(db, log, clock):
+    log(1, true="ham")
+    log(2)
+    with db.append() as session:
+        session.add(say(1, "spam", clock() + timedelta(hours=1), source="review"))
+    with db.read() as session:
+        (one,) = predictions.labelled(session, "spam")
+    assert (one.prediction.id, one.label.value, one.correct) == ("p001", "spam", True)
+
+
+def test_accuracy_counts_each_outcome(db, log):
+    for number, (label, true) in enumerate(
+        [("spam", "spam"), ("spam", "ham"), ("ham", "spam"), ("ham", "ham"), ("ham", "ham")]
+    ):
+        log(number, label=label, true=true)
+    log(7)
+    with db.read() as session:
+        found = predictions.accuracy(session, "spam", positive="spam")
+    assert (found.n, found.correct, found.tp, found.fp, found.fn, found.tn) == (5, 3, 1, 1, 1, 2)
+    assert (found.accuracy, found.f1) == (0.6, 0.5)
+
+
+def test_accuracy_since_a_moment_and_of_one_version(db, log):
+    log(1, true="ham")
+    noon = log(2, true="spam")
+    log(3, true="spam", version="2.0.0")
+    with db.read() as session:
+        assert predictions.accuracy(session, "spam", since=noon).n == 2
+        assert predictions.accuracy(session, "spam", since=noon, version="1.0.0").n == 1
+        assert predictions.accuracy(session, "ghost").accuracy is None
+
+
+def test_the_arms_of_a_release_are_counted_apart(db, log):
+    log(1, true="spam", seq=2)
+    log(2, true="ham", seq=2)
+    log(3, variant="treatment", seq=2)
+    log(4, variant="treatment", seq=1)
+    log(5, variant="shadow", true="spam", seq=2)
+    with db.read() as session:
+        counts = predictions.arm_counts(session, "spam", 2)
+    assert counts == {"control": (2, 2, 1), "treatment": (1, 0, 0), "shadow": (1, 1, 1)}
+
+
+def test_a_label_reaches_the_shadow_of_its_prediction_too(db, log):
+    log(1, label="spam", true="ham")
+    log(1, label="ham", variant="shadow")
+    with db.read() as session:
+        live = predictions.accuracy(session, "spam")
+        shadow = predictions.accuracy(session, "spam", shadow=True)
+        assert predictions.get(session, "p001").variant == "control"
+    assert (live.accuracy, shadow.accuracy) == (0.0, 1.0)
+
+
+def test_volume_covers_the_last_hours(db, clock):
+    now = hour_of(clock())
+    with db.append() as session:
+        for ago in (0, 1, 5):
+            session.add(
+                HourlyCount(
+                    model="spam",
+                    version="1.0.0",
+                    variant="control",
+                    hour=now - ago,
+                    requests=ago,
+                    errors=0,
+                    positives=0,
+                    latency_ms_sum=0,
+                    latency_buckets={},
+                )
+            )
+    with db.read() as session:
+        rows = predictions.volume(session, "spam", 2, now=clock())
+    assert [row.requests for row in rows] == [1, 0]
+
+
+def test_an_unknown_prediction_is_not_found(db):
+    with db.read() as session, pytest.raises(NotFoundError):
+        predictions.get(session, "ghost")
