@@ -180,15 +180,36 @@ def _paired(session: Session, one: ModelVersion, other: ModelVersion) -> dict[st
         for dataset in judged[0].keys() & judged[1].keys()
     ]
     if not shared:
-        return None
+        return _paired_by_gate(one, other)
     first, second, dataset_id = max(shared, key=lambda pair: len(pair[0]))
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
-    difference = mcnemar.paired_difference(only_first, only_second, len(first))
     dataset = session.get(DatasetVersion, dataset_id)
     return {
         "dataset": dataset_id,
         "rows": dataset.source if dataset else "held-out rows",
-        "n": len(first),
+        **_figures(only_first, only_second, len(first)),
+    }
+
+
+def _paired_by_gate(one: ModelVersion, other: ModelVersion) -> dict[str, Any] | None:
+    """Return what the gate counted when one of the two was trained while the other served."""
+    for judged, served in ((other, one), (one, other)):
+        gate = judged.gate
+        if gate.get("champion") == served.version and gate.get("n"):
+            counts = (gate["only_champion_right"], gate["only_candidate_right"])
+            first, second = counts if judged is other else counts[::-1]
+            return {
+                "dataset": judged.test_dataset_id,
+                "rows": f"the rows on which the gate judged {judged.version}",
+                **_figures(first, second, gate["n"]),
+            }
+    return None
+
+
+def _figures(only_first: int, only_second: int, n: int) -> dict[str, Any]:
+    difference = mcnemar.paired_difference(only_first, only_second, n)
+    return {
+        "n": n,
         "only_first_right": only_first,
         "only_second_right": only_second,
         "p_second_better": mcnemar.mid_p(only_first, only_second),

@@ -170,7 +170,10 @@ def note_tracking(db: Database, run_id: str, mlflow_run_id: str) -> None:
 
 
 def fail(db: Database, claim: Claim, run_id: str, error: str) -> Run:
-    """End a training as failed. Raises: NotFoundError, ConflictError (taken over, or ended)."""
+    """End a training as failed; one that has ended already stays as it is.
+
+    Raises: NotFoundError, ConflictError (its job was taken over).
+    """
     return _end_by_worker(db, claim, run_id, "failed", error)
 
 
@@ -180,6 +183,10 @@ def cancelled(db: Database, claim: Claim, run_id: str) -> Run:
 
 
 def _end_by_worker(db: Database, claim: Claim, run_id: str, state: str, why: str) -> Run:
+    with db.read() as session:
+        ended = get(session, run_id)
+    if ended.state not in OPEN:
+        return ended
     with db.command(WORKER, "run.finish") as command:
         run = get(command.session, run_id)
         command.note(model=run.model, run=run.id, state=state, error=why)

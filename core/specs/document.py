@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from core.errors import InvalidInputError, TooLargeError
 
 MAX_CHARACTERS = 100_000
+DOWNLOAD_HOSTS = ("archive.ics.uci.edu",)  # a spec may not send us anywhere else
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
 Task = Literal["text", "tabular"]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -81,9 +82,16 @@ class Input(_Part):
 class Download(_Part):
     """A zip archive on the web, the file inside it, and that file's SHA-256."""
 
-    url: Annotated[str, Field(pattern=r"^https://", max_length=500)]
+    url: Annotated[str, Field(max_length=500)]
     member: Word
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+    @field_validator("url")
+    @classmethod
+    def _known_host(cls, url: str) -> str:
+        if not url.startswith(tuple(f"https://{host}/" for host in DOWNLOAD_HOSTS)):
+            raise ValueError(f"downloads come from https://{DOWNLOAD_HOSTS[0]}/ only")
+        return url
 
 
 class Source(_Part):

@@ -1,0 +1,185 @@
+"""The rows of one training: where they come from, and which are kept out to judge it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sqlalchemy.orm import Session
+
+from core import predictions, registry, releases
+from core.access import system
+from core.datasets import schema, versions
+from core.datasets.values import category
+from core.db import Database
+from core.errors import NotFoundError
+from core.predictions import Labelled
+from core.settings import Settings
+from core.specs import ModelSpec
+from core.tables.entities import DatasetVersion, ModelVersion, Run
+from core.training import evaluation
+
+RECENT_SHARE = 0.3
+MOST_PRODUCTION_ROWS = 50_000
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a training learns from and is judged on; frames are conformed.
+
+    The last `n_recent` rows of `test` are the newest labelled ones from production, the rows
+    before them the old held-out ones.
+    """
+
+    dataset: DatasetVersion
+    train: pd.DataFrame
+    test: pd.DataFrame
+    n_recent: int
+    champion: ModelVersion | None
+
+    @property
+    def n_old(self) -> int:
+        """How many of the test rows are old."""
+        return len(self.test) - self.n_recent
+
+
+def prepare(db: Database, settings: Settings, run: Run, spec: ModelSpec) -> Material:
+    """Load or reuse the rows of a run and split them without leaks.
+
+    A retrain starts from the rows of the version that serves, adds labelled rows from production
+    to the training, and keeps the newest 30 % of them, and the old test rows, out of it.
+
+    Raises: InvalidInputError (no data, or the checks reject it), NotFoundError, ConflictError.
+    """
+    with db.read() as session:
+        champion = serving(session, spec.name)
+    base = _base(db, settings, run, spec, champion)
+    rows = schema.conform(versions.frame(settings, base), spec)
+    if run.kind == "retrain" and champion is not None and _same_inputs(champion, spec):
+        return _with_production(db, settings, spec, rows, base, champion)
+    test = evaluation.held_out(rows, spec)
+    return Material(base, _rows(rows, ~test), _rows(rows, test), 0, champion)
+
+
+def serving(session: Session, model: str) -> ModelVersion | None:
+    """Return the version that serves now, or None."""
+    release = releases.find_current(session, model)
+    return registry.get(session, model, releases.champion(release)) if release else None
+
+
+def signature(spec: ModelSpec) -> dict[str, Any]:
+    """Return what a version of this spec reads and answers."""
+    features = [feature.model_dump() for feature in spec.input.features]
+    return {
+        "task": spec.task,
+        "input": {"text": spec.input.text} if spec.input.text else {"features": features},
+        "labels": spec.labels,
+        "positive": spec.positive,
+    }
+
+
+def _same_inputs(champion: ModelVersion, spec: ModelSpec) -> bool:
+    return champion.signature == signature(spec)
+
+
+def _base(
+    db: Database, settings: Settings, run: Run, spec: ModelSpec, champion: ModelVersion | None
+) -> DatasetVersion:
+    """Return the data a run names; else the champion's for a retrain; else the source's."""
+    with db.read() as session:
+        if run.dataset_id is not None:
+            return versions.usable(versions.get(session, run.dataset_id))
+        if run.kind == "retrain" and champion is not None and _same_inputs(champion, spec):
+            return versions.usable(versions.get(session, champion.train_dataset_id))
+        source = spec.source
+        if not (source.path or source.download or source.builtin):
+            return versions.latest(session, spec.name, "train")
+    return versions.usable(versions.load(db, WORKER, settings, spec.name, spec=spec))
+
+
+def _with_production(
+    db: Database,
+    settings: Settings,
+    spec: ModelSpec,
+    rows: pd.DataFrame,
+    base: DatasetVersion,
+    champion: ModelVersion,
+) -> Material:
+    with db.read() as session:
+        old = versions.frame(settings, versions.get(session, champion.test_dataset_id))
+        labelled = predictions.labelled(session, spec.name, limit=MOST_PRODUCTION_ROWS)
+    old = schema.conform(old, spec)
+    known = np.concatenate([schema.row_keys(rows, spec), schema.row_keys(old, spec)])
+    fresh = _production(labelled, spec)
+    fresh = _rows(fresh, ~np.isin(schema.row_keys(fresh, spec), known))
+    n_recent = round(RECENT_SHARE * len(fresh))
+    recent, added = fresh.iloc[:n_recent], fresh.iloc[n_recent:]
+    keys = schema.row_keys(recent, spec)
+    added = _rows(added, ~np.isin(schema.row_keys(added, spec), keys))
+    everything = pd.concat([rows, added], ignore_index=True)
+    dataset = base
+    if len(added):
+        words = f"{base.source}; plus {len(added):,} labelled {spec.source.noun} from production"
+        dataset = versions.usable(
+            versions.load(
+                db, WORKER, settings, spec.name, frame=everything, source=words, spec=spec
+            )
+        )
+    kept_out = np.concatenate([schema.row_keys(old, spec), keys])
+    train = _rows(everything, ~np.isin(schema.row_keys(everything, spec), kept_out))
+    test = pd.concat([old, recent], ignore_index=True)
+    return Material(dataset, train, test, n_recent, champion)
+
+
+def _production(labelled: list[Labelled], spec: ModelSpec) -> pd.DataFrame:
+    """Return labelled predictions as conformed rows, newest first; disputed ones are left out."""
+    found = []
+    for one in labelled:
+        label = category(one.label.value)
+        if one.label.state != "disputed" and label in spec.labels:
+            found.append({**_inputs(one.prediction.input, spec), spec.target.column: label})
+    frame = pd.DataFrame(found, columns=[*spec.columns, spec.target.column])
+    return schema.conform(frame, spec)
+
+
+def _inputs(logged: dict[str, Any], spec: ModelSpec) -> dict[str, Any]:
+    if spec.input.text:
+        return {spec.input.text: logged.get("message")}
+    return dict(logged.get("features") or {})
+
+
+def _rows(frame: pd.DataFrame, mask: Any) -> pd.DataFrame:  # noqa: ANN401 (a boolean array)
+    kept: pd.DataFrame = frame[mask].reset_index(drop=True)
+    return kept
+
+
+def reference(train: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
+    """Return the sample that monitoring compares with: training rows without repetitions."""
+    _keys, first = np.unique(schema.row_keys(train, spec), return_index=True)
+    rng = np.random.default_rng(spec.seed)
+    size = min(len(first), spec.monitoring.reference_rows)
+    return train.iloc[np.sort(rng.choice(first, size, replace=False))].reset_index(drop=True)
+
+
+def seen_by(
+    settings: Settings,
+    session: Session,
+    champion: ModelVersion,
+    test: pd.DataFrame,
+    spec: ModelSpec,
+) -> Any:  # noqa: ANN401 (a boolean array)
+    """Return which test rows the champion was trained on; these cannot judge it fairly."""
+    try:
+        learnt, judged = (
+            schema.conform(versions.frame(settings, versions.get(session, dataset)), spec)
+            for dataset in (champion.train_dataset_id, champion.test_dataset_id)
+        )
+    except NotFoundError:  # its rows were deleted on request: nothing can be compared
+        return np.zeros(len(test), dtype=bool)
+    keys = schema.row_keys(test, spec)
+    return np.isin(keys, schema.row_keys(learnt, spec)) & ~np.isin(
+        keys, schema.row_keys(judged, spec)
+    )
+
+
+WORKER = system("worker")

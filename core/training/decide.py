@@ -1,0 +1,130 @@
+"""What the gate says about a trained model: against the floor, or against what serves."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.datasets import schema
+from core.errors import PilothouseError
+from core.serving import artifacts
+from core.settings import Settings
+from core.specs import ModelSpec
+from core.tables.entities import ModelVersion
+from core.training import evaluation, gate
+from core.training.gate import GateResult, Rule
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The gate's result as it is stored, and the state that the version starts in.
+
+    A refused version is `rejected` where it is worse than what serves, or its test rows cannot
+    judge it. One that is refused for bringing too little, or for trading one class for another,
+    stays a `candidate`: the gate keeps it from release, but an experiment may still compare it.
+    """
+
+    result: dict[str, Any]
+    state: str
+
+
+def against_floor(right: Mask, spec: ModelSpec, *, overlap: int, why: str = "") -> Decision:
+    """Judge a model where nothing comparable serves: accuracy above the spec's floor."""
+    result = gate.first(
+        candidate_right=right.tolist(),
+        floor=spec.gate.floor,
+        alpha=spec.gate.alpha,
+        train_test_overlap=overlap,
+    ).to_dict()
+    if why:
+        result["reasons"] = (*result["reasons"], why)
+    return Decision(result, "rejected" if result["answer"] == "refuse" else "candidate")
+
+
+def champion_right(
+    settings: Settings, champion: ModelVersion, test: pd.DataFrame, spec: ModelSpec
+) -> Mask | None:
+    """Return on which test rows the champion is right; None when it cannot read them."""
+    try:
+        pipeline = artifacts.load(settings, champion.artifact)
+        said = pipeline.predict(schema.inputs(test, spec))
+    except (PilothouseError, ValueError, KeyError):  # its file is gone, or its columns are
+        return None
+    truth = test[spec.target.column].to_numpy(dtype=str)
+    return np.asarray(np.asarray(said, dtype=str) == truth, dtype=bool)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Candidate and champion on the same rows; the last `n_recent` are from production."""
+
+    test: pd.DataFrame
+    candidate: Mask
+    champion: Mask
+    n_recent: int
+    overlap: int
+    age_days: float | None = None
+
+
+def against_champion(compared: Comparison, spec: ModelSpec) -> Decision:
+    """Judge a model against what serves, by the spec's rule; a retrain is judged twice.
+
+    With recent rows from production: superiority on them and non-inferiority on the old rows.
+    """
+    everything = np.ones(len(compared.test), dtype=bool)
+    harm = _judge(compared, spec, everything, "non_inferiority", classes=False)
+    if compared.n_recent:
+        recent = np.arange(len(compared.test)) >= len(compared.test) - compared.n_recent
+        result = _both(
+            _judge(compared, spec, recent, "superiority"),
+            _judge(compared, spec, ~recent, "non_inferiority"),
+        )
+    else:
+        result = _judge(compared, spec, everything, spec.gate.rule).to_dict()
+    rejected = result["answer"] == "refuse" and harm.answer == "refuse"
+    return Decision(result, "rejected" if rejected else "candidate")
+
+
+def _judge(
+    compared: Comparison, spec: ModelSpec, rows: Mask, rule: Rule, *, classes: bool = True
+) -> GateResult:
+    part = compared.test[rows].reset_index(drop=True)
+    return gate.judge(
+        champion_right=compared.champion[rows].tolist(),
+        candidate_right=compared.candidate[rows].tolist(),
+        rule=rule,
+        required_improvement=spec.gate.required_improvement,
+        margin=spec.gate.margin,
+        alpha=spec.gate.alpha,
+        slices={name: places.tolist() for name, places in evaluation.slices(part, spec).items()},
+        min_slice=spec.gate.min_slice,
+        train_test_overlap=compared.overlap,
+        test_age_days=compared.age_days,
+    )
+
+
+def _both(recent: GateResult, old: GateResult) -> dict[str, Any]:
+    """Join the two answers: refused by one is refused, promoted by both is promoted."""
+    answers = {recent.answer, old.answer}
+    answer = "not_enough_evidence"
+    if "refuse" in answers:
+        answer = "refuse"
+    elif answers == {"promote"}:
+        answer = "promote"
+    needed = [more for more in (recent.more_rows_needed, old.more_rows_needed) if more]
+    return {
+        **recent.to_dict(),
+        "answer": answer,
+        "rule": "superiority on recent rows, non-inferiority on old rows",
+        "reasons": [
+            *(f"on recent labelled rows: {reason}" for reason in recent.reasons),
+            *(f"on the old test rows: {reason}" for reason in old.reasons),
+        ],
+        "more_rows_needed": max(needed) if needed and answer == "not_enough_evidence" else None,
+        "recent": recent.to_dict(),
+        "old": old.to_dict(),
+    }

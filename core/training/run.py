@@ -1,0 +1,298 @@
+"""One training from data to registered version; runs in a child process of the worker."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+from core import jobs, registry, runs, specs
+from core.datasets import schema, versions
+from core.db import Command, Database
+from core.errors import ConflictError
+from core.jobs import Claim
+from core.serving import artifacts
+from core.settings import Settings
+from core.specs import ModelSpec
+from core.tables.entities import ModelVersion, Run
+from core.training import data, decide, evaluation, pipelines, search
+from core.training.data import Material
+from core.training.decide import Decision
+from core.training.search import Progress, Scored
+
+MOST_EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What a tracking server is told about a training; all figures are those of the version."""
+
+    run_id: str
+    model: str
+    version: str
+    kind: str
+    trigger: str
+    algorithm: str
+    parameters: dict[str, Any]
+    leaderboard: list[dict[str, Any]]
+    metrics: dict[str, Any]
+    gate: dict[str, Any]
+    signature: dict[str, Any]
+    examples: list[Any]  # texts, or features by name
+    dataset_source: str
+    dataset_digest: str
+    dataset_rows: int
+    artifact_path: str
+    started_at: datetime
+    finished_at: datetime
+
+
+class Tracker(Protocol):
+    """Where finished trainings are shown to people outside the product."""
+
+    def log(self, run: FinishedRun) -> str | None:
+        """Keep the run and return its id there.
+
+        Raises: UnavailableError (a note in the job's log, never an error of the training).
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class _Result:
+    """Everything that is registered, computed before the one transaction that registers it."""
+
+    spec: ModelSpec
+    material: Material
+    leaderboard: list[Scored]
+    parameters: dict[str, Any]
+    artifact: str
+    metrics: dict[str, Any]
+    right: NDArray[np.bool_]
+    decision: Decision
+    reference: pd.DataFrame
+    test_digest: str
+    reference_digest: str
+
+    @property
+    def algorithm(self) -> str:
+        return self.leaderboard[0].candidate.kind
+
+
+def carry_out(
+    settings: Settings, db: Database, claim: Claim, run_id: str, tracker: Tracker | None
+) -> str:
+    """Train, judge and register; return the version. A finished run is not repeated.
+
+    Nothing is registered before the last step, which is one transaction that checks the fence.
+    Raises: InvalidInputError (the data), ConflictError (cancelled or taken over), NotFoundError.
+    """
+    run = runs.begin(db, claim, run_id)
+    if run.version is not None:
+        return run.version
+    with db.read() as session:
+        spec = specs.at_version(session, run.model, run.spec_version)
+    candidates = specs.candidates_from(spec, run.candidates)
+    progress = Progress(db, claim, search.steps(spec, candidates) + 3)
+    result = _train(db, settings, run, spec, progress)
+    with progress.step("register"):
+        version = _register(db, claim, run_id, result)
+    progress.say(f"registered {version.model} {version.version}: {_gate_words(version)}")
+    if tracker is not None:
+        _track(db, settings, tracker, run_id, progress, result, version)
+    return version.version
+
+
+def _train(
+    db: Database, settings: Settings, run: Run, spec: ModelSpec, progress: Progress
+) -> _Result:
+    with progress.step("load data"):
+        material = data.prepare(db, settings, run, spec)
+    train, test = material.train, material.test
+    progress.say(f"{material.dataset.source}: {len(train):,} to learn, {len(test):,} to judge")
+    candidates = specs.candidates_from(spec, run.candidates)
+    board = search.cross_validate(train, spec, candidates, progress)
+    pipeline = search.refit(train, spec, board[0].candidate, progress)
+    with progress.step("judge"):
+        metrics, right = _judged(pipeline, test, spec)
+        overlap = evaluation.overlap(train, test, spec)
+        reference = data.reference(train, spec)
+        return _Result(
+            spec=spec,
+            material=material,
+            leaderboard=board,
+            parameters={"algorithm": board[0].candidate.kind, **_parameters(pipeline)},
+            artifact=artifacts.save(settings, pipeline),
+            metrics=metrics,
+            right=right,
+            decision=_decide(db, settings, material, right, spec, overlap=overlap),
+            reference=reference,
+            test_digest=versions.write(settings, test),
+            reference_digest=versions.write(settings, reference),
+        )
+
+
+def _parameters(pipeline: Pipeline) -> dict[str, Any]:
+    return pipelines.parameters(pipeline.named_steps["model"])
+
+
+def _judged(
+    pipeline: Pipeline, test: pd.DataFrame, spec: ModelSpec
+) -> tuple[dict[str, Any], NDArray[np.bool_]]:
+    """Return the figures on the held-out rows, and on which of them the model is right."""
+    column = evaluation.positive_column(pipeline.classes_, spec)
+    probability = pipeline.predict_proba(schema.inputs(test, spec))[:, column]
+    truth = np.asarray(test[spec.target.column] == spec.positive, dtype=bool)
+    said = evaluation.predicted(probability, spec)
+    return evaluation.measure(truth, probability, said), truth == said
+
+
+def _decide(
+    db: Database,
+    settings: Settings,
+    material: Material,
+    right: NDArray[np.bool_],
+    spec: ModelSpec,
+    *,
+    overlap: int,
+) -> Decision:
+    champion, test = material.champion, material.test
+    if champion is None:
+        return decide.against_floor(right, spec, overlap=overlap)
+    theirs = decide.champion_right(settings, champion, test, spec)
+    if theirs is None:
+        why = f"{champion.version}, which serves, cannot be judged on these rows"
+        return decide.against_floor(right, spec, overlap=overlap, why=why)
+    with db.read() as session:
+        seen = data.seen_by(settings, session, champion, test, spec)
+        known = versions.find(session, spec.name, "validation", versions.digest_of(test))
+    if seen.all():  # no fair row is left: say so rather than judge on what the champion learnt
+        overlap, seen = overlap + len(test), np.zeros_like(seen)
+    age = (db.clock() - known.at).total_seconds() / 86_400 if known else None
+    decision = decide.against_champion(
+        decide.Comparison(
+            test=test[~seen].reset_index(drop=True),
+            candidate=right[~seen],
+            champion=theirs[~seen],
+            n_recent=material.n_recent,
+            overlap=overlap,
+            age_days=None if material.n_recent else age,
+        ),
+        spec,
+    )
+    return Decision({**decision.result, "champion": champion.version}, decision.state)
+
+
+def _register(db: Database, claim: Claim, run_id: str, result: _Result) -> ModelVersion:
+    """Register the version and finish the run in one transaction, or neither."""
+    with db.command(runs.WORKER, "version.register") as command:
+        jobs.check_fence(command.session, claim)
+        if jobs.get(command.session, claim.job_id).cancel_requested:
+            raise ConflictError("the training was cancelled; nothing was registered")
+        run, spec, material = runs.get(command.session, run_id), result.spec, result.material
+        stored = _datasets(command, result)
+        metrics = {**result.metrics, "evaluations": _evaluations(result, stored["validation"])}
+        version = registry.register(
+            command,
+            run=run,
+            algorithm=result.algorithm,
+            artifact=result.artifact,
+            signature=data.signature(spec),
+            metrics=metrics,
+            gate=result.decision.result,
+            state=result.decision.state,
+            train_dataset_id=material.dataset.id,
+            test_dataset_id=stored["validation"],
+            reference_dataset_id=stored["reference"],
+        )
+        runs.finish_in(
+            command,
+            run,
+            version=version.version,
+            dataset_id=material.dataset.id,
+            parameters=result.parameters,
+            metrics={name: metrics[name] for name in registry.COMPARED},
+            leaderboard=[scored.to_dict() for scored in result.leaderboard],
+        )
+        return version
+
+
+def _datasets(command: Command, result: _Result) -> dict[str, str]:
+    """Add the test set and the reference sample; return their ids by role."""
+    parts = {
+        "validation": (result.material.test, result.test_digest, "held-out rows"),
+        "reference": (result.reference, result.reference_digest, "sample of the training rows"),
+    }
+    return {
+        role: versions.add(
+            command,
+            model=result.spec.name,
+            role=role,
+            frame=frame,
+            digest=digest,
+            source=f"{len(frame):,} {what} of: {result.material.dataset.source}",
+        ).id
+        for role, (frame, digest, what) in parts.items()
+    }
+
+
+def _evaluations(result: _Result, test_id: str) -> dict[str, str]:
+    """Return which rows of each test set the version got right, for paired comparisons."""
+    found = {test_id: registry.pack(result.right)}
+    champion = result.material.champion
+    if result.material.n_recent and champion is not None:
+        old = result.right[: result.material.n_old]
+        found[champion.test_dataset_id] = registry.pack(old)
+    return found
+
+
+def _gate_words(version: ModelVersion) -> str:
+    answer = str(version.gate["answer"]).replace("_", " ")
+    return f"the gate says {answer}; {'; '.join(version.gate['reasons'])}"
+
+
+def _track(
+    db: Database,
+    settings: Settings,
+    tracker: Tracker,
+    run_id: str,
+    progress: Progress,
+    result: _Result,
+    version: ModelVersion,
+) -> None:
+    """Show the training on the tracking server; the version is registered whatever comes of it."""
+    with db.read() as session:
+        run = runs.get(session, run_id)
+    test, spec = result.material.test, result.spec
+    examples = schema.inputs(test.head(MOST_EXAMPLES), spec)
+    dataset = result.material.dataset
+    finished = FinishedRun(
+        run_id=run_id,
+        model=run.model,
+        version=version.version,
+        kind=run.kind,
+        trigger=run.trigger,
+        algorithm=version.algorithm,
+        parameters=run.parameters,
+        leaderboard=run.leaderboard,
+        metrics=version.metrics,
+        gate=version.gate,
+        signature=version.signature,
+        examples=examples if isinstance(examples, list) else examples.to_dict("records"),
+        dataset_source=dataset.source,
+        dataset_digest=dataset.digest,
+        dataset_rows=dataset.n_rows,
+        artifact_path=str(artifacts.path(settings, version.artifact)),
+        started_at=run.started_at or run.at,
+        finished_at=run.finished_at or run.at,
+    )
+    try:
+        with progress.step("tracking server"):
+            there = tracker.log(finished)
+        if there is not None:
+            runs.note_tracking(db, run_id, there)
+    except Exception as error:  # noqa: BLE001, the version is registered; this is a note
+        progress.say(f"not shown on the tracking server: {type(error).__name__}: {error}")
