@@ -41,8 +41,10 @@ class MlflowStore:
         try:
             return self._log(run)
         except (MlflowException, requests.RequestException, OSError) as error:
-            reason = str(error).splitlines()[0][:200]
-            raise UnavailableError(f"MLflow at {self._address()}: {reason}") from error
+            kind = type(error.__cause__ or error).__name__  # its text may hold the password
+            raise UnavailableError(
+                f"MLflow at {self._address()} does not answer, or refused ({kind})"
+            ) from error
 
     def _address(self) -> str:
         """Return the server without a user's name or password in it."""
