@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
+from core.access import Actor
 from core.db import Database
 from core.errors import ConflictError, NotFoundError
 from core.ids import new_id
@@ -199,3 +200,30 @@ def lines(session: Session, job_id: str, *, after: str = "") -> list[JobLine]:
     """Return the job's log lines behind the line with id `after`, oldest first."""
     query = select(JobLine).filter_by(job_id=job_id).where(JobLine.id > after)
     return list(session.scalars(query.order_by(JobLine.id)))
+
+
+def newest(session: Session, key_prefix: str) -> Job | None:
+    """Return the newest job whose key starts with `key_prefix`, or None."""
+    query = select(Job).where(Job.key.startswith(key_prefix, autoescape=True))
+    return session.scalars(query.order_by(Job.id.desc()).limit(1)).first()
+
+
+def recent(session: Session, *, limit: int = 50) -> list[Job]:
+    """Return the newest jobs, newest first."""
+    return list(session.scalars(select(Job).order_by(Job.id.desc()).limit(limit)))
+
+
+def request(db: Database, actor: Actor, kind: str, payload: Mapping[str, Any], *, key: str) -> Job:
+    """Queue a check or a report that a person asks for; one under way or done is returned.
+
+    After a failure the same question makes a new job. Raises: ForbiddenError.
+    """
+    with db.command(actor, "report.request") as command:
+        before = newest(command.session, f"{key}:")
+        if before is not None and before.state in ("queued", "running", "succeeded"):
+            command.note(job=before.id, known=True)
+            return before
+        number = int(before.key.rsplit(":", 1)[1]) + 1 if before and before.key else 1
+        job = enqueue(command.session, kind, payload, now=command.now, key=f"{key}:{number}")
+        command.note(job=job.id, kind=kind, **payload)
+        return job

@@ -1,0 +1,64 @@
+"""How each model is, in one line: what serves, what is wrong, and two sparklines."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from app import series
+from app.ui import Color
+from core import incidents, predictions, releases, specs
+from core.specs import ModelSpec
+from core.tables.entities import Incident
+
+HOURS = 24
+_COLORS: dict[str, Color] = {"critical": "red", "high": "orange"}
+
+
+@dataclass(frozen=True)
+class Health:
+    """One model at a glance; `accuracy` is of the labelled answers of the last bins."""
+
+    name: str
+    title: str
+    serves: str | None
+    color: Color
+    words: str
+    traffic: list[int]
+    accuracy: list[float]
+    n_labelled: int
+
+
+def of_all(session: Session, now: datetime) -> list[Health]:
+    """Return every model, those in trouble first."""
+    unresolved = incidents.all(session, open_only=True)
+    found = [_of(session, spec, unresolved, now) for spec in specs.all_active(session)]
+    order: list[Color] = ["red", "orange", "blue", "green", "gray"]
+    return sorted(found, key=lambda one: order.index(one.color))
+
+
+def _of(session: Session, spec: ModelSpec, unresolved: list[Incident], now: datetime) -> Health:
+    release = releases.find_current(session, spec.name)
+    own = [incident for incident in unresolved if incident.model == spec.name]
+    counts = predictions.volume(session, spec.name, HOURS, now=now)
+    labelled = predictions.labelled(session, spec.name, limit=400)
+    color, words = _words(own, served=release is not None)
+    return Health(
+        name=spec.name,
+        title=spec.title,
+        serves=releases.label(release) if release else None,
+        color=color,
+        words=words,
+        traffic=[hour.requests for hour in series.hourly(counts, HOURS, now)],
+        accuracy=[one.value for one in series.accuracy(labelled, bins=12)],
+        n_labelled=len(labelled),
+    )
+
+
+def _words(own: list[Incident], *, served: bool) -> tuple[Color, str]:
+    if own:
+        severities = {incident.severity for incident in own}
+        color: Color = next((_COLORS[s] for s in _COLORS if s in severities), "blue")
+        more = f" and {len(own) - 1} more" if len(own) > 1 else ""
+        return color, f"{own[0].title}{more}"
+    return ("green", "no open incident") if served else ("gray", "nothing is released yet")

@@ -1,0 +1,93 @@
+"""Rows in, points for a chart or a sparkline out; pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from core.clock import hour_of
+from core.predictions import Labelled
+from core.statistics.intervals import wilson
+from core.tables.telemetry import HourlyCount
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """One hour of traffic; latencies in milliseconds, None without an answer."""
+
+    at: datetime
+    requests: int
+    errors: int
+    mean_ms: float | None
+    p95_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """The share of right answers among `n` labelled ones that follow each other, with interval."""
+
+    start: datetime
+    end: datetime
+    version: str
+    n: int
+    value: float
+    low: float
+    high: float
+
+
+def hourly(rows: Sequence[HourlyCount], hours: int, now: datetime) -> list[Hour]:
+    """Return one point for each of the last `hours` hours, oldest first; shadows are left out."""
+    last = hour_of(now)
+    by_hour: dict[int, list[HourlyCount]] = {last - back: [] for back in range(hours)}
+    for row in rows:
+        if row.variant != "shadow" and row.hour in by_hour:
+            by_hour[row.hour].append(row)
+    return [_hour(hour, by_hour[hour]) for hour in sorted(by_hour)]
+
+
+def _hour(hour: int, rows: Sequence[HourlyCount]) -> Hour:
+    requests, errors = sum(row.requests for row in rows), sum(row.errors for row in rows)
+    answered = requests - errors
+    total_ms = sum(row.latency_ms_sum for row in rows)
+    return Hour(
+        at=datetime.fromtimestamp(hour * 3600, UTC),
+        requests=requests,
+        errors=errors,
+        mean_ms=total_ms / answered if answered else None,
+        p95_ms=quantile(rows, 0.95),
+    )
+
+
+def quantile(rows: Sequence[HourlyCount], share: float) -> float | None:
+    """Return the upper bound, in milliseconds, of the bucket that holds the quantile.
+
+    Infinity means: above the largest bound. None without an answer.
+    """
+    total: dict[float, int] = {}
+    for row in rows:
+        for bound, n in row.latency_buckets.items():
+            total[float(bound)] = total.get(float(bound), 0) + int(n)
+    wanted, seen = share * sum(total.values()), 0
+    for edge in sorted(total):
+        seen += total[edge]
+        if seen >= wanted > 0:
+            return edge
+    return None
+
+
+def accuracy(rows: Sequence[Labelled], *, bins: int = 20, fewest: int = 20) -> list[Bin]:
+    """Cut labelled answers (newest first) into equal bins per version, oldest first."""
+    size = max(fewest, -(-len(rows) // bins))
+    found: list[Bin] = []
+    by_version: dict[str, list[Labelled]] = {}
+    for row in reversed(rows):
+        by_version.setdefault(row.prediction.version, []).append(row)
+    for version, own in by_version.items():
+        parts = [own[start : start + size] for start in range(0, len(own), size)]
+        found += [_bin(version, part) for part in parts]
+    return sorted(found, key=lambda one: one.end)
+
+
+def _bin(version: str, rows: Sequence[Labelled]) -> Bin:
+    share = wilson(sum(row.correct for row in rows), len(rows))
+    start, end = rows[0].prediction.at, rows[-1].prediction.at
+    return Bin(start, end, version, len(rows), share.value, share.low, share.high)

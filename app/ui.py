@@ -1,0 +1,263 @@
+"""Shared pieces of the pages, and the one place where errors become words."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import pandas as pd
+import streamlit as st
+from plotly.graph_objects import Figure
+
+from app import charts, nav
+from app.session import NoAccessError
+from core import specs
+from core.errors import NotFoundError, PilothouseError, UnavailableError
+from core.panel import Panel
+
+Color = Literal["red", "orange", "yellow", "blue", "green", "violet", "gray", "grey", "primary"]
+COLORS: dict[str, Color] = {
+    **dict.fromkeys(("critical", "fail", "failed", "dead", "lost", "refused"), "red"),
+    **dict.fromkeys(("high", "warn", "open", "invalid", "expired", "error"), "orange"),
+    **dict.fromkeys(("medium", "running", "proposed", "queued", "acknowledged", "active"), "blue"),
+    **dict.fromkeys(("pass", "current", "succeeded", "finished", "approved", "won"), "green"),
+    **dict.fromkeys(("sent", "serves", "live", "resolved", "done"), "green"),
+}
+NOTHING = "-"
+_CSS = """<style>
+.st-key-cookie-machinery {position: absolute; width: 0; height: 0; overflow: hidden;}
+.st-key-sign-in {margin: 8vh auto 0;}
+[data-testid="stMainBlockContainer"] {padding-top: 3.5rem; max-width: 1200px;}
+[data-testid="stMetricValue"] {font-variant-numeric: tabular-nums;}
+.stMarkdown, .stText, code {overflow-wrap: anywhere;}
+@media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding: 3.5rem 1rem 2rem;}}
+</style>"""
+
+
+def style() -> None:
+    """Add the few rules that the theme cannot say."""
+    st.html(_CSS)
+
+
+@contextmanager
+def reporting(*, page: bool = False) -> Iterator[None]:
+    """Show an expected error in a person's words; anything else is reported by the server.
+
+    With `page` the error takes the place of the page.
+    """
+    try:
+        yield
+    except NoAccessError as error:
+        st.title("No access")
+        st.info(plain(f"{error} Ask an admin, or go on to what needs you."))
+        link("inbox", "Go to the inbox")
+    except UnavailableError as error:
+        st.error(plain(f"Not available: {error}."))
+        st.caption("Predictions go on without the database. Nothing was changed.")
+        st.button("Retry", key=f"retry-{page}")
+    except NotFoundError as error:
+        if page:
+            st.title("Not found")
+        st.warning(plain(f"{sentence(str(error))} It may have been removed, or the link is old."))
+        if page:
+            link("inbox", "Go to the inbox")
+    except PilothouseError as error:
+        st.error(plain(sentence(str(error))))
+
+
+def done(message: str) -> None:
+    """Run the page again with fresh data and say `message` once."""
+    st.session_state["said"] = message
+    st.rerun()
+
+
+def announce() -> None:
+    """Say what `done` left behind, if anything."""
+    if message := st.session_state.pop("said", None):
+        st.toast(plain(message))
+
+
+def sentence(text: str) -> str:
+    """Return `text` with a capital first letter and a full stop.
+
+    >>> sentence("there is no run 7")
+    'There is no run 7.'
+    """
+    text = text.strip()
+    return (text[:1].upper() + text[1:]).rstrip(".") + "." if text else ""
+
+
+def plain(text: object) -> str:
+    r"""Keep what people or messages wrote from acting as Markdown (links, images, colours).
+
+    >>> plain("![x](http://a.b)")
+    '\\!\\[x\\]\\(http\\://a\\.b\\)'
+    """
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>$:~^&])", r"\\\1", str(text))
+
+
+def head(title: str, finding: str, tone: Color = "gray") -> None:
+    """Show the page's name and the one sentence that states what was found."""
+    st.title(title)
+    st.markdown(f"{dot(tone)} **{plain(finding)}**")
+
+
+def dot(tone: Color) -> str:
+    """Return a coloured dot as Markdown; the words beside it say the same."""
+    return f":{tone}[●]"
+
+
+def empty(what: str, next_step: str, stem: str | None = None, label: str = "") -> None:
+    """Show that a list has nothing in it, and what to do about that."""
+    with st.container(border=True):
+        st.markdown(f"**{plain(what)}**  \n{plain(next_step)}")
+        if stem:
+            link(stem, label or nav.BY_STEM[stem].title)
+
+
+def link(stem: str, label: str, **query: str) -> None:
+    """Show a link to another page, with its address."""
+    st.page_link(nav.page(stem), label=label, query_params=query or None)
+
+
+def pick_model(panel: Panel) -> str:
+    """Let the person choose a model; the choice lives in the address as `?model=`.
+
+    Raises: NotFoundError (no spec at all, or the address names an unknown model).
+    """
+    with panel.db.read() as db:
+        titles = {spec.name: spec.title for spec in specs.all_active(db)}
+    if not titles:
+        raise NotFoundError("there is no model yet: apply a spec, or upload data under Training")
+    asked = st.query_params.get("model")
+    if asked is not None and asked != specs.canonical(asked):
+        st.query_params["model"] = asked = specs.canonical(asked)
+    if asked is not None and asked not in titles:
+        raise NotFoundError(f"there is no model {asked}")
+    remembered = asked or st.session_state.get("last_model")
+    names = list(titles)
+    chosen = st.selectbox(
+        "Model",
+        names,
+        index=names.index(remembered) if remembered in titles else 0,
+        format_func=lambda name: titles[name],
+        key="model",
+        bind="query-params",
+        width=320,
+    )
+    st.session_state["last_model"] = chosen
+    return chosen
+
+
+def badge(word: str) -> None:
+    """Show a state or a severity in its colour."""
+    st.badge(plain(word), color=COLORS.get(word, "gray"))
+
+
+def color(word: str) -> Color:
+    """Return the colour of a state or a severity."""
+    return COLORS.get(word, "gray")
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """Say how long ago, or in how long.
+
+    >>> from datetime import timedelta
+    >>> noon = datetime(2030, 1, 1, 12, tzinfo=UTC)
+    >>> ago(noon - timedelta(minutes=5), noon), ago(noon + timedelta(hours=30), noon)
+    ('5 min ago', 'in 30 h')
+    """
+    seconds = (now - moment).total_seconds()
+    size, past = abs(seconds), seconds >= 0
+    if size < 45:
+        return "just now" if past else "in a moment"
+    limits = ((90 * 60, 60, "min"), (48 * 3600, 3600, "h"), (float("inf"), 86400, "days"))
+    number, unit = next((round(size / by), unit) for limit, by, unit in limits if size < limit)
+    return f"{number} {unit} ago" if past else f"in {number} {unit}"
+
+
+def when(moment: datetime | None, now: datetime) -> str:
+    """Say when, relative and absolute."""
+    return f"{ago(moment, now)} ({utc(moment)})" if moment else "never"
+
+
+def utc(moment: datetime) -> str:
+    """Say a moment in UTC.
+
+    >>> utc(datetime(2030, 1, 1, 12, tzinfo=UTC))
+    '2030-01-01 12:00:00 UTC'
+    """
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def figure(value: object, digits: int = 4) -> str:
+    """Show a number, or a dash where there is none.
+
+    >>> figure(0.98765), figure(None), figure(1200), figure(True)
+    ('0.9877', '-', '1,200', 'yes')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.{digits}f}"
+    return NOTHING if value is None else str(value)
+
+
+def with_interval(value: object, interval: Sequence[object] | None, n: object = None) -> str:
+    """Show a number with its interval and the count it rests on.
+
+    >>> with_interval(0.9, (0.85, 0.93), 200)
+    '0.9000 (95 % interval 0.8500 to 0.9300, n = 200)'
+    """
+    notes = []
+    if interval and len(interval) == 2 and None not in interval:
+        notes.append(f"95 % interval {figure(interval[0])} to {figure(interval[1])}")
+    if n is not None:
+        notes.append(f"n = {figure(n)}")
+    return f"{figure(value)} ({', '.join(notes)})" if notes else figure(value)
+
+
+def table(rows: Iterable[Mapping[str, Any]], *, key: str | None = None) -> None:
+    """Show rows; the columns are those of the first one."""
+    frame = pd.DataFrame(list(rows))
+    st.dataframe(frame, hide_index=True, width="stretch", key=key)
+
+
+def flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row fit for a table: figures rounded, inner mappings spelled out.
+
+    >>> flat({"kind": "nb", "f1": 0.98765, "parameters": {"alpha": 0.1}})
+    {'kind': 'nb', 'f1': '0.9877', 'parameters': 'alpha=0.1'}
+    """
+    return {name: _cell(value) for name, value in row.items()}
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={inner}" for name, inner in value.items())
+    if isinstance(value, list | tuple):
+        return " to ".join(figure(inner) for inner in value)
+    return figure(value)
+
+
+def is_dark() -> bool:
+    """Say whether the person looks at the dark theme."""
+    return st.context.theme.type == "dark"
+
+
+def chart(figure: Figure, key: str, alt: str) -> None:
+    """Show a figure; `alt` says what is in it for those who do not see it."""
+    st.plotly_chart(figure, config=charts.CONFIG, key=key, alt=alt)
+
+
+def reason_form(key: str, button: str, *, label: str = "Why?", primary: bool = False) -> str:
+    """Ask for a reason; returns it once it was given with a click, else an empty text."""
+    with st.form(key, border=False):
+        reason = st.text_input(label, max_chars=500)
+        submitted = st.form_submit_button(button, type="primary" if primary else "secondary")
+    if submitted and not reason.strip():
+        st.error("Say why: the reason is kept on record.")
+    return reason.strip() if submitted else ""

@@ -1,0 +1,51 @@
+"""How an experiment stands, in figures, and how many labels one needs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from app import charts, ui
+from core.errors import InvalidInputError
+from core.experiments import lifecycle, statistics
+from core.tables.entities import Experiment
+
+
+def show(row: Experiment, status: Mapping[str, Any]) -> None:
+    """Show the counts per arm, the difference with its interval, and whether the split holds."""
+    answered, known, right = (status[name] for name in ("predictions", "labelled", "correct"))
+    ui.table(
+        {
+            "arm": arm,
+            "version": status["versions"][arm],
+            "predictions": answered[arm],
+            "labelled": known[arm],
+            "right": f"{right[arm] / known[arm]:.2%}" if known[arm] else ui.NOTHING,
+        }
+        for arm in lifecycle.ARMS
+    )
+    if found := status["verdict"]:
+        interval = found["interval"]
+        figure = charts.difference(
+            found["difference"], interval["low"], interval["high"], limit=row.minimum_effect
+        )
+        ui.chart(figure, f"difference-{row.id}", "difference with its interval")
+        split = (
+            "the traffic was split as asked"
+            if found["srm_p"] > statistics.SRM_ALPHA
+            else ("the traffic was NOT split as asked; do not trust the figures")
+        )
+        more = f"{found['more_needed']:,} more labels needed; " if found["more_needed"] else ""
+        st.caption(ui.plain(f"{more}{split} (p = {found['srm_p']:.3f}); {found['method']}"))
+
+
+def calculator(measured: float | None, *, effect: float, share: float) -> None:
+    """Say how many labelled predictions find `effect` over what was measured."""
+    baseline = min(0.999, float(measured or lifecycle.ASSUMED_ACCURACY))
+    sign = 1 if baseline + effect < 1 else -1
+    try:
+        n = statistics.sample_size(baseline, sign * effect, share=share)
+        words = f"about **{n:,} labelled predictions** of both arms together"
+        st.markdown(f"This needs {words} (80 % power, 5 % error).")
+    except InvalidInputError as error:
+        st.warning(ui.plain(str(error)))

@@ -1,0 +1,105 @@
+"""What serves, since when and why; roll it back, or undo what was approved."""
+
+import streamlit as st
+
+from app import session, ui
+from core import actions, releases
+from core.access import may
+from core.errors import ConflictError
+from core.tables.entities import ActionRow, Release
+
+panel, actor = session.panel(), session.actor()
+now = panel.clock()
+
+
+def ladder(row: Release) -> None:
+    """Show one release of the ladder."""
+    state = releases.state(row, history)
+    with st.container(border=True, key=f"release-{row.seq}"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            ui.badge(state)
+            st.markdown(f"**#{row.seq}: {ui.plain(releases.label(row))}**", width="content")
+            if row.mode != "live":
+                ui.badge(row.mode)
+        undone = f"; takes back #{row.undoes}" if row.undoes else ""
+        words = f"{ui.when(row.at, now)} by {row.actor}{undone}. {row.reason}"
+        st.caption(ui.plain(words))
+        arms = releases.arms(row)
+        if len(arms) > 1:
+            ui.table(
+                {"version": a.version, "variant": a.variant, "traffic": f"{a.weight / 10:g} %"}
+                for a in arms
+            )
+        for arm in arms[:3]:
+            ui.link("models", f"Version {arm.version}", model=row.model, version=arm.version)
+
+
+def roll_back(bad: Release, good: Release) -> None:
+    """Show what a rollback would do, and do it with a reason."""
+    target = releases.champion(good)
+    st.markdown(
+        f"A rollback serves **{ui.plain(target)}** to everybody instead of "
+        f"**{ui.plain(releases.label(bad))}**, within a second. It served before, from release "
+        f"#{good.seq} ({ui.plain(ui.when(good.at, now))}). You can release the other again."
+    )
+    if reason := ui.reason_form("roll-back", f"Roll back to {target}", primary=True):
+        with ui.reporting():
+            made = releases.roll_back(panel.db, actor, model, reason=reason, seen=bad.seq)
+            ui.done(f"{model} now serves {releases.label(made)}")
+
+
+def undo(row: ActionRow) -> None:
+    """Show one action that was carried out, with the way back."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        ui.badge(row.state)
+        words = f"{row.kind.replace('_', ' ')}, {ui.when(row.finished_at or row.at, now)}"
+        st.markdown(ui.plain(words), width="content")
+        if row.error:
+            st.caption(ui.plain(row.error), width="content")
+        inverse = actions.inverse_of(row)
+        if inverse is None or not may(actor, "action.undo"):
+            return
+        what = " ".join([inverse["kind"].replace("_", " "), *inverse["arguments"].values()])
+        if st.button(f"Undo: {what[:60]}", key=f"undo-{row.id}"):
+            with ui.reporting():
+                ui.done(actions.undo(panel.db, actor, row.id, reason="undone in the panel"))
+
+
+# load
+model = ui.pick_model(panel)
+good, why_not = None, ""
+with panel.db.read() as db:
+    history = releases.history(db, model)
+    done = actions.recent(db, model=model, limit=10)
+    if history:
+        try:
+            good = releases.last_good_before(db, history[0])
+        except ConflictError as error:
+            why_not = str(error)
+
+# render
+if not history:
+    ui.head("Releases", f"Nothing of {model} is released yet.")
+    ui.empty("No version serves.", "Train one, then propose it for release.", "models")
+else:
+    current = history[0]
+    split = "an experiment splits the traffic" if len(releases.arms(current)) > 1 else "all traffic"
+    since = ui.when(current.at, now)
+    ui.head("Releases", f"{releases.label(current)} serves {split}, since {since}.", "green")
+    st.subheader("Roll back")
+    if good is None:
+        st.info(ui.plain(ui.sentence(why_not)))
+    elif may(actor, "release.rollback"):
+        roll_back(current, good)
+    else:
+        st.info("Rolling back needs the role operator or higher.")
+    st.subheader("Ladder")
+    for row in history[:20]:
+        ladder(row)
+    if len(history) > 20:
+        st.caption(f"and {len(history) - 20} earlier ones; the audit trail has them all")
+st.subheader("Approved actions")
+for action in done:
+    undo(action)
+if not done:
+    st.caption("No approved action was carried out on this model yet.")
