@@ -196,7 +196,7 @@ def _run_slot(db: Database, leader: _Leader, schedule: Schedule) -> list[Tick]:
         if not _still_leads(session, leader) or _known(session, schedule, slot):
             return []
         done = [*_missed(session, schedule, slot, now)]
-        if reason := _obstacle(session, schedule):
+        if reason := _obstacle(session, schedule, now):
             return [*done, _tick(session, schedule, slot, now, "skipped", reason=reason)]
         job = jobs.enqueue(
             session,
@@ -235,8 +235,11 @@ def _missed(session: Session, schedule: Schedule, slot: datetime, now: datetime)
     return [_tick(session, schedule, slot - period, now, "skipped", reason=reason)]
 
 
-def _obstacle(session: Session, schedule: Schedule) -> str:
-    """Say why this slot must be skipped; nothing when it may run."""
+def _obstacle(session: Session, schedule: Schedule, now: datetime) -> str:
+    """Say why this slot must be skipped; nothing when it may run.
+
+    A job from after `now` was made before the clock was set back: it does not stand in the way.
+    """
     state = session.scalars(select(Schedule.state).filter_by(id=schedule.id)).one()
     if state != "active":
         return "paused"
@@ -244,7 +247,7 @@ def _obstacle(session: Session, schedule: Schedule) -> str:
         return "nothing is released"
     running = select(Job.id).join(Tick, Tick.job_id == Job.id)
     running = running.where(Tick.schedule_id == schedule.id, Tick.state == "started")
-    running = running.where(Job.state.in_(("queued", "running")))
+    running = running.where(Job.state.in_(("queued", "running")), Job.created_at <= now)
     if session.scalars(running.limit(1)).first():
         return "the previous check still runs"
     return ""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
 
-from sqlalchemy import Select, delete, select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,8 @@ from core.tables.telemetry import MonitorReport
 JUDGED = ("pass", "warn", "fail")
 PENDING = "pending"
 """What the one report of an unfinished window "follows"."""
+
+_NEWEST_WINDOW = (MonitorReport.window_end.desc(), MonitorReport.window_last_id.desc())
 
 
 def store(db: Database, report: MonitorReport) -> MonitorReport:
@@ -50,7 +52,8 @@ def reports(
         query = query.filter_by(kind=kind)
     if version is not None:
         query = query.filter_by(version=version)
-    return list(session.scalars(_newest_first(query).limit(limit)))
+    by_time = (MonitorReport.at.desc(), *_NEWEST_WINDOW)
+    return list(session.scalars(query.order_by(*by_time).limit(limit)))
 
 
 def judged(
@@ -59,11 +62,7 @@ def judged(
     """Return the newest reports of one version that passed, warned or failed, newest first."""
     query = select(MonitorReport).filter_by(model=canonical(model), version=version, kind=kind)
     query = query.where(MonitorReport.state.in_(JUDGED))
-    return list(session.scalars(_newest_first(query).limit(limit)))
-
-
-def _newest_first(query: Select[MonitorReport]) -> Select[MonitorReport]:
-    return query.order_by(MonitorReport.at.desc(), MonitorReport.id.desc())
+    return list(session.scalars(query.order_by(*_NEWEST_WINDOW).limit(limit)))
 
 
 def get(session: Session, report_id: str) -> MonitorReport:
