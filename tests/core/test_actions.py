@@ -1,0 +1,360 @@
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, text
+
+from core import actions, audit, jobs, recommendations, releases, specs
+from core.access import system
+from core.clock import utc_now
+from core.db import Database
+from core.errors import ConflictError, ForbiddenError
+from core.experiments import lifecycle
+from core.jobs import Claim
+from core.settings import ROOT
+from core.tables.entities import ActionRow, Recommendation, Run
+
+AGENT = system("agent")
+LEASE = timedelta(seconds=30)
+SPEC = (
+    (ROOT / "specs" / "breast_cancer.yaml").read_text().replace("name: breast_cancer", "name: spam")
+)
+
+
+def approved(db, apo, kind="promote", **arguments):
+    row = recommendations.propose(
+        db,
+        AGENT,
+        model="spam",
+        kind=kind,
+        arguments=arguments,
+        title=f"{kind} spam",
+        reasoning="because",
+    )
+    return recommendations.approve(db, apo, row.id, digest=row.digest, solo=False)
+
+
+def claimed(db, owner="w1"):
+    claim = jobs.claim(db, owner, lease=LEASE)
+    return claim, claim.payload["action_id"]
+
+
+def carry_out(db, settings):
+    claim, action_id = claimed(db)
+    return actions.execute(db, settings, claim, action_id)
+
+
+def served(db):
+    with db.read() as session:
+        return releases.label(releases.current(session, "spam"))
+
+
+def states(db):
+    with db.read() as session:
+        action = session.scalars(select(ActionRow)).one()
+        return action.state, session.get(Recommendation, action.recommendation_id).state
+
+
+def two_versions(release):
+    release("spam", "1.0.0")
+    release("spam", "2.0.0", release=False)
+
+
+def test_an_approved_promotion_serves_and_everything_says_so(db, settings, apo, release):
+    two_versions(release)
+    approved(db, apo, version="2.0.0")
+    action = carry_out(db, settings)
+    assert served(db) == "2.0.0"
+    assert states(db) == ("succeeded", "succeeded")
+    assert action.before == {"serves": "1.0.0", "release": 1}
+    assert action.after == {"serves": "2.0.0", "release": 2}
+    assert action.inverse == {"kind": "rollback", "arguments": {"to": "1.0.0"}}
+    with db.read() as session:
+        assert audit.tail(session)[0].action == "action.execute"
+
+
+def test_an_action_carried_out_twice_happens_once(db, settings, apo, release):
+    two_versions(release)
+    approved(db, apo, version="2.0.0")
+    claim, action_id = claimed(db)
+    for _ in range(3):
+        actions.execute(db, settings, claim, action_id)
+    with db.read() as session:
+        assert len(releases.history(session, "spam")) == 2
+
+
+def test_of_twenty_executions_at_once_one_has_an_effect(db, settings, apo, release):
+    two_versions(release)
+    approved(db, apo, version="2.0.0")
+    claim, action_id = claimed(db)
+    gate, outcomes = threading.Barrier(20), []
+
+    def run():
+        gate.wait()
+        outcomes.append(actions.execute(db, settings, claim, action_id).state)
+
+    threads = [threading.Thread(target=run) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes == ["succeeded"] * 20
+    with db.read() as session:
+        assert len(releases.history(session, "spam")) == 2
+
+
+def test_a_worker_that_was_taken_over_writes_nothing_and_fails_nothing(
+    db, settings, apo, release, clock
+):
+    two_versions(release)
+    approved(db, apo, version="2.0.0")
+    old, action_id = claimed(db)
+    clock.forward(minutes=5)
+    new, _ = claimed(db, "w2")
+    with pytest.raises(ConflictError, match="taken over"):
+        actions.execute(db, settings, old, action_id)
+    assert (served(db), states(db)) == ("1.0.0", ("queued", "approved"))
+    actions.execute(db, settings, new, action_id)
+    assert served(db) == "2.0.0"
+
+
+def test_an_approval_whose_target_changed_is_failed_with_the_reason(db, settings, apo, release):
+    two_versions(release)
+    approved(db, apo, version="2.0.0")
+    release("spam", "3.0.0")
+    with pytest.raises(ConflictError, match="what serves has changed"):
+        carry_out(db, settings)
+    assert (served(db), states(db)) == ("3.0.0", ("failed", "failed"))
+    with db.read() as session:
+        assert "what serves has changed" in actions.recent(session)[0].error
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        ('update recommendation set arguments = \'{"version": "1.0.0"}\'', "not the proposal"),
+        ('update action set arguments = \'{"version": "1.0.0"}\'', "not what was approved"),
+        ("update action set kind = 'rollback'", "not what was approved"),
+        ("update recommendation set state = 'rejected'", "not approved: rejected by apo"),
+    ],
+)
+def test_what_was_changed_after_the_approval_is_not_carried_out(
+    db, settings, apo, release, damage, reason
+):
+    two_versions(release)
+    approved(db, apo, version="2.0.0")
+    with db.engine.begin() as connection:
+        connection.execute(text(damage))
+    with pytest.raises(ConflictError, match=reason):
+        carry_out(db, settings)
+    assert served(db) == "1.0.0"
+
+
+def test_an_approval_is_not_acted_on_days_later(db, settings, apo, release, clock):
+    two_versions(release)
+    approved(db, apo, version="2.0.0")
+    clock.forward(hours=25)
+    with pytest.raises(ConflictError, match="too old"):
+        carry_out(db, settings)
+    assert served(db) == "1.0.0"
+
+
+def test_an_approved_retrain_requests_one_run(db, settings, ana, release):
+    specs.apply(db, system("bootstrap"), SPEC)
+    release("spam", "1.0.0")
+    approved(db, ana, "retrain")
+    action = carry_out(db, settings)
+    with db.read() as session:
+        run = session.scalars(select(Run)).one()
+    assert (run.kind, run.trigger, run.state) == ("retrain", "recommendation", "queued")
+    assert action.after == {"run_id": run.id}
+    assert states(db) == ("succeeded", "succeeded")
+    assert served(db) == "1.0.0"
+
+
+def test_an_approved_rollback_serves_what_the_card_named(db, settings, ana, release):
+    release("spam", "1.0.0")
+    release("spam", "2.0.0")
+    approved(db, ana, "rollback", to="1.0.0")
+    carry_out(db, settings)
+    assert served(db) == "1.0.0"
+
+
+def test_a_rollback_that_would_serve_something_else_fails(db, settings, ana, release):
+    for version in ("1.0.0", "2.0.0", "3.0.0"):
+        release("spam", version)
+    approved(db, ana, "rollback", to="1.0.0")
+    with pytest.raises(ConflictError, match=r"would serve 2.0.0, not 1.0.0"):
+        carry_out(db, settings)
+
+
+def test_an_approved_experiment_splits_the_traffic(db, settings, ana, apo, release):
+    two_versions(release)
+    row = experiment(db, ana)
+    approved(db, apo, "start_experiment", experiment_id=row.id)
+    action = carry_out(db, settings)
+    assert served(db) == "1.0.0 90% + 2.0.0 10%"
+    assert action.inverse["kind"] == "stop_experiment"
+
+
+def experiment(db, ana):
+    return lifecycle.draft(
+        db,
+        ana,
+        model="spam",
+        name="e",
+        control="1.0.0",
+        treatment="2.0.0",
+        share=0.1,
+        hypothesis="better",
+    )
+
+
+def undo(db, actor):
+    with db.read() as session:
+        action = actions.recent(session)[0]
+    return actions.undo(db, actor, action.id, reason="regret")
+
+
+def test_a_promotion_is_undone_by_serving_again_what_served_before(db, settings, ana, apo, release):
+    two_versions(release)
+    approved(db, apo, version="2.0.0")
+    carry_out(db, settings)
+    assert undo(db, ana) == "spam serves 1.0.0 again"
+    assert served(db) == "1.0.0"
+    with pytest.raises(ConflictError, match="has reverted"):
+        undo(db, ana)
+
+
+def test_an_experiment_is_undone_by_stopping_it(db, settings, ana, apo, release):
+    two_versions(release)
+    row = experiment(db, ana)
+    approved(db, apo, "start_experiment", experiment_id=row.id)
+    carry_out(db, settings)
+    assert undo(db, ana) == "experiment e is stopped; 1.0.0 serves everything"
+    assert served(db) == "1.0.0"
+
+
+def test_undoing_a_rollback_is_a_promotion_that_another_person_decides(
+    db, settings, apo, adm, release
+):
+    release("spam", "1.0.0")
+    release("spam", "2.0.0")
+    approved(db, apo, "rollback", to="1.0.0")
+    carry_out(db, settings)
+    assert "another person decides" in undo(db, apo)
+    assert served(db) == "1.0.0"
+    with db.read() as session:
+        row = recommendations.waiting(session)[0]
+    with pytest.raises(ForbiddenError, match="another person decides"):
+        recommendations.approve(db, apo, row.id, digest=row.digest, solo=True)
+    recommendations.approve(db, adm, row.id, digest=row.digest, solo=False)
+    carry_out(db, settings)
+    assert served(db) == "2.0.0"
+
+
+def test_what_was_overtaken_cannot_be_undone(db, settings, ana, apo, release):
+    two_versions(release)
+    approved(db, apo, version="2.0.0")
+    carry_out(db, settings)
+    release("spam", "3.0.0")
+    with pytest.raises(ConflictError, match="another release serves by now"):
+        undo(db, ana)
+
+
+def test_only_a_person_undoes(db, settings, apo, vic, shell, release):
+    two_versions(release)
+    approved(db, apo, version="2.0.0")
+    carry_out(db, settings)
+    for actor in (vic, shell, AGENT):
+        with pytest.raises(ForbiddenError):
+            undo(db, actor)
+
+
+def test_an_action_whose_job_was_given_up_is_failed_once(db, settings, apo, release):
+    two_versions(release)
+    approved(db, apo, version="2.0.0")
+    _, action_id = claimed(db)
+    actions.fail(db, action_id, "its worker stopped without a word")
+    assert states(db) == ("failed", "failed")
+    actions.fail(db, action_id, "again")
+    with db.read() as session:
+        assert actions.get(session, action_id).error == "its worker stopped without a word"
+
+
+def test_a_done_action_cannot_be_failed_afterwards(db, settings, apo, release):
+    two_versions(release)
+    approved(db, apo, version="2.0.0")
+    action = carry_out(db, settings)
+    actions.fail(db, action.id, "late news")
+    assert states(db) == ("succeeded", "succeeded")
+
+
+def _work_until_killed(settings):
+    """Run in a child process: claim and carry out without end."""
+    db = Database(settings, utc_now)
+    while True:
+        if claim := jobs.claim(db, str(os.getpid()), lease=timedelta(seconds=0.05)):
+            try:
+                actions.execute(db, settings, claim, claim.payload["action_id"])
+            except ConflictError:
+                continue
+            jobs.finish(db, claim, "succeeded")
+        time.sleep(0.002)
+
+
+@pytest.mark.processes
+def test_over_kills_at_any_moment_each_approval_has_exactly_one_effect(
+    db, settings, ana, apo, clock, release
+):
+    release("spam", "1.0.0")
+    clock.now = utc_now()
+    context, approvals, kills = multiprocessing.get_context("fork"), 6, 0
+    db.engine.dispose()
+    for number in range(approvals):
+        version = f"{number + 2}.0.0"
+        release("spam", version, release=False)
+        clock.now = utc_now()
+        approved(db, apo, version=version)
+        with db.keep() as session:
+            for job in session.scalars(select(jobs.Job)):
+                job.max_attempts = 1000
+        db.engine.dispose()
+        deadline, attempt = time.monotonic() + 20, 0
+        while pending(db) and time.monotonic() < deadline:
+            db.engine.dispose()
+            process = context.Process(target=_work_until_killed, args=(settings,))
+            process.start()
+            time.sleep(0.01 + 0.01 * attempt)  # a little later each time, until it gets through
+            attempt += 1
+            os.kill(process.pid, signal.SIGKILL)
+            process.join()
+            kills += 1
+    with db.read() as session:
+        history = releases.history(session, "spam")
+        done = session.scalars(select(ActionRow.state)).all()
+    assert [releases.label(r) for r in reversed(history)] == [
+        f"{n}.0.0" for n in range(1, approvals + 2)
+    ]
+    assert done == ["succeeded"] * approvals
+    assert audit.verify(db).whole
+    assert kills > approvals  # some died before they were done
+
+
+def pending(db):
+    with db.read() as session:
+        query = select(ActionRow).filter_by(state="queued")
+        return session.scalars(query).first() is not None
+
+
+def test_a_claim_is_needed(db, settings, apo, release):
+    two_versions(release)
+    approved(db, apo, version="2.0.0")
+    _, action_id = claimed(db)
+    with pytest.raises(ConflictError, match="taken over"):
+        actions.execute(db, settings, Claim("none", "execute", {}, 1), action_id)
+    assert states(db) == ("queued", "approved")
