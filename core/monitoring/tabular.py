@@ -142,13 +142,13 @@ def _joined(tests: list[ColumnTest]) -> tuple[float, dict[str, float]]:
     """The global p, and one calibrated score per family of tests."""
     if not tests:
         return 1.0, {}
-    z = permutation.calibrated_z(np.column_stack([test.statistic for test in tests]))
+    statistics = np.column_stack([test.statistic for test in tests])
     kinds = [test.family for test in tests]
-    families = {}
-    for family in dict.fromkeys(kinds):
-        strongest = z[:, [kind == family for kind in kinds]].max(axis=1, keepdims=True)
-        families[family] = float(permutation.calibrated_z(strongest)[0, 0])
-    return permutation.minp(z), families
+    families = {
+        family: permutation.observed_z(statistics[:, [kind == family for kind in kinds]])
+        for family in dict.fromkeys(kinds)
+    }
+    return permutation.minp(permutation.exchangeable_z(statistics)), families
 
 
 def _changed_pair(

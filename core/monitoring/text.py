@@ -110,8 +110,7 @@ def compare(
         windows.n_reference, windows.n_current, permutations=permutations, rng=rng
     )
     statistics = _statistics(windows, labels)
-    z = permutation.calibrated_z(statistics)
-    p_value = permutation.minp(z)
+    p_value = permutation.minp(permutation.exchangeable_z(statistics))
     distances = permutation.debiased_distance(statistics[:, :2]) * (p_value <= alpha)
     new, vanished = _terms(windows, alpha=alpha) if p_value <= alpha else ((), ())
     copies_reference = len(reference) - windows.n_reference
@@ -126,7 +125,7 @@ def compare(
         threshold=THRESHOLD,
         new_terms=new,
         vanished_terms=vanished,
-        families={"text": float(permutation.calibrated_z(z.max(axis=1, keepdims=True))[0, 0])},
+        families={"text": permutation.observed_z(statistics)},
         n_reference=windows.n_reference,
         n_current=windows.n_current,
         copies_reference=copies_reference,

@@ -45,23 +45,59 @@ def gamma_tail(statistics: Array) -> Array:
     """Upper-tail p of each value under a three-moment gamma fit to the shuffled rows of its test.
 
     Ranks stop at 1 / (1 + permutations), which Benjamini-Hochberg over many columns cannot use;
-    the fitted tail (Pearson type III) goes on. Needs at least 2 permutations; a statistic that
-    never varies gets p = 1.
+    the fitted tail (Pearson type III) goes on. A statistic that never varies gets p = 1.
     """
     null = statistics[1:]
     mean, sd = null.mean(axis=0), null.std(axis=0)
     constant = sd <= 1e-9 * (1 + np.abs(mean))
     z = (statistics - mean) / np.where(constant, 1.0, sd)
-    skew = np.clip((z[1:] ** 3).mean(axis=0), 0.05, None)
-    shape = 4 / skew**2
-    p = gammaincc(shape, np.maximum(0.0, shape + z * np.sqrt(shape)))
-    return np.asarray(np.where(constant, 1.0, p))
+    return np.where(constant, 1.0, _pearson_tail(z, (z[1:] ** 3).mean(axis=0)))
 
 
-def calibrated_z(statistics: Array) -> Array:
-    """Standard normal scores of `gamma_tail`: one scale for every test, cut at +-8."""
-    p = np.clip(gamma_tail(statistics), 1e-300, 1 - 1e-16)
-    return np.asarray(np.clip(-ndtri(p), -LARGEST_Z, LARGEST_Z))
+def exchangeable_z(statistics: Array) -> Array:
+    """Standard normal scores of all rows, each under a gamma fit to the other rows of its test.
+
+    Every row is left out of its own fit, shuffled ones too, which keeps `minp` exact: were only
+    the observed row left out, it alone would not be shrunk by its own fit and would stand out.
+    """
+    x = statistics - statistics.mean(axis=0)
+    scale = x.std(axis=0)
+    constant = scale <= 1e-9 * (1 + np.abs(statistics).max(axis=0))
+    x = x / np.where(constant, 1.0, scale)
+    first, second, third = (((x**k).sum(axis=0) - x**k) / (len(x) - 1) for k in (1, 2, 3))
+    variance = np.maximum(second - first**2, 1e-12)
+    skew = (third - 3 * first * second + 2 * first**3) / variance**1.5
+    tail = _pearson_tail((x - first) / np.sqrt(variance), skew)
+    return _normal_score(np.where(constant, 1.0, tail))
+
+
+def observed_z(statistics: Array) -> float:
+    """Standard normal score of the strongest observed test, for following it over time.
+
+    Mid-ranks, so that statistics of few values still average 0 under the null; where fewer than
+    ten shuffles reach the observed value, the fitted tail, cut at 8.
+
+    >>> observed_z(np.full((100, 1), 3.0))
+    0.0
+    """
+    strongest = _normal_score(gamma_tail(statistics)).max(axis=1)
+    above = int((strongest[1:] > strongest[0] + 1e-6).sum())
+    reached = int((strongest[1:] >= strongest[0] - 1e-6).sum())
+    p = np.array((above + (reached - above + 1) / 2) / len(strongest))
+    if reached < 10:
+        p = np.minimum(p, gamma_tail(strongest[:, None])[0, 0])
+    return float(_normal_score(p)) + 0.0
+
+
+def _pearson_tail(z: Array, skew: Array) -> Array:
+    """Upper tail of the standardised gamma distribution with this skewness (at least .05)."""
+    shape = 4 / np.maximum(skew, 0.05) ** 2
+    return np.asarray(gammaincc(shape, np.maximum(0.0, shape + z * np.sqrt(shape))))
+
+
+def _normal_score(p: Array) -> Array:
+    """The z whose upper tail is p, cut at +-8."""
+    return np.asarray(np.clip(-ndtri(np.clip(p, 1e-300, 1 - 1e-16)), -LARGEST_Z, LARGEST_Z))
 
 
 def rank_p(statistics: Array) -> Array:
@@ -71,7 +107,7 @@ def rank_p(statistics: Array) -> Array:
 
 
 def minp(z: Array) -> float:
-    """Westfall-Young single-step p of the strongest test, from calibrated scores.
+    """Westfall-Young single-step p of the strongest test, from `exchangeable_z` scores.
 
     Westfall, Young (1993), Resampling-Based Multiple Testing. The scores play the part of the
     per-test p values, without the floor that ranks would put under them.

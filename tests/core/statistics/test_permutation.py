@@ -33,11 +33,27 @@ def test_a_statistic_that_never_varies_says_nothing():
     assert permutation.rank_p(flat)[0] == 1
 
 
-def test_calibrated_scores_are_standard_normal_under_the_null():
-    z = permutation.calibrated_z(np.random.default_rng(0).chisquare(3, (2000, 1)))
+def test_scores_are_standard_normal_under_the_null():
+    z = permutation.exchangeable_z(np.random.default_rng(0).chisquare(3, (2000, 1)))
 
     assert z.mean() == pytest.approx(0, abs=0.05)
     assert z.std() == pytest.approx(1, abs=0.05)
+
+
+def test_shuffling_the_rows_shuffles_the_scores_and_nothing_else():
+    rng = np.random.default_rng(0)
+    statistics = rng.chisquare(1, (60, 3))
+    order = rng.permutation(60)
+
+    z = permutation.exchangeable_z(statistics)
+    assert permutation.exchangeable_z(statistics[order]) == pytest.approx(z[order], abs=1e-6)
+
+
+def test_the_observed_score_averages_zero_even_for_a_statistic_of_two_values():
+    rng = np.random.default_rng(0)
+    scores = [permutation.observed_z(rng.integers(0, 2, (200, 1)) * 1.0) for _ in range(400)]
+
+    assert np.mean(scores) == pytest.approx(0, abs=0.15)
 
 
 def test_minp_holds_its_level_over_many_correlated_tests():
