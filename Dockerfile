@@ -29,7 +29,7 @@ COPY .streamlit .streamlit
 COPY config config
 COPY ops ops
 COPY specs specs
-USER pilothouse
+USER 10001
 VOLUME ["/data"]
 EXPOSE 5000 8000 8501
 STOPSIGNAL SIGTERM

@@ -78,10 +78,9 @@ def _first_version(built: Panel) -> None:
             command, FIRST_MODEL, run.version, replaces=0, reason="the first version"
         )
         command.note(model=FIRST_MODEL, after=releases.label(release), reason=release.reason)
-    figures = run.metrics
     say(
         f"{FIRST_MODEL} {run.version} is trained and released: accuracy "
-        f"{figures['accuracy']:.3f}, F1 {figures['f1']:.3f} on {figures['n_test']} held-out rows."
+        f"{run.metrics['accuracy']:.3f}, F1 {run.metrics['f1']:.3f} on held-out rows."
     )
 
 
@@ -107,7 +106,7 @@ def _train_first(built: Panel) -> Run:
         else:
             time.sleep(0.5)
         run = _read(built, run)
-    say_lines(built, run)
+    _say_data(built, run)
     return run
 
 
@@ -126,12 +125,11 @@ def _is_open(run: Run) -> bool:
     return run.state in ("queued", "running")
 
 
-def say_lines(built: Panel, run: Run) -> None:
-    """Print what a run said about its data."""
+def _say_data(built: Panel, run: Run) -> None:
+    """Print what a run said first: which data it used."""
     with built.db.read() as session:
-        for line in jobs.lines(session, run.job_id):
-            if line.text.lower().startswith("data"):
-                say(line.text)
+        for line in jobs.lines(session, run.job_id)[:1]:
+            say(f"Data: {line.text}")
 
 
 keys_app = typer.Typer(help="API keys of client applications.", no_args_is_help=True)

@@ -30,4 +30,5 @@ def draft(db: Database, message: str) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent))
     with db.engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.revision(config, message, autogenerate=True)
+        number = len(list((Path(__file__).parent / "versions").glob("[0-9]*.py"))) + 1
+        command.revision(config, message, autogenerate=True, rev_id=f"{number:04d}")

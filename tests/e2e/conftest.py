@@ -20,3 +20,23 @@ def load(name):
 @pytest.fixture(scope="session")
 def product_module():
     return load("product")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One Chromium for the whole run: the one on the machine, or Playwright's own."""
+    import shutil
+
+    from playwright.sync_api import sync_playwright
+
+    found = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    program = next((path for path in found if path), None)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=load("person").FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def person_module():
+    return load("person")
