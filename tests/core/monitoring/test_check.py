@@ -122,6 +122,8 @@ def test_a_new_version_starts_windows_of_its_own(model):
 
 
 def test_a_version_that_serves_again_does_not_answer_for_its_old_predictions(model):
+    model.answer(120)
+    drift(model)
     model.answer(60, campaign="crypto", share=0.9)
     model.release("2.0.0")
     model.clock.forward(hours=1)
