@@ -192,7 +192,7 @@ def _model(session: Session, name: str) -> dict[str, Any]:
 def version(session: Session, model: str, number: str) -> dict[str, Any]:
     """Return one registered version. Raises: NotFoundError."""
     row = registry.get(session, model, number)
-    release = releases.find_current(session, model)
+    release = releases.find_current(session, row.model)
     live = [arm.version for arm in releases.arms(release) if arm.weight] if release else []
     return {
         "name": row.model,

@@ -1,0 +1,56 @@
+"""The outermost layer: counts the bytes of a body as they arrive, and measures every request."""
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.instruments import Instruments
+from core.clock import monotonic
+from core.serving.service import Service
+
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+
+
+class Edge:
+    """A bound on what comes in, a measurement of what goes out."""
+
+    def __init__(self, app: ASGIApp, service: Service, instruments: Instruments) -> None:
+        self.app = app
+        self.service = service
+        self.instruments = instruments
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and note how it ended."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        start, status = monotonic(), 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, self._bounded(receive), watched)
+        finally:
+            self._note(scope, status, monotonic() - start)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        endpoint = str(getattr(scope.get("route"), "path", "other"))
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        self.instruments.request(endpoint, method, status, seconds)
+        self.service.traffic.request(seconds * 1000, failed=status >= 500)
+
+    def _bounded(self, receive: Receive) -> Receive:
+        left = self.service.settings.max_body_bytes
+
+        async def counted() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise HTTPException(413)
+            return message
+
+        return counted

@@ -1,0 +1,152 @@
+"""Every error once: from the product's own tree to problem details (RFC 9457).
+
+A problem never carries what the client sent: names are said only when they are ours.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from api import schemas
+from core.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    PilothouseError,
+    TooLargeError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+from core.serving.predict import ModelFaultError
+
+log = logging.getLogger("api")
+MEDIA_TYPE = "application/problem+json"
+
+STATUS: dict[type[PilothouseError], int] = {
+    TooLargeError: 413,
+    InvalidInputError: 422,
+    UnauthenticatedError: 401,
+    ForbiddenError: 403,
+    NotFoundError: 404,
+    ConflictError: 409,
+    UnavailableError: 503,
+    ModelFaultError: 500,
+    PilothouseError: 422,
+}
+TITLES = {
+    400: ("malformed", "The request could not be read"),
+    401: ("unauthenticated", "No valid key"),
+    403: ("forbidden", "Not allowed"),
+    404: ("not-found", "Not found"),
+    405: ("method-not-allowed", "Method not allowed"),
+    409: ("conflict", "Not possible now"),
+    413: ("too-large", "Too large"),
+    422: ("invalid-input", "Not usable"),
+    500: ("internal", "A fault of ours"),
+    503: ("unavailable", "Not available for the moment"),
+}
+_DETAILS = {
+    400: "the request could not be read; send JSON with the content type application/json",
+    404: "there is no such route; /docs lists all",
+    405: "this route does not answer this method; /docs lists what it answers",
+    413: "the body is larger than this server accepts",
+}
+
+
+def problem(error: PilothouseError) -> dict[str, Any]:
+    """Return an expected error as problem details."""
+    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    return _body(status, str(error), code=error.code if status != 422 else None)
+
+
+def _body(status: int, detail: str, *, code: str | None = None) -> dict[str, Any]:
+    known, title = TITLES.get(status, ("refused", "Refused"))
+    return {
+        "type": f"/problems/{code or known}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+    }
+
+
+def respond(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    """Return problem details as a response."""
+    return Response(
+        orjson.dumps(body), body["status"], headers=dict(headers or {}), media_type=MEDIA_TYPE
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of `app` with problem details."""
+    app.add_exception_handler(PilothouseError, _expected)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _framework)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _expected(_request: Request, error: Exception) -> Response:
+    headers = {}
+    if isinstance(error, UnavailableError):
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, UnauthenticatedError):
+        headers["WWW-Authenticate"] = 'ApiKey realm="pilothouse"'
+    return respond(
+        problem(error if isinstance(error, PilothouseError) else PilothouseError()), headers
+    )
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    problems = error.errors() if isinstance(error, RequestValidationError) else []
+    return respond(_body(422, sentence(problems)))
+
+
+async def _framework(_request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return respond(_body(status, _DETAILS.get(status, "the request was refused")), headers)
+
+
+async def _unexpected(_request: Request, _error: Exception) -> Response:
+    return respond(_body(500, "something unexpected went wrong here; the log says more"))
+
+
+def sentence(problems: Sequence[Any]) -> str:
+    """Say the first problem of a body or a parameter, without what was sent.
+
+    >>> sentence([{"type": "missing", "loc": ("body", "label"), "msg": "Field required"}])
+    'label: Field required'
+    """
+    if not problems:
+        return "the request is not usable; /docs shows what is"
+    first = problems[0]
+    if first["type"] == "json_invalid":
+        return "the body is not valid JSON (NaN, Infinity and lone surrogates are not either)"
+    if first["type"] == "extra_forbidden":
+        return "there is a field that this route does not know; /docs lists those it knows"
+    where = ".".join(str(part) for part in first["loc"] if part in _names() or _index(part))
+    words = str(first["msg"]).removeprefix("Value error, ")
+    return f"{where}: {words}" if where else words
+
+
+def _index(part: object) -> bool:
+    return isinstance(part, int)
+
+
+@cache
+def _names() -> frozenset[str]:
+    """Return the names of our own fields and parameters."""
+    models = [
+        one
+        for one in vars(schemas).values()
+        if isinstance(one, type) and issubclass(one, BaseModel)
+    ]
+    fields = {name for model in models for name in model.model_fields}
+    return frozenset(fields | {"hours", "limit", "name", "version", "job_id"})

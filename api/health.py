@@ -1,0 +1,45 @@
+"""GET /health, /health/live, /health/ready: open, so that a load balancer can ask."""
+
+from typing import Any
+
+from api import auth
+from api.auth import Serving
+from api.docs import problems
+from api.schemas import Alive, Health
+from core.errors import PilothouseError
+from core.serving import board
+
+router = auth.router("open", tag="health")
+
+
+@router.get("/health", response_model=Health)
+async def health(service: Serving) -> dict[str, Any]:
+    """Say how this process is; the answer is 200 also while it is degraded."""
+    try:
+        service.ready()
+        status = "healthy"
+    except PilothouseError:
+        status = "degraded"
+    main = service.board.main
+    return {
+        "status": status,
+        "model_name": main.model if main else None,
+        "current_model_version": main.champion.version if main else None,
+        "uptime_seconds": round(service.uptime_seconds(), 3),
+        "request_count": service.traffic.requests,
+        "error_count": service.traffic.errors,
+        "models_loaded": [" ".join(pair) for pair in board.loaded(service.board)],
+    }
+
+
+@router.get("/health/live", response_model=Alive)
+async def live() -> dict[str, str]:
+    """Say that this process answers at all."""
+    return {"status": "alive"}
+
+
+@router.get("/health/ready", response_model=Alive, responses=problems(503))
+async def ready(service: Serving) -> dict[str, str]:
+    """Say that the next prediction can be answered and logged."""
+    service.ready()
+    return {"status": "ready"}

@@ -1,0 +1,73 @@
+"""The REST service: `uvicorn api.main:create --factory`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from api import (
+    docs,
+    errors,
+    experiments,
+    feedback,
+    health,
+    metrics,
+    models,
+    monitoring,
+    predict,
+    training,
+)
+from api.edge import Edge
+from api.instruments import Instruments
+from core import logs
+from core.serving import service as serving
+from core.serving.service import Service
+from core.settings import Settings
+
+ROUTERS = (
+    predict.router,
+    feedback.router,
+    health.router,
+    metrics.prometheus,
+    metrics.router,
+    models.reading,
+    models.operating,
+    training.reading,
+    training.operating,
+    monitoring.router,
+    experiments.router,
+)
+
+
+def create() -> FastAPI:
+    """Build the service of one api process from the settings."""
+    settings = Settings()
+    logs.start("api", settings)
+    return build(serving.build(settings))
+
+
+def build(service: Service) -> FastAPI:
+    """Build the routes around a service; it starts and ends with the application."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        service.start()
+        yield
+        service.close()
+
+    app = FastAPI(
+        title="Pilothouse",
+        version=version("pilothouse"),
+        description=docs.DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    app.state.service = service
+    app.state.instruments = Instruments(service)
+    app.add_middleware(Edge, service=service, instruments=app.state.instruments)
+    errors.install(app)
+    docs.install(app)
+    for router in ROUTERS:
+        app.router.routes.extend(router.routes)
+    return app

@@ -1,0 +1,86 @@
+"""POST /predict and /predict/batch."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from fastapi import Response
+from pydantic import ValidationError
+
+from api import auth, errors
+from api.auth import Asking, Serving
+from api.docs import guarded
+from api.schemas import BatchAnswer, BatchBody, PredictBody, Prediction
+from core.errors import InvalidInputError, PilothouseError, TooLargeError
+from core.serving import predict
+from core.serving.predict import Answer, Request
+from core.serving.service import Service
+
+router = auth.router("predict", tag="predictions")
+_ERRORS = guarded(404, 409, 413, 422, 500, 503)
+
+
+@router.post("/predict", response_model=Prediction, responses=_ERRORS)
+async def predict_one(body: PredictBody, service: Serving, caller: Asking) -> Response:
+    """Answer one input; the answer is in the log before you have it."""
+    request = Request(**dict(body))
+    if predict.is_quick(service, request.model):
+        answer = predict.predict(service, caller, request)
+    else:
+        answer = await _aside(service, predict.predict, service, caller, request)
+    return _json(answer)
+
+
+@router.post("/predict/batch", response_model=BatchAnswer, responses=_ERRORS)
+async def predict_many(body: BatchBody, service: Serving, caller: Asking) -> Response:
+    """Answer many inputs; a bad one gets an error of its own and never fails the rest."""
+    bodies = _bodies(body, most=service.settings.max_batch)
+    service.board.find(body.model)
+    good = [Request(**dict(one)) for one in bodies if isinstance(one, PredictBody)]
+    answers = iter(await _aside(service, predict.predict_all, service, caller, good))
+    mixed = [next(answers) if isinstance(one, PredictBody) else one for one in bodies]
+    return _json(_results(mixed))
+
+
+def _bodies(body: BatchBody, *, most: int) -> list[PredictBody | InvalidInputError]:
+    """Return each item as a request of its own, or what is wrong with it."""
+    if (body.messages is None) == (body.batch_features is None):
+        raise InvalidInputError("give either messages or batch_features")
+    name, items = ("message", body.messages) if body.messages else ("features", body.batch_features)
+    items = items or []
+    users = body.user_ids if body.user_ids is not None else [None] * len(items)
+    if len(items) > most:
+        raise TooLargeError(f"a batch may hold at most {most:,} items")
+    if len(users) != len(items):
+        raise InvalidInputError("user_ids must have one entry per item")
+    shared = {"model": body.model, "experiment_name": body.experiment_name}
+    return [
+        _parsed({name: item, "user_id": user, **shared})
+        for item, user in zip(items, users, strict=True)
+    ]
+
+
+def _parsed(content: dict[str, Any]) -> PredictBody | InvalidInputError:
+    try:
+        return PredictBody.model_validate(content)
+    except ValidationError as error:
+        return InvalidInputError(errors.sentence(error.errors(include_input=False)))
+
+
+def _results(answers: Sequence[Answer | PilothouseError]) -> dict[str, Any]:
+    failed = sum(isinstance(one, PilothouseError) for one in answers)
+    results = [
+        {"error": errors.problem(one)} if isinstance(one, PilothouseError) else one
+        for one in answers
+    ]
+    return {"results": results, "succeeded": len(answers) - failed, "failed": failed}
+
+
+async def _aside(service: Service, work: Any, *arguments: Any) -> Any:  # noqa: ANN401 (a call)
+    """Compute in the pool for scoring, so that the event loop goes on answering."""
+    return await asyncio.get_running_loop().run_in_executor(service.pool, work, *arguments)
+
+
+def _json(content: Any) -> Response:  # noqa: ANN401 (plain values)
+    return Response(orjson.dumps(content), media_type="application/json")

@@ -1,0 +1,338 @@
+"""What clients send and get, field by field; unknown fields are refused."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field
+
+
+def _no_nul(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("NUL characters are not allowed")
+    return text
+
+
+Words = Annotated[str, AfterValidator(_no_nul)]
+Short = Annotated[Words, Field(min_length=1, max_length=100)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_. -]{0,99}$")]
+ModelName = Name
+VersionName = Annotated[str, Field(pattern=r"^v?[0-9]{1,6}(\.[0-9]{1,6}){0,2}$")]
+JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+ExperimentName = Short
+Feature = int | float | str | bool | None
+"""One feature's value; null where it is missing."""
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(_Answer):
+    """An error as RFC 9457 describes it; `type` is stable, `detail` is a sentence for a person."""
+
+    type: str = Field(examples=["/problems/invalid-input"])
+    title: str = Field(examples=["Not usable"])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=["the message is empty"])
+
+
+class PredictBody(_Body):
+    """One input: a message for a text model, or features for a tabular one."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"message": "WIN a free cruise, reply YES now", "user_id": "user-17"},
+                {"model": "heart_disease", "features": {"age": 63, "sex": "1", "chol": None}},
+            ]
+        }
+    )
+    message: str | None = Field(None, description="For a text model.")
+    features: dict[str, Feature] | None = Field(
+        None, max_length=500, description="For a tabular model; what is left out is missing."
+    )
+    model: Name | None = Field(None, description="Without it the default text model answers.")
+    user_id: Short | None = Field(None, description="The same user meets the same version.")
+    experiment_name: Short | None = Field(None, description="Noted with the prediction.")
+    request_id: Short | None = Field(None, description="Repeat it, and it is stored once.")
+
+
+class BatchBody(_Body):
+    """Many inputs for one model: either messages or features, in the order of the answers."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"messages": ["See you at six", "Claim your prize"], "user_ids": ["a", "b"]}
+            ]
+        }
+    )
+    messages: list[Any] | None = Field(None, min_length=1)
+    batch_features: list[Any] | None = Field(None, min_length=1)
+    user_ids: list[Any] | None = None
+    model: Name | None = None
+    experiment_name: Short | None = None
+
+
+class Prediction(_Answer):
+    """An answer that is in the log already."""
+
+    prediction_id: str = Field(examples=["0197f3a2-6b1c-7d3e-9a55-0f6f2f4c1b2a"])
+    prediction: str = Field(description="The class, as in the training data.", examples=["spam"])
+    label: str = Field(description="The same class; what POST /feedback takes as a label.")
+    confidence: float = Field(description="The probability of the predicted class.", ge=0, le=1)
+    probabilities: dict[str, float]
+    model: str = Field(examples=["sms_spam"])
+    model_version: str = Field(examples=["1.2.0"])
+    variant: str = Field(description="control or treatment", examples=["control"])
+    user_id: str | None
+    latency_ms: float = Field(description="How long the model took.")
+    timestamp: str = Field(examples=["2030-01-01T12:00:00+00:00"])
+
+
+class BatchItemError(_Answer):
+    """Why one item of a batch was not answered."""
+
+    error: Problem
+
+
+class BatchAnswer(_Answer):
+    """One result per item, in the order of the request."""
+
+    results: list[Prediction | BatchItemError]
+    succeeded: int
+    failed: int
+
+
+class FeedbackItem(_Body):
+    """What was true of one prediction."""
+
+    prediction_id: Annotated[Words, Field(min_length=1, max_length=100)]
+    label: Annotated[Words, Field(min_length=1, max_length=200)] = Field(
+        validation_alias=AliasChoices("label", "true_label")
+    )
+    source: Short = "client"
+
+
+class FeedbackBody(_Body):
+    """Either `prediction_id` and `label`, or `items` with many of them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"prediction_id": "0197f3a2-6b1c-7d3e-9a55-0f6f2f4c1b2a", "label": "spam"},
+            ]
+        }
+    )
+    prediction_id: Annotated[Words, Field(min_length=1, max_length=100)] | None = None
+    label: Annotated[Words, Field(min_length=1, max_length=200)] | None = Field(
+        None, validation_alias=AliasChoices("label", "true_label")
+    )
+    source: Short = "client"
+    items: list[FeedbackItem] | None = Field(None, min_length=1)
+
+
+class FeedbackRefusal(_Answer):
+    """Why one of many labels was not taken."""
+
+    index: int
+    error: Problem
+
+
+class FeedbackAnswer(_Answer):
+    """How many labels were taken; a label that was known already is taken without effect."""
+
+    status: str = Field(examples=["accepted"])
+    accepted: int
+    refused: list[FeedbackRefusal]
+
+
+class Health(_Answer):
+    """How this process is."""
+
+    status: str = Field(description="healthy, or degraded", examples=["healthy"])
+    model_name: str | None
+    current_model_version: str | None
+    uptime_seconds: float
+    request_count: int
+    error_count: int
+    models_loaded: list[str] = Field(examples=[["sms_spam 1.2.0"]])
+
+
+class Alive(_Answer):
+    """One word."""
+
+    status: str = Field(examples=["alive"])
+
+
+class Performance(_Answer):
+    """The last five minutes of this process; latencies in milliseconds."""
+
+    api_latency_p99: float | None
+    model_inference_time_p99: float | None
+    memory_usage_mb: float
+    cpu_usage_percent: float
+    requests_per_minute: float
+    error_rate: float
+
+
+class Drift(_Answer):
+    """The newest drift check of a model; distances are None where the task has no such figure."""
+
+    model: str
+    state: str = Field(description="pass, warn, fail, inconclusive, error, or unchecked")
+    drift_detected: bool
+    vocabulary_drift: float | None
+    tfidf_drift: float | None
+    threshold: float | None
+    new_patterns: list[Any]
+    score: float | None
+    p_value: float | None
+    n: int
+    sentence: str
+    timestamp: str | None
+
+
+class Comparison(_Answer):
+    """The version that serves beside the one before it."""
+
+    model: str
+    current_model: dict[str, Any]
+    previous_model: dict[str, Any] | None
+    improvement: float | None = Field(description="Difference in accuracy, current minus previous.")
+
+
+class RollbackBody(_Body):
+    """Which model, and why; the audit trail keeps the reason."""
+
+    model: Name | None = None
+    reason: Annotated[Words, Field(min_length=1, max_length=1000)] = "asked for over REST"
+
+
+class Rollback(_Answer):
+    """What was taken back."""
+
+    status: str = Field(examples=["rolled_back"])
+    model: str
+    previous_version: str
+    rolled_back_to: str
+    timestamp: str
+
+
+class Retraining(_Answer):
+    """One training and what came of it."""
+
+    model: str
+    timestamp: str
+    trigger: str
+    reasoning: str
+    decision: str
+    version: str | None
+    metrics: dict[str, Any]
+
+
+class RetrainingHistory(_Answer):
+    """Trainings, newest first."""
+
+    history: list[Retraining]
+
+
+class Monitoring(_Answer):
+    """All models over some hours; averages are None where nothing was measured."""
+
+    status: str = Field(description="healthy, degraded or critical")
+    hours: int
+    total_predictions: int
+    avg_accuracy: float | None
+    avg_latency_ms: float | None
+    avg_error_rate: float | None
+    drift_incidents: int
+    avg_data_quality: float | None
+    alerts: dict[str, int]
+
+
+class ModelSummary(_Answer):
+    """One model and what serves of it."""
+
+    name: str
+    title: str
+    task: str
+    serving: str | None
+    release: int | None
+    versions: list[str]
+
+
+class Models(_Answer):
+    """Every model that has a spec."""
+
+    models: list[ModelSummary]
+
+
+class Version(_Answer):
+    """One registered version."""
+
+    name: str
+    version: str
+    state: str
+    algorithm: str
+    serving: bool
+    metrics: dict[str, Any]
+    gate: dict[str, Any]
+    signature: dict[str, Any]
+    artifact: str
+    registered_at: str
+
+
+class TrainingBody(_Body):
+    """What to train; without `model_types` the candidates of the spec compete."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"model_name": "sms_spam", "trigger_reason": "new data"}]}
+    )
+    model_name: Name
+    model_types: list[Short] | None = Field(None, min_length=1, max_length=10)
+    trigger_reason: Annotated[Words, Field(max_length=1000)] = ""
+
+
+class TrainingStarted(_Answer):
+    """A training that waits for a worker."""
+
+    job_id: str
+    run_id: str
+    status: str
+    status_url: str
+
+
+class TrainingStatus(_Answer):
+    """How far a training is."""
+
+    job_id: str
+    status: str = Field(description="queued, running, succeeded, failed or cancelled")
+    done: int
+    total: int
+    note: str
+    error: str | None
+    version: str | None
+    metrics: dict[str, Any]
+    lines: list[str]
+
+
+class ExperimentStatus(_Answer):
+    """An experiment so far; counts per arm, and the verdict once labels came."""
+
+    id: str
+    name: str
+    model: str
+    state: str = Field(description="draft, running, paused or stopped")
+    result: str | None = Field(description="won, lost, equivalent, inconclusive or invalid")
+    versions: dict[str, str]
+    share: float = Field(description="Of the traffic that meets the treatment.")
+    planned_n: int
+    predictions: dict[str, int]
+    labelled: dict[str, int]
+    correct: dict[str, int]
+    verdict: dict[str, Any] | None
+    sentence: str

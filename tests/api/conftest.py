@@ -1,0 +1,65 @@
+import json
+import shutil
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api import main
+from core import keys
+from core.serving import service
+from tests import serving_kit as kit
+
+SCOPES = ("predict", "feedback", "read", "operate")
+
+
+@pytest.fixture
+def database_url(sqlite_template, tmp_path):
+    """One database is enough for routes: they only read what core stored."""
+    for file in sqlite_template.iterdir():
+        shutil.copy(file, tmp_path)
+    return f"sqlite:///{tmp_path}/pilothouse.db"
+
+
+@pytest.fixture
+def models(db, settings, ana):
+    """Two versions of a text model, of which the second serves, and a tabular model."""
+    kit.apply_specs(db, ana)
+    kit.deploy(db, settings, "sms_spam", "1.0.0")
+    kit.deploy(db, settings, "sms_spam", "2.0.0")
+    kit.deploy(db, settings, "heart_disease", "1.0.0")
+
+
+@pytest.fixture
+def secrets(db, adm):
+    """One key per scope, and one with all."""
+    made = {scope: keys.create(db, adm, name=scope, scopes=[scope])[1] for scope in SCOPES}
+    return {**made, "all": keys.create(db, adm, name="all", scopes=SCOPES)[1]}
+
+
+@pytest.fixture
+def serving(settings, models, secrets, clock):
+    return service.build(settings, clock)
+
+
+@pytest.fixture
+def app(serving):
+    return main.build(serving)
+
+
+@pytest.fixture
+def client(app, secrets):
+    """A client with a key for everything."""
+    with TestClient(app, raise_server_exceptions=False) as client:
+        client.headers["X-API-Key"] = secrets["all"]
+        yield client
+
+
+def is_problem(answer, status, *words):
+    body = json.loads(answer.content)
+    assert answer.status_code == status, body
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert set(body) == {"type", "title", "status", "detail"}
+    assert body["type"].startswith("/problems/")
+    for word in words:
+        assert word in body["detail"]
+    return body

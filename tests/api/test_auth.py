@@ -1,0 +1,101 @@
+"""Every route, as the program lists them, against every kind of key."""
+
+from fastapi.routing import APIRoute
+from starlette.routing import Route
+
+from api.auth import GuardedRoute
+from tests.api.conftest import SCOPES, is_problem
+
+EXPECTED = {
+    ("POST", "/predict"): "predict",
+    ("POST", "/predict/batch"): "predict",
+    ("POST", "/feedback"): "feedback",
+    ("GET", "/health"): "open",
+    ("GET", "/health/live"): "open",
+    ("GET", "/health/ready"): "open",
+    ("GET", "/metrics"): "metrics",
+    ("GET", "/metrics/observability"): "metrics",
+    ("GET", "/metrics/performance"): "read",
+    ("GET", "/metrics/drift"): "read",
+    ("GET", "/models/comparison"): "read",
+    ("POST", "/models/rollback"): "operate",
+    ("GET", "/retraining/history"): "read",
+    ("GET", "/monitoring/status"): "read",
+    ("GET", "/experiments/{name}/status"): "read",
+    ("GET", "/api/v1/models"): "read",
+    ("GET", "/api/v1/models/{name}/{version}"): "read",
+    ("POST", "/api/v1/training/start"): "operate",
+    ("GET", "/api/v1/training/status/{job_id}"): "read",
+}
+OPEN_PAGES = {"/docs", "/docs/oauth2-redirect", "/openapi.json"}
+GUARDED = [(*route, scope) for route, scope in EXPECTED.items() if scope not in ("open", "metrics")]
+PLACES = {
+    "{name}": "sms_spam",
+    "{version}": "9.9.9",
+    "{job_id}": "0" * 8 + "-0000" * 3 + "-" + "0" * 12,
+}
+
+
+def url(path):
+    for place, value in PLACES.items():
+        path = path.replace(place, value)
+    return path
+
+
+def test_the_list_above_is_what_the_program_has(app):
+    found = {
+        (method, route.path): route.scope
+        for route in app.routes
+        if isinstance(route, GuardedRoute)
+        for method in route.methods
+    }
+    assert found == EXPECTED
+
+
+def test_nothing_is_served_past_the_guard_but_the_documentation(app):
+    unguarded = {route.path for route in app.routes if not isinstance(route, GuardedRoute)}
+    assert unguarded == OPEN_PAGES
+    assert all(isinstance(route, APIRoute | Route) for route in app.routes)
+
+
+def unread():
+    raise AssertionError("the body was read")
+    yield b""
+
+
+def test_without_a_good_key_the_answer_is_401_and_the_body_is_not_read(client):
+    del client.headers["X-API-Key"]
+    for method, path, _scope in GUARDED:
+        for headers in ({}, {"X-API-Key": b"ph_live_nonsense"}, {"X-API-Key": "é".encode()}):
+            content = unread() if method == "POST" else None
+            answer = client.request(method, url(path), headers=headers, content=content)
+            is_problem(answer, 401)
+            assert "ApiKey" in answer.headers["www-authenticate"]
+
+
+def test_with_the_wrong_scope_the_answer_is_403_and_the_body_is_not_read(client, secrets):
+    for method, path, scope in GUARDED:
+        for other in set(SCOPES) - {scope}:
+            headers = {"X-API-Key": secrets[other]}
+            content = unread() if method == "POST" else None
+            answer = client.request(method, url(path), headers=headers, content=content)
+            is_problem(answer, 403, scope)
+
+
+def test_with_the_right_scope_the_guard_lets_through(client, secrets):
+    for method, path, scope in GUARDED:
+        answer = client.request(method, url(path), headers={"X-API-Key": secrets[scope]})
+        assert answer.status_code not in (401, 403, 500)
+
+
+def test_open_routes_need_no_key(client):
+    del client.headers["X-API-Key"]
+    for (_, path), scope in EXPECTED.items():
+        if scope in ("open", "metrics"):
+            assert client.get(path).status_code == 200
+
+
+def test_a_setting_closes_the_prometheus_routes(client, serving, secrets):
+    serving.settings.metrics_need_key = True
+    is_problem(client.get("/metrics", headers={"X-API-Key": "x"}), 401)
+    assert client.get("/metrics", headers={"X-API-Key": secrets["read"]}).status_code == 200

@@ -1,0 +1,167 @@
+"""The routes that tell what is stored."""
+
+import pytest
+
+from core import releases
+from core.experiments import lifecycle
+from core.serving import shipper
+from core.tables.telemetry import MonitorReport
+from tests import serving_kit as kit
+from tests.api.conftest import is_problem
+
+
+@pytest.fixture
+def report(db, clock):
+    def put(figures, state="fail"):
+        with db.append() as session:
+            session.add(
+                MonitorReport(
+                    id=f"r-{clock()}",
+                    model="sms_spam",
+                    version="2.0.0",
+                    kind="drift",
+                    state=state,
+                    window_start=clock(),
+                    window_end=clock(),
+                    window_last_id="x",
+                    n_current=500,
+                    n_reference=1000,
+                    p_value=0.001,
+                    score=0.4,
+                    method="permutation",
+                    sentence="The words changed.",
+                    figures=figures,
+                    assumptions="",
+                    at=clock(),
+                )
+            )
+
+    return put
+
+
+def test_health_says_what_serves(client):
+    body = client.get("/health").json()
+    assert (body["status"], body["model_name"], body["current_model_version"]) == (
+        "healthy",
+        "sms_spam",
+        "2.0.0",
+    )
+    assert sorted(body["models_loaded"]) == ["heart_disease 1.0.0", "sms_spam 2.0.0"]
+    assert client.get("/health").json()["request_count"] > body["request_count"]
+
+
+def test_prometheus_reads_requests_by_route_template(client):
+    client.get("/api/v1/models/sms_spam/1.0.0")
+    client.get("/nowhere")
+    text = client.get("/metrics").text
+    assert (
+        'api_requests_total{endpoint="/api/v1/models/{name}/{version}",method="GET",status="200"} 1'
+        in text
+    )
+    assert 'endpoint="other",method="GET",status="404"' in text
+    assert 'api_request_duration_seconds_bucket{endpoint="/nowhere"' not in text
+    for name in ("model_load{", "spool_bytes", "model_retraining_total", "jobs_waiting"):
+        assert name in text
+    assert client.get("/metrics/observability").headers["content-type"].startswith("text/plain")
+
+
+def test_performance_is_measured(client):
+    client.post("/predict", json={"message": "hi"})
+    body = client.get("/metrics/performance").json()
+    assert 0 < body["model_inference_time_p99"] <= body["api_latency_p99"]
+    assert body["memory_usage_mb"] > 10
+    assert (body["requests_per_minute"], body["error_rate"]) == (1, 0)
+
+
+def test_drift_before_the_first_check_says_so(client):
+    body = client.get("/metrics/drift").json()
+    assert (body["state"], body["drift_detected"], body["n"]) == ("unchecked", False, 0)
+
+
+def test_drift_is_the_newest_report(client, report, clock):
+    report({"vocabulary_drift": 0.1}, state="pass")
+    clock.forward(minutes=1)
+    figures = {"vocabulary_drift": 0.5, "tfidf_drift": 0.3, "threshold": 0.2}
+    report({**figures, "new_patterns": ["crypto"]})
+    body = client.get("/metrics/drift?model=sms-spam").json()
+    assert {name: body[name] for name in figures} == figures
+    assert (body["drift_detected"], body["new_patterns"], body["n"]) == (True, ["crypto"], 500)
+    assert (body["score"], body["p_value"], body["timestamp"]) == (
+        0.4,
+        0.001,
+        clock().isoformat(),
+    )
+
+
+def test_comparison_sets_the_serving_version_beside_the_one_before(client):
+    body = client.get("/models/comparison").json()
+    assert (body["current_model"]["version"], body["previous_model"]["version"]) == (
+        "2.0.0",
+        "1.0.0",
+    )
+    assert body["current_model"]["f1_score"] == 0.9
+    assert body["improvement"] == pytest.approx(0.01)
+    only = client.get("/models/comparison?model=heart_disease").json()
+    assert (only["previous_model"], only["improvement"]) == (None, None)
+
+
+def test_a_rollback_needs_no_body_and_names_the_key_in_the_release(client, db):
+    answer = client.post("/models/rollback")
+    body = answer.json()
+    assert answer.status_code == 200, body
+    assert (body["status"], body["previous_version"], body["rolled_back_to"]) == (
+        "rolled_back",
+        "2.0.0",
+        "1.0.0",
+    )
+    with db.read() as session:
+        assert releases.current(session, "sms_spam").actor == "key:all"
+    is_problem(client.post("/models/rollback", json={"reason": "again"}), 409, "no earlier release")
+
+
+def test_models_and_versions_are_listed(client):
+    body = client.get("/api/v1/models").json()
+    text = next(one for one in body["models"] if one["name"] == "sms_spam")
+    assert (text["serving"], text["versions"]) == ("2.0.0", ["2.0.0", "1.0.0"])
+    version = client.get("/api/v1/models/sms-spam/v2.0.0").json()
+    assert (version["serving"], version["metrics"]["f1"]) == (True, 0.9)
+
+
+def test_a_training_is_queued_followed_and_in_the_history(client):
+    body = {"model_name": "sms-spam", "model_types": ["complement_nb"], "trigger_reason": "drift"}
+    started = client.post("/api/v1/training/start", json=body)
+    assert started.status_code == 202, started.text
+    status = client.get(started.json()["status_url"]).json()
+    assert (status["status"], status["version"]) == ("queued", None)
+    (event,) = client.get("/retraining/history").json()["history"]
+    assert (event["trigger"], event["reasoning"], event["decision"]) == ("api", "drift", "queued")
+    is_problem(client.post("/api/v1/training/start", json=body), 409)
+    is_problem(client.post("/api/v1/training/start", json={"model_name": "ghost"}), 404)
+
+
+def test_monitoring_sums_up_traffic_and_labels(client, db, settings):
+    for label in ("spam", "ham"):
+        answer = client.post("/predict", json={"message": "win a free prize"}).json()
+        client.post("/feedback", json={"prediction_id": answer["prediction_id"], "label": label})
+    shipper.ship(db, settings)
+    body = client.get("/monitoring/status?hours=2").json()
+    assert (body["total_predictions"], body["avg_accuracy"], body["avg_error_rate"]) == (2, 0.5, 0)
+    assert body["avg_latency_ms"] > 0
+    assert body["alerts"] == {"critical": 0, "high": 0, "medium": 0, "low": 0}
+    assert (body["status"], body["avg_data_quality"]) == ("healthy", None)
+
+
+def test_an_experiment_is_found_by_its_name(client, db, settings, ana):
+    kit.register(db, settings, "sms_spam", "3.0.0")
+    lifecycle.draft(
+        db,
+        ana,
+        model="sms_spam",
+        name="bolder words",
+        control="2.0.0",
+        treatment="3.0.0",
+        share=0.5,
+        hypothesis="3 is better",
+    )
+    body = client.get("/experiments/bolder%20words/status").json()
+    assert (body["state"], body["model"], body["verdict"]) == ("draft", "sms_spam", None)
