@@ -17,6 +17,7 @@ from core.recommendations import Basis
 from core.settings import Settings
 from core.tables.base import Json
 from core.tables.entities import ActionRow, Recommendation, Release
+from core.tables.operational import Job
 
 EXECUTOR = system("executor")
 Effect = Callable[[Command, ActionRow, Recommendation], tuple[Json, Json]]
@@ -38,30 +39,28 @@ def execute(db: Database, settings: Settings, claim: Claim, action_id: str) -> A
     except UnavailableError:
         raise
     except PilothouseError as problem:
-        with suppress(ConflictError):  # the claim is lost: the action belongs to another worker
-            fail(db, action_id, str(problem), claim=claim)
+        fail(db, action_id, str(problem), claim=claim)
         raise
 
 
-def fail(db: Database, action_id: str, error: str, *, claim: Claim | None = None) -> None:
+def fail(db: Database, action_id: str, error: str, *, claim: Claim) -> None:
     """Record that an action did not happen; one that has ended already is left as it is.
 
-    Raises: NotFoundError; ConflictError (the given claim no longer holds).
+    So is one whose job another worker has taken over: it may happen yet. Raises: NotFoundError.
     """
     with db.command(EXECUTOR, "action.finish") as command:
-        if claim is not None:
-            jobs.check_fence(command.session, claim)
+        job = command.session.get(Job, claim.job_id, with_for_update=True)  # locked in one order
         action = _locked(command.session, action_id)
         command.note(model=action.model, action_id=action.id, reason=error)
-        if action.state != "queued":
+        if action.state != "queued" or job is None or job.fence != claim.fence:
+            command.note(left_as=action.state)
             return
         action.state, action.error, action.finished_at = "failed", error, command.now
         if action.recommendation_id:
             row = recommendations.get(command.session, action.recommendation_id)
             recommendations.move(command.session, row.id, ("approved",), "failed")
-            recommendations.tell_incident(
-                command, row.incident_id, f"failed: {row.title} ({error})"
-            )
+            what = f"failed: {row.title} ({error})"
+            recommendations.tell_incident(command, row.incident_id, what)
 
 
 def undo(db: Database, actor: Actor, action_id: str, *, reason: str = "") -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import func, select
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 from core import predictions, releases
 from core.errors import ConflictError
 from core.experiments import lifecycle
+from core.monitoring.reports import judged
 from core.statistics.intervals import newcombe, wilson
 from core.tables.entities import ModelVersion, Recommendation, Release, Run
 from core.tables.telemetry import HourlyCount, MonitorReport
@@ -48,7 +50,7 @@ class Scope:
     @property
     def drift_report(self) -> MonitorReport | None:
         """The newest drift report that came to a conclusion about what serves."""
-        return next((r for r in self.reports if r.state not in ("inconclusive", "error")), None)
+        return next(iter(self.reports), None)
 
     @property
     def alarm(self) -> bool:
@@ -61,13 +63,8 @@ def scope(session: Session, model: str, now: datetime) -> Scope:
     release = releases.find_current(session, model)
     champion = releases.champion(release) if release else None
     version = session.get(ModelVersion, (model, champion)) if champion else None
-    reports = _reports(session, model, "drift", champion) if champion else []
+    reports = judged(session, model, champion, "drift", limit=50) if champion else []
     return Scope(session, model, now, release, version, reports)
-
-
-def _reports(session: Session, model: str, kind: str, version: str) -> list[MonitorReport]:
-    query = select(MonitorReport).filter_by(model=model, kind=kind, version=version)
-    return list(session.scalars(query.order_by(MonitorReport.at.desc()).limit(50)))
 
 
 def drift(of: Scope) -> Iterator[Item]:
@@ -86,13 +83,7 @@ def drift(of: Scope) -> Iterator[Item]:
 
 
 def _in_a_row(reports: list[MonitorReport]) -> int:
-    count = 0
-    for report in reports:
-        if report.state in ALARM:
-            count += 1
-        elif report.state == "pass":
-            return count
-    return count
+    return sum(1 for _ in takewhile(lambda report: report.state in ALARM, reports))
 
 
 def _drifted_columns(report: MonitorReport) -> list[str]:
@@ -146,17 +137,15 @@ def _labels_since(of: Scope) -> datetime:
     week_ago = of.now - RECENT_LABELS
     if of.version is None:
         return week_ago
-    for report in _reports(of.session, of.model, "performance", of.version.version):
-        if report.state not in ("inconclusive", "error"):
-            return max(report.window_start, week_ago)
-    return week_ago
+    found = judged(of.session, of.model, of.version.version, "performance", limit=1)
+    return max(found[0].window_start, week_ago) if found else week_ago
 
 
 def quality(of: Scope) -> Iterator[Item]:
     """What the newest report on data quality said."""
     if of.version is None:
         return
-    for report in _reports(of.session, of.model, "quality", of.version.version)[:1]:
+    for report in judged(of.session, of.model, of.version.version, "quality", limit=1):
         source = f"/drift?model={of.model}&report={report.id}"
         yield Item("data_quality.status", report.state, source, report.at)
 

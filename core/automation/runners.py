@@ -108,11 +108,15 @@ def evidently_report(panel: Panel, claim: Claim) -> Result:
     return {"path": str(watch.full_report(panel.db, panel.settings, claim.payload["report_id"]))}
 
 
+def _execute_failed(panel: Panel, claim: Claim, why: str) -> None:
+    actions.fail(panel.db, claim.payload["action_id"], why, claim=claim)
+
+
 RUNNERS: dict[str, Runner] = {
     "train": Runner(train, in_child=True, on_failure=_train_failed, on_cancel=_train_cancelled),
     "propose_promotion": Runner(propose_promotion),
     "monitor": Runner(monitor),
     "investigate": Runner(ask_agent),
-    "execute": Runner(execute),
+    "execute": Runner(execute, on_failure=_execute_failed),
     "evidently_report": Runner(evidently_report, in_child=True),
 }

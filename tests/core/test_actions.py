@@ -117,6 +117,7 @@ def test_a_worker_that_was_taken_over_writes_nothing_and_fails_nothing(
     new, _ = claimed(db, "w2")
     with pytest.raises(ConflictError, match="taken over"):
         actions.execute(db, settings, old, action_id)
+    actions.fail(db, action_id, "the old worker gives up", claim=old)
     assert (served(db), states(db)) == ("1.0.0", ("queued", "approved"))
     actions.execute(db, settings, new, action_id)
     assert served(db) == "2.0.0"
@@ -278,10 +279,10 @@ def test_only_a_person_undoes(db, settings, apo, vic, shell, release):
 def test_an_action_whose_job_was_given_up_is_failed_once(db, settings, apo, release):
     two_versions(release)
     approved(db, apo, version="2.0.0")
-    _, action_id = claimed(db)
-    actions.fail(db, action_id, "its worker stopped without a word")
+    claim, action_id = claimed(db)
+    actions.fail(db, action_id, "its worker stopped without a word", claim=claim)
     assert states(db) == ("failed", "failed")
-    actions.fail(db, action_id, "again")
+    actions.fail(db, action_id, "again", claim=claim)
     with db.read() as session:
         assert actions.get(session, action_id).error == "its worker stopped without a word"
 
@@ -289,8 +290,9 @@ def test_an_action_whose_job_was_given_up_is_failed_once(db, settings, apo, rele
 def test_a_done_action_cannot_be_failed_afterwards(db, settings, apo, release):
     two_versions(release)
     approved(db, apo, version="2.0.0")
-    action = carry_out(db, settings)
-    actions.fail(db, action.id, "late news")
+    claim, action_id = claimed(db)
+    actions.execute(db, settings, claim, action_id)
+    actions.fail(db, action_id, "late news", claim=claim)
     assert states(db) == ("succeeded", "succeeded")
 
 
