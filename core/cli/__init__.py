@@ -3,16 +3,30 @@
 Exit codes: 0 done; 1 refused or failed, with one clear line; 2 used wrongly.
 """
 
+import importlib
 import sys
 
 from core.cli.base import app, fail
 from core.errors import PilothouseError
 
+HOME = {
+    "setup": ("init", "doctor"),
+    "processes": ("up", "serve", "ready", "alive"),
+    "people": ("login", "logout", "users", "audit"),
+    "keys": ("keys",),
+    "data": ("apply", "data", "train", "versions", "compare", "promote", "rollback"),
+    "loop": ("drift", "monitor", "agent", "experiment", "alerts"),
+    "demo": ("demo",),
+}
+"""Which module has which commands: only the one that is asked for is imported."""
+
 
 def main() -> None:
     """Run the command line; every expected error becomes one line and exit code 1."""
-    from core.cli import data, demo, loop, people, processes, setup  # noqa: F401 (each adds its commands)
-
+    asked = sys.argv[1] if len(sys.argv) > 1 else ""
+    homes = [home for home, commands in HOME.items() if asked in commands] or list(HOME)
+    for home in homes:
+        importlib.import_module(f"core.cli.{home}")
     try:
         app()
     except PilothouseError as error:

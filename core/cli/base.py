@@ -17,11 +17,15 @@ from core.settings import Settings
 
 app = typer.Typer(
     name="pilothouse",
-    help="The control room for machine-learning models in production.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def _group() -> None:
+    """The control room for machine-learning models in production."""
 
 
 def panel() -> Panel:
