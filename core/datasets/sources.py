@@ -165,6 +165,8 @@ def _table(content: bytes, source: Source) -> pd.DataFrame:
         raise _Away("the file is not UTF-8 text") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
         raise _Away(f"the file is no table ({str(error).splitlines()[0][:80]})") from error
+    if frame.empty:
+        raise _Away("the file is empty")
     return schema.typed(frame)
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from core.errors import InvalidInputError, TooLargeError
 
-MAX_CHARACTERS = 100_000
+MAX_CHARACTERS, MAX_DEPTH = 100_000, 50
 DOWNLOAD_HOSTS = ("archive.ics.uci.edu",)  # a spec may not send us anywhere else
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
 Task = Literal["text", "tabular"]
@@ -263,6 +263,8 @@ def parse(text: str) -> ModelSpec:
     """Read a spec. Raises: InvalidInputError (a sentence that names the field), TooLargeError."""
     if len(text) > MAX_CHARACTERS:
         raise TooLargeError(f"A spec has at most {MAX_CHARACTERS:,} characters.")
+    if _depth(text) > MAX_DEPTH:  # reading it would take seconds before it fails
+        raise InvalidInputError("The spec is not valid YAML: it is nested too deeply.")
     try:
         content = yaml.load(text, _Loader)  # noqa: S506, a safe loader
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -286,6 +288,18 @@ class _Loader(yaml.SafeLoader):
         if twice:
             raise yaml.YAMLError(f"the field {twice[0]} is given twice")
         return super().construct_mapping(node, deep)
+
+
+def _depth(text: str) -> int:
+    """Return how deep brackets nest, quoted ones included."""
+    deepest = depth = 0
+    for mark in text:
+        if mark in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif mark in "]}":
+            depth -= 1
+    return deepest
 
 
 def _where(error: Exception) -> str:

@@ -1,0 +1,91 @@
+import socket
+import threading
+from datetime import timedelta
+
+import pytest
+
+from core import jobs, runs, specs
+from core.adapters.mlflow_store import MlflowStore
+from core.clock import monotonic
+from core.errors import UnavailableError
+from core.training.run import FinishedRun, carry_out
+
+SPEC = """
+name: small
+title: Small
+task: tabular
+target: {column: diagnosis, positive: malignant, negative: benign}
+input: {features: [{name: mean_radius, type: numeric}, {name: mean_texture, type: numeric}]}
+source: {builtin: breast_cancer}
+candidates: [{kind: logistic_regression}]
+folds: 2
+"""
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def trained(db, settings, ana):
+    """Train and track one model; return the run's row."""
+
+    def work(settings=settings):
+        specs.apply(db, ana, SPEC)
+        run = runs.request(db, ana, "small", trigger="test")
+        claim = jobs.claim(db, "one", lease=timedelta(minutes=5))
+        carry_out(settings, db, claim, run.id, MlflowStore(settings))
+        with db.read() as session:
+            lines = [line.text for line in jobs.lines(session, run.job_id)]
+            return runs.get(session, run.id), lines
+
+    return work
+
+
+def finished(**changes):
+    fields = dict.fromkeys(FinishedRun.__dataclass_fields__, "x")
+    return FinishedRun(**{**fields, **changes})
+
+
+def test_a_training_is_shown_with_figures_folds_data_plots_and_a_model_that_loads(
+    trained, settings
+):
+    import mlflow
+
+    run, lines = trained()
+    assert run.mlflow_run_id, lines
+    mlflow.set_tracking_uri(settings.tracking_uri)
+    client = mlflow.MlflowClient()
+    there = client.get_run(run.mlflow_run_id)
+    assert there.info.status == "FINISHED"
+    assert client.get_experiment(there.info.experiment_id).name == "small"
+    assert there.data.tags["pilothouse.version"] == "1.0.0"
+    assert there.data.tags["pilothouse.run_id"] == run.id
+    assert there.data.metrics["accuracy"] == pytest.approx(run.metrics["accuracy"])
+    assert len(client.get_metric_history(run.mlflow_run_id, "cv_f1")) == 2
+    assert there.data.params["algorithm"] == "logistic_regression"
+    assert there.inputs.dataset_inputs[0].dataset.name == "small"
+    files = {file.path for file in client.list_artifacts(run.mlflow_run_id)}
+    assert {"confusion.png", "curves.png", "gate.json", "leaderboard.json", "model"} <= files
+    model = mlflow.pyfunc.load_model(f"runs:/{run.mlflow_run_id}/model")
+    assert model.metadata.signature.inputs.input_names() == ["mean_radius", "mean_texture"]
+    assert set(model.predict(model.input_example)) <= {"benign", "malignant"}
+
+
+def test_a_server_that_refuses_fails_at_once_and_its_password_is_not_repeated(settings):
+    uri = "http://mary:s3cret@127.0.0.1:9"
+    store = MlflowStore(settings.model_copy(update={"mlflow_tracking_uri": uri}))
+    started = monotonic()
+    with pytest.raises(UnavailableError, match=r"MLflow at 127\.0\.0\.1 does not answer") as away:
+        store.log(finished())
+    assert monotonic() - started < 5
+    assert "s3cret" not in str(away.value)
+
+
+def test_a_server_that_never_answers_costs_seconds_and_leaves_a_note(trained, settings):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        held: list[socket.socket] = []
+        threading.Thread(target=lambda: held.append(silent.accept()[0]), daemon=True).start()
+        started = monotonic()
+        run, lines = trained(settings.model_copy(update={"mlflow_tracking_uri": address}))
+        assert monotonic() - started < 15
+    assert (run.state, run.version, run.mlflow_run_id) == ("finished", "1.0.0", None)
+    assert any(line.startswith("not shown on the tracking server: Unavail") for line in lines)
