@@ -31,11 +31,12 @@ def facts(row: Recommendation, now: datetime) -> None:
             ui.badge(row.state)
     version = row.arguments.get("version") or row.arguments.get("to")
     about = f"version **{ui.plain(version)}**, " if version else ""
-    by = f"{row.proposed_by} ({row.reasoner})"
+    by = row.proposed_by
+    if row.reasoner != "person":
+        by = f"{by} ({row.reasoner}), confidence {row.confidence:.0%}"
     st.markdown(
         f"**{ui.plain(row.model)}**: {ui.plain(row.kind.replace('_', ' '))}, {about}"
-        f"proposed {ui.plain(ui.when(row.proposed_at, now))} by {ui.plain(by)}, "
-        f"confidence {row.confidence:.0%}"
+        f"proposed {ui.plain(ui.when(row.proposed_at, now))} by {ui.plain(by)}"
     )
     if row.state == "proposed":
         st.caption(f"Lapses {ui.when(row.expires_at, now)}")

@@ -98,17 +98,23 @@ def drift(reports: Sequence[MonitorReport], threshold: float | None) -> go.Figur
 
 
 def columns_over_time(reports: Sequence[MonitorReport], *, dark: bool) -> go.Figure:
-    """Heat map of the drift of each column (rows) in each window (columns), oldest first."""
+    """Heat map of the columns that drifted in any window (rows) over the windows, oldest first."""
     own = [report for report in reversed(reports) if report.figures.get("columns")]
-    names = list(dict.fromkeys(c["name"] for report in own for c in report.figures["columns"]))
     by_report = [{c["name"]: c for c in report.figures["columns"]} for report in own]
-    z = [[one.get(name, {}).get("distance") for one in by_report] for name in names]
+    names = [name for name in by_report[-1] if any(_drifted(one, name) for one in by_report)]
+    z = [
+        [one[name]["distance"] if _drifted(one, name) else 0 for one in by_report] for name in names
+    ]
     figure = _figure(y="", height=80 + 26 * max(3, len(names)), x_type="category")
     scale = [[0, "#0B1220" if dark else "#F8FAFC"], [1, "#F87171" if dark else "#B91C1C"]]
     at = [f"{report.window_end:%m-%d %H:%M}" for report in own]
     figure.add_heatmap(x=at, y=names, z=z, zmin=0, zmax=0.5, colorscale=scale)
     figure.update_yaxes(type="category", autorange="reversed")
     return figure.update_layout(hovermode="closest")
+
+
+def _drifted(columns: Mapping[str, Any], name: str) -> bool:
+    return name in columns and bool(columns[name]["drifted"])
 
 
 def terms(rows: Sequence[Mapping[str, Any]]) -> go.Figure:

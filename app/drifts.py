@@ -20,7 +20,7 @@ def facts(report: MonitorReport, now: datetime) -> None:
         "rows of the reference": ui.figure(report.n_reference),
         "version": report.version,
         "score": ui.figure(report.score),
-        "p value": ui.figure(report.p_value),
+        "p value": ui.p_value(report.p_value),
         "method": report.method or "not compared",
         "assumed": report.assumptions or "nothing",
         "checked": ui.when(report.at, now),
@@ -42,7 +42,7 @@ def words(figures: Mapping[str, Any]) -> None:
                     "word": row["term"],
                     "reference": f"{row['share_reference']:.2%}",
                     "now": f"{row['share_current']:.2%}",
-                    "p value": ui.figure(row["p_value"]),
+                    "p value": ui.p_value(row["p_value"]),
                     "example": row["example"],
                 }
                 for row in rows
@@ -60,7 +60,7 @@ def columns(figures: Mapping[str, Any]) -> None:
             "in figures": row["detail"],
             "distance": ui.figure(row["distance"]),
             "PSI": ui.figure(row["psi"]),
-            "p value": ui.figure(row["p_value"]),
+            "p value": ui.p_value(row["p_value"]),
         }
         for row in rows
     )
@@ -86,6 +86,7 @@ def score(judged: Sequence[MonitorReport], threshold: float | None, spec: ModelS
 
 def over_time(judged: Sequence[MonitorReport]) -> None:
     """Show which column drifted in which window."""
-    if len(judged) > 1:
+    ever = any(c["drifted"] for one in judged[:40] for c in one.figures.get("columns") or [])
+    if len(judged) > 1 and ever:
         figure = charts.columns_over_time(judged[:40], dark=ui.is_dark())
         ui.chart(figure, "heat", "drift per column and window")

@@ -9,15 +9,17 @@ from app import series
 from app.ui import Color
 from core import incidents, predictions, releases, specs
 from core.specs import ModelSpec
+from core.statistics.intervals import Estimate, wilson
 from core.tables.entities import Incident
 
 HOURS = 24
+NEWEST = 100
 _COLORS: dict[str, Color] = {"critical": "red", "high": "orange"}
 
 
 @dataclass(frozen=True)
 class Health:
-    """One model at a glance; `accuracy` is of the labelled answers of the last bins."""
+    """One model at a glance; `newest` is the accuracy of the newest labelled answers."""
 
     name: str
     title: str
@@ -26,7 +28,7 @@ class Health:
     words: str
     traffic: list[int]
     accuracy: list[float]
-    n_labelled: int
+    newest: Estimate | None
 
 
 def of_all(session: Session, now: datetime) -> list[Health]:
@@ -42,6 +44,7 @@ def _of(session: Session, spec: ModelSpec, unresolved: list[Incident], now: date
     own = [incident for incident in unresolved if incident.model == spec.name]
     counts = predictions.volume(session, spec.name, HOURS, now=now)
     labelled = predictions.labelled(session, spec.name, limit=400)
+    last = labelled[:NEWEST]
     color, words = _words(own, served=release is not None)
     return Health(
         name=spec.name,
@@ -51,7 +54,7 @@ def _of(session: Session, spec: ModelSpec, unresolved: list[Incident], now: date
         words=words,
         traffic=[hour.requests for hour in series.hourly(counts, HOURS, now)],
         accuracy=[one.value for one in series.accuracy(labelled, bins=12)],
-        n_labelled=len(labelled),
+        newest=wilson(sum(row.correct for row in last), len(last)) if last else None,
     )
 
 

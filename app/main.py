@@ -1,17 +1,20 @@
 """Entry point: python -m streamlit run app/main.py."""
 
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 
 from app import auth, nav, session, ui
 
+ICON = str(Path(__file__).parent / "static" / "favicon.png")
 st.set_page_config(
     page_title="Pilothouse",
-    page_icon=str(Path(__file__).parent / "static" / "favicon.png"),
+    page_icon=ICON,
     layout="wide",
     menu_items={},
 )
+st.logo(ICON, size="large")
 ui.style()
 
 
@@ -20,7 +23,8 @@ def run() -> None:
     panel = session.panel()
     door = auth.Door(panel)
     actor = door.actor()
-    chosen = st.navigation(nav.sections(actor), position="sidebar" if actor else "hidden")
+    position: Literal["sidebar", "hidden"] = "sidebar" if actor else "hidden"
+    chosen = st.navigation(nav.sections(actor), position=position, expanded=True)
     if actor is None:
         door.form()
         return

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 from plotly.graph_objects import Figure
+from streamlit.delta_generator import DeltaGenerator
 
 from app import charts, nav
 from app.session import NoAccessError
@@ -31,6 +32,9 @@ _CSS = """<style>
 [data-testid="stMainBlockContainer"] {padding-top: 3.5rem; max-width: 1200px;}
 [data-testid="stMetricValue"] {font-variant-numeric: tabular-nums;}
 .stMarkdown, .stText, code {overflow-wrap: anywhere;}
+[data-testid="stPageLink"] a p {text-decoration: underline; text-underline-offset: 3px;}
+[data-testid="stPageLink"] a, [data-testid="stPageLink"] a p {color: var(--st-link-color);}
+[data-testid="stPageLink"] a {padding-left: 0;}
 @media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding: 3.5rem 1rem 2rem;}}
 </style>"""
 
@@ -97,10 +101,29 @@ def plain(text: object) -> str:
     return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>$:~^&])", r"\\\1", str(text))
 
 
-def head(title: str, finding: str, tone: Color = "gray") -> None:
-    """Show the page's name and the one sentence that states what was found."""
-    st.title(title)
-    st.markdown(f"{dot(tone)} **{plain(finding)}**")
+def head(title: str, finding: str, tone: Color = "gray", at: DeltaGenerator | None = None) -> None:
+    """Show the page's name and the one sentence that states what was found, here or in `at`."""
+    place = at or st.container()
+    place.title(title)
+    place.markdown(f"{dot(tone)} **{plain(finding)}**")
+
+
+def count(n: int, one: str, many: str = "") -> str:
+    """Say a number of things.
+
+    >>> count(1, "decision"), count(1200, "decision"), count(2, "entry", "entries")
+    ('1 decision', '1,200 decisions', '2 entries')
+    """
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def p_value(p: float | None) -> str:
+    """Show a p value; one that is tiny is not shown as zero.
+
+    >>> p_value(0.0123), p_value(0.00001), p_value(None)
+    ('0.0123', '< 0.0001', '-')
+    """
+    return "< 0.0001" if p is not None and p < 0.0001 else figure(p)
 
 
 def dot(tone: Color) -> str:

@@ -93,4 +93,7 @@ def compare(both: dict[str, Any]) -> None:
     else:
         st.caption("They were not judged on the same rows, so a difference may be chance.")
     if both["parameters"]:
-        ui.table({"parameter": n, first: str(a), second: str(b)} for n, a, b in both["parameters"])
+        ui.table(
+            {"parameter": name, first: ui.figure(a), second: ui.figure(b)}
+            for name, a, b in both["parameters"]
+        )

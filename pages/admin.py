@@ -75,7 +75,8 @@ few = len(approvers) < 2
 alone = " Only one may approve: add a second for four eyes." if few else ""
 active = sum(row.active for row in people)
 set_up = ", ".join(channels) or "no channel"
-finding = f"{active} people may sign in, {live} keys are live, {set_up} set up.{alone}"
+people_words = ui.count(active, "person", "people")
+finding = f"{people_words} may sign in, {ui.count(live, 'key')} live, {set_up} set up.{alone}"
 ui.head("Admin", finding, "orange" if few else "green")
 st.subheader("People")
 for row in people:

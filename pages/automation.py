@@ -3,10 +3,11 @@
 import streamlit as st
 
 from app import session, ui
-from core import heartbeat, jobs
+from core import heartbeat, jobs, runs
 from core.access import may
 from core.automation import schedule
 from core.tables.entities import Schedule
+from core.tables.operational import Job
 
 panel, actor = session.panel(), session.actor()
 now = panel.clock()
@@ -39,11 +40,19 @@ def show(row: Schedule) -> None:
 def switch(row: Schedule) -> None:
     """Offer to pause or resume, with a reason."""
     word = "Pause" if row.state == "active" else "Resume"
-    if reason := ui.reason_form(f"switch-{row.id}", word):
+    with st.expander(word):
+        reason = ui.reason_form(f"switch-{row.id}", word)
+    if reason:
         with ui.reporting():
             turn = schedule.pause if row.state == "active" else schedule.resume
             made = turn(panel.db, actor, row.id, reason)
             ui.done(f"{made.kind} of {made.model} is {made.state}.")
+
+
+def about(job: Job) -> str:
+    """Say which model or thing a job is about."""
+    known = models.get(str(job.payload.get("run_id")))
+    return str(job.payload.get("model") or known or next(iter(job.payload.values()), ""))[:36]
 
 
 # load
@@ -52,6 +61,7 @@ with panel.db.read() as db:
     ticks = schedule.ticks(db, limit=200)
     recent = jobs.recent(db, limit=50)
     processes = heartbeat.all(db)
+    models = {run.id: run.model for run in runs.history(db, limit=50)}
 
 # render
 silent = [row.process for row in processes if now - row.at > heartbeat.SILENT_AFTER]
@@ -59,12 +69,12 @@ waiting = sum(job.state == "queued" for job in recent)
 failed = sum(job.state == "failed" for job in recent)
 active = sum(row.state == "active" for row in schedules)
 worker_lives = any("worker" in row.process and row.process not in silent for row in processes)
-if waiting and not worker_lives:
-    finding, tone = f"{waiting} jobs wait, and no worker is heard of.", ui.color("fail")
+if not worker_lives:
+    waits = f"; {ui.count(waiting, 'job')} waiting" if waiting else ""
+    finding, tone = f"No worker is heard of: nothing runs by itself{waits}.", ui.color("fail")
 else:
-    finding = (
-        f"{active} of {len(schedules)} schedules run; {waiting} jobs wait, {failed} failed lately."
-    )
+    queue = f"{ui.count(waiting, 'job')} waiting, {failed} failed lately"
+    finding = f"{active} of {len(schedules)} schedules run; {queue}."
     tone = ui.color("warn" if failed or silent else "pass")
 ui.head("Automation", finding, tone)
 
@@ -81,9 +91,9 @@ if recent:
     ui.table(
         {
             "job": job.kind.replace("_", " "),
-            "about": str(job.payload.get("model") or next(iter(job.payload.values()), ""))[:40],
+            "about": about(job),
             "state": job.state,
-            "progress": f"{job.done} of {job.total}" if job.total else "",
+            "progress": f"{min(job.done, job.total)} of {job.total}" if job.total else "",
             "attempts": job.attempts,
             "created": ui.when(job.created_at, now),
             "error": job.error or "",

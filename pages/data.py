@@ -87,7 +87,8 @@ with panel.db.read() as db:
 
 # render
 rejected = sum(row.state == "rejected" for row in known)
-finding = f"{len(known)} data sets of {len(models)} models; {rejected} rejected by the checks."
+sets, of = ui.count(len(known), "data set"), ui.count(len(models), "model")
+finding = f"{sets} of {of}; {rejected} rejected by the checks."
 ui.head("Data", finding, ui.color("warn" if rejected else "pass") if known else ui.color(""))
 
 st.subheader("Bring your own")

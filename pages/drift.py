@@ -55,7 +55,6 @@ def wait_for(job_id: str) -> None:
     """Look every two seconds whether the report is ready."""
     with panel.db.read() as db:
         job = jobs.get(db, job_id)
-    st.caption(f"The job is {job.state}.")
     if job.state not in ("queued", "running"):
         ui.done("The report is ready." if job.state == "succeeded" else "The report failed.")
 
@@ -76,17 +75,20 @@ def column_shapes(spec: ModelSpec, report: MonitorReport) -> None:
 
 
 # load
+top = st.container()
 model = ui.pick_model(panel)
 with panel.db.read() as db:
     spec = specs.active(db, model)
     history = reports.reports(db, model, "drift", limit=120)
     wanted = st.query_params.get("report")
-    chosen = reports.get(db, wanted) if wanted else next(iter(history), None)
+    asked = reports.get(db, wanted) if wanted else None
 judged = [row for row in history if row.state in reports.JUDGED]
+newest = next(iter(history), None)
+chosen = asked or next(iter(judged), newest)
 
 # render
 if chosen is None:
-    ui.head("Drift", f"{spec.title} was not checked yet.")
+    ui.head("Drift", f"{spec.title} was not checked yet.", at=top)
     need = spec.monitoring.min_samples
     ui.empty(
         "No window was compared yet.",
@@ -95,23 +97,24 @@ if chosen is None:
     )
     check_now()
 else:
-    shown = chosen if chosen.state in reports.JUDGED or not judged else judged[0]
-    ui.head("Drift", chosen.sentence, ui.color(chosen.state))
+    ui.head("Drift", chosen.sentence, ui.color(chosen.state), at=top)
     if wanted:
         st.caption("You look at an earlier window.")
         ui.link("drift", "The newest window", model=model)
+    elif newest and newest.id != chosen.id:
+        st.caption(ui.plain(f"Since then: {newest.sentence}"))
     check_now()
     if judged:
-        drifts.score(judged, shown.figures.get("threshold"), spec)
-    if "new_terms" in shown.figures:
-        drifts.words(shown.figures)
-    if shown.figures.get("columns"):
+        drifts.score(judged, chosen.figures.get("threshold"), spec)
+    if "new_terms" in chosen.figures:
+        drifts.words(chosen.figures)
+    if chosen.figures.get("columns"):
         st.subheader("Columns")
         drifts.over_time(judged)
-        drifts.columns(shown.figures)
-        column_shapes(spec, shown)
+        drifts.columns(chosen.figures)
+        column_shapes(spec, chosen)
     with st.expander("What was compared, and how"):
-        drifts.facts(shown, now)
-    if shown.state in reports.JUDGED:
+        drifts.facts(chosen, now)
+    if chosen.state in reports.JUDGED:
         st.subheader("Full report")
-        full_report(shown)
+        full_report(chosen)

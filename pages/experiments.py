@@ -91,6 +91,7 @@ def plan() -> None:
 
 
 # load
+top = st.container()
 model = ui.pick_model(panel)
 wanted = st.query_params.get("id")
 with panel.db.read() as db:
@@ -104,16 +105,16 @@ serving = releases.champion(release) if release else ""
 usable = {row.version: row for row in versions if row.state in ("candidate", "approved")}
 
 # render
-quiet = f"No experiment runs; {len(rows)} were set up so far."
-ui.head("Experiments", f"{live.name}: {sentence}" if live else quiet, "blue" if live else "gray")
+quiet = f"No experiment runs; {ui.count(len(rows), 'experiment')} set up so far."
+ui.head(
+    "Experiments", f"{live.name}: {sentence}" if live else quiet, "blue" if live else "gray", at=top
+)
 for row in [chosen] if chosen else rows[:20]:
     show(row)
 if chosen:
     ui.link("experiments", "All experiments", model=chosen.model)
 elif not rows:
-    enough = len(usable) > 1
-    words = "Plan one below." if enough else "It takes two versions: train another one."
-    ui.empty("No experiment was set up yet.", words, None if enough else "training")
+    ui.empty("No experiment was set up yet.", "It takes two versions that may serve.", "training")
 if len(usable) > 1 and may(actor, "experiment.draft") and not chosen:
     st.subheader("Plan an experiment")
     plan()

@@ -30,9 +30,11 @@ def model(one: Health) -> None:
         traffic, right = st.columns(2)
         requests = sum(one.traffic)
         traffic.metric("Requests, 24 h", f"{requests:,}", chart_data=one.traffic, chart_type="bar")
-        known = f"{one.accuracy[-1]:.1%}" if one.accuracy else "no labels"
-        words = f"Accuracy, last {one.n_labelled} labels" if one.n_labelled else "Accuracy"
+        known = f"{one.newest.value:.1%}" if one.newest else "no labels"
+        words = f"Accuracy, newest {one.newest.n} labels" if one.newest else "Accuracy"
         right.metric(words, known, chart_data=one.accuracy if len(one.accuracy) > 1 else None)
+        if one.newest:
+            st.caption(f"95 % interval {one.newest.low:.1%} to {one.newest.high:.1%}")
         if one.serves:
             ui.link("releases", f"Serves {one.serves}", model=one.name)
         else:
@@ -50,7 +52,7 @@ with panel.db.read() as db:
 sick = [one for one in models if one.color in ("red", "orange", "blue")]
 state = "all models are quiet" if not sick else f"{len(sick)} of {len(models)} models need a look"
 n = len(waiting)
-count = "Nothing waits for a decision" if not n else f"{n} decision{'s' * (n > 1)} waiting"
+count = f"{ui.count(n, 'decision')} waiting" if n else "Nothing waits for a decision"
 tone = "orange" if waiting else sick[0].color if sick else "green"
 ui.head(
     "Inbox", f"{count} ({cards.age(waiting, now)}); {state}." if n else f"{count}; {state}.", tone

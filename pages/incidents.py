@@ -44,8 +44,9 @@ def act(row: Incident) -> None:
             incidents.acknowledge(panel.db, actor, row.id)
             ui.done(f"You have taken: {row.title}")
     if may(actor, "incident.resolve"):
-        form = f"resolve-{row.id}"
-        if reason := ui.reason_form(form, "Resolve", label="Why is it over?"):
+        with st.expander("Resolve"):
+            reason = ui.reason_form(f"resolve-{row.id}", "Resolve", label="Why is it over?")
+        if reason:
             with ui.reporting():
                 incidents.resolve(panel.db, actor, row.id, reason)
                 ui.done(f"Resolved: {row.title}")
@@ -77,7 +78,9 @@ def messages() -> None:
 wanted = st.query_params.get("id")
 with panel.db.read() as db:
     chosen = [incidents.get(db, wanted)] if wanted else None
-    unresolved = incidents.all(db, open_only=True)
+    unresolved = sorted(
+        incidents.all(db, open_only=True), key=lambda row: incidents.SEVERITIES.index(row.severity)
+    )
     past = [row for row in incidents.all(db, limit=50) if row.state == "resolved"]
     deliveries = outbox.recent(db, limit=30)
 channels = outbox.channels(panel.settings)
@@ -90,7 +93,7 @@ finding = (
     if not unresolved
     else (f"{len(unresolved)} open, {untaken} of them not taken by anybody.")
 )
-given_up = f" {dead} messages could not be sent." if dead else ""
+given_up = f" {ui.count(dead, 'message')} could not be sent." if dead else ""
 tone = ui.color(unresolved[0].severity) if unresolved else "orange" if dead else "green"
 ui.head("Incidents", finding + given_up, tone)
 

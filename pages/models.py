@@ -44,6 +44,7 @@ def compare() -> None:
 
 
 # load
+top = st.container()
 model = ui.pick_model(panel)
 with panel.db.read() as db:
     found = registry.versions(db, model)
@@ -54,13 +55,13 @@ live = [arm.version for arm in releases.arms(release) if arm.weight] if release 
 
 # render
 if not found:
-    ui.head("Models", "This model has no version yet.")
+    ui.head("Models", "This model has no version yet.", at=top)
     ui.empty("Nothing to compare or release.", "Train a first version.", "training")
 else:
     serves = releases.label(release) if release else "nothing"
     newest = f"the newest is {found[0].version}: {versions.gate_words(found[0])}"
     count = f"{len(found)} version{'s' * (len(found) > 1)}"
-    ui.head("Models", f"{count}; {serves} serves; {newest}.", "green" if live else "gray")
+    ui.head("Models", f"{count}; {serves} serves; {newest}.", "green" if live else "gray", at=top)
     versions.table(found[:200], live, now)
     row = chosen or found[0]
     if len(found) > 1:

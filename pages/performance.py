@@ -11,6 +11,7 @@ now = panel.clock()
 SPANS = {"24 hours": 24, "3 days": 72, "7 days": 168}
 
 # load
+top = st.container()
 model = ui.pick_model(panel)
 span = st.selectbox("Span", list(SPANS), key="span", bind="query-params", width=160)
 hours = SPANS[span]
@@ -35,7 +36,7 @@ elif requests:
     finding, tone = "Requests are answered, but no label has arrived yet.", ui.color("warn")
 else:
     finding, tone = f"No request was answered in the last {span}.", ui.color("")
-ui.head("Performance", finding, tone)
+ui.head("Performance", finding, tone, at=top)
 
 answered, failed, slow, known = st.columns(4)
 answered.metric(f"Requests, {span}", f"{requests:,}")

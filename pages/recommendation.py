@@ -12,7 +12,12 @@ panel, actor = session.panel(), session.actor()
 now = panel.clock()
 
 
-@st.dialog("Approve")
+def close() -> None:
+    """Forget that the dialog was open (Esc, a click beside it)."""
+    st.session_state.pop("approving", None)
+
+
+@st.dialog("Approve", on_dismiss=close)
 def approve(row: Recommendation) -> None:
     """State the consequence, then approve what was shown."""
     st.markdown(f"**{ui.plain(row.title)}**")
@@ -32,6 +37,7 @@ def approve(row: Recommendation) -> None:
                 solo=panel.settings.solo,
                 reason=note,
             )
+            close()
             ui.done(f"Approved: {row.title}")
 
 
@@ -41,6 +47,8 @@ def decide(row: Recommendation) -> None:
         st.info("You can look, but deciding needs the role operator or higher.")
         return
     if st.button("Approve …", type="primary", key="approve"):
+        st.session_state["approving"] = row.id
+    if st.session_state.get("approving") == row.id:
         approve(row)
     with st.form("reject", border=True):
         reason = st.text_area("Reason for rejecting", max_chars=1000, height=80)
@@ -62,9 +70,9 @@ with panel.db.read() as db:
 
 # render
 open_now = row.state == "proposed" and row.expires_at > now
-decision = row.decision.replace("_", " ")
+who = "an approver" if row.kind in recommendations.RISKY else "an operator or approver"
 if open_now:
-    finding, tone = f"Waits for a decision: {decision}.", ui.color(row.severity)
+    finding, tone = f"Waits for {who}.", ui.color(row.severity)
 elif row.state == "proposed":
     finding, tone = f"Lapsed {ui.when(row.expires_at, now)}; nobody decided in time.", ui.color("")
 else:
@@ -77,7 +85,10 @@ if recommendations.approved_alone(row):
     st.warning("Proposed and approved by the same person: nobody else could approve.")
 
 if open_now:
+    st.session_state["seen_open"] = row.id
     decide(row)
+elif st.session_state.pop("seen_open", "") == row.id and row.decided_by not in (None, actor.name):
+    st.warning(ui.plain(f"{row.decided_by} was faster; nothing that you clicked was counted."))
 
 st.subheader("Why")
 st.markdown(ui.plain(row.reasoning) or "No reasoning was given.")

@@ -66,6 +66,7 @@ def undo(row: ActionRow) -> None:
 
 
 # load
+top = st.container()
 model = ui.pick_model(panel)
 good, why_not = None, ""
 with panel.db.read() as db:
@@ -79,13 +80,13 @@ with panel.db.read() as db:
 
 # render
 if not history:
-    ui.head("Releases", f"Nothing of {model} is released yet.")
+    ui.head("Releases", f"Nothing of {model} is released yet.", at=top)
     ui.empty("No version serves.", "Train one, then propose it for release.", "models")
 else:
     current = history[0]
-    split = "an experiment splits the traffic" if len(releases.arms(current)) > 1 else "all traffic"
-    since = ui.when(current.at, now)
-    ui.head("Releases", f"{releases.label(current)} serves {split}, since {since}.", "green")
+    what = ": an experiment splits" if len(releases.arms(current)) > 1 else " serves all"
+    finding = f"{releases.label(current)}{what} traffic, since {ui.when(current.at, now)}."
+    ui.head("Releases", finding, "green", at=top)
     st.subheader("Roll back")
     if good is None:
         st.info(ui.plain(ui.sentence(why_not)))

@@ -75,11 +75,12 @@ def past(run: Run) -> None:
         said = f"{run.kind} by {run.author} ({run.trigger}), {ui.when(run.at, now)}{seconds}"
         st.caption(ui.plain(f"{said}. {run.reason}"))
         if run.leaderboard:
-            with st.expander(f"Leaderboard: {len(run.leaderboard)} candidates"):
+            with st.expander(f"Leaderboard: {ui.count(len(run.leaderboard), 'candidate')}"):
                 ui.table(ui.flat(row) for row in run.leaderboard)
 
 
 # load
+top = st.container()
 model = ui.pick_model(panel)
 with panel.db.read() as db:
     spec = specs.active(db, model)
@@ -98,7 +99,7 @@ elif ended:
     tone = ui.color(ended[0].state)
 else:
     finding, tone = f"{spec.title} was never trained.", ui.color("")
-ui.head("Training", finding, tone)
+ui.head("Training", finding, tone, at=top)
 
 if busy:
     st.fragment(follow, run_every=1)(busy)

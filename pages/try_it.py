@@ -47,6 +47,7 @@ def answer(row: ModelVersion, given: Input) -> None:
 
 
 # load
+top = st.container()
 model = ui.pick_model(panel)
 with panel.db.read() as db:
     found = registry.versions(db, model)[:100]
@@ -56,7 +57,7 @@ asked = st.query_params.get("version")
 serving = releases.champion(release) if release else None
 
 # render
-ui.head("Try it", "A dry run: the answer is not logged, not counted, and no client sees it.")
+ui.head("Try it", "A dry run: the answer is not logged and not counted.", at=top)
 if not found:
     ui.empty("This model has no version yet.", "Train one first.", "training")
 else:

@@ -15,3 +15,10 @@ def button(page, label):
     found = [one for one in page.button if one.label.startswith(label)]
     assert found, f"no button {label!r} among {[one.label for one in page.button]}"
     return found[0]
+
+
+def field(page, label):
+    """The text input or area with this label."""
+    found = [one for one in (*page.text_input, *page.text_area) if one.label.startswith(label)]
+    assert found, f"no field {label!r} among {[one.label for one in page.text_input]}"
+    return found[0]

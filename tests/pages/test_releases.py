@@ -1,0 +1,57 @@
+from core import releases
+from tests.pages.looking import button, field, text_of
+
+
+def current(panel, model):
+    with panel.db.read() as db:
+        return releases.label(releases.current(db, model))
+
+
+def test_it_says_what_serves_since_when_and_why(open_page, served, ana):
+    shown = text_of(open_page("releases", ana, model=served))
+
+    assert "2.0.0 serves all traffic, since just now (2030-01-01 12:00:00 UTC)." in shown
+    assert "better in training" in shown
+    assert "#1: 1.0.0" in shown
+
+
+def test_a_rollback_is_previewed_and_needs_a_reason(open_page, panel, served, ana):
+    page = open_page("releases", ana, model=served)
+    assert "A rollback serves **1.0.0** to everybody instead of **2.0.0**" in text_of(page)
+
+    button(page, "Roll back").click().run()
+
+    assert "Say why" in page.error[0].value
+    assert current(panel, served) == "2.0.0"
+
+
+def test_a_rollback_with_a_reason_serves_the_earlier_version(open_page, panel, served, ana):
+    page = open_page("releases", ana, model=served)
+
+    field(page, "Why?").input("accuracy fell")
+    button(page, "Roll back").click().run()
+
+    assert current(panel, served) == "1.0.0"
+    assert "1.0.0 serves all traffic" in text_of(page)
+    assert "has no earlier release to go back to" in text_of(page)
+
+
+def test_a_viewer_cannot_roll_back(open_page, served, vic):
+    page = open_page("releases", vic, model=served)
+    assert not [one for one in page.button if one.label.startswith("Roll back")]
+
+
+def test_a_dash_in_the_address_finds_the_model(open_page, served, ana):
+    assert "2.0.0 serves" in text_of(open_page("releases", ana, model="sms-spam"))
+
+
+def test_an_unknown_model_is_a_friendly_page(open_page, served, ana):
+    page = open_page("releases", ana, model="nope")
+    assert page.title[0].value == "Not found"
+    assert "There is no model nope." in text_of(page)
+
+
+def test_a_model_without_a_release_names_the_next_step(open_page, model, ana):
+    shown = text_of(open_page("releases", ana, model=model))
+    assert "Nothing of sms_spam is released yet." in shown
+    assert "propose it for release" in shown
