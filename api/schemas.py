@@ -2,7 +2,9 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+
+from core.datasets.values import category
 
 
 def _no_nul(text: str) -> str:
@@ -107,13 +109,23 @@ class BatchAnswer(_Answer):
     failed: int
 
 
+def _spelled(value: object) -> object:
+    return category(value) or "" if isinstance(value, bool | int | float) else value
+
+
+Label = Annotated[
+    Words,
+    BeforeValidator(_spelled, json_schema_input_type=str | bool | int | float),
+    Field(min_length=1, max_length=200),
+]
+"""A class, in any spelling that the training data could have: 1, 1.0 and "1" are the same."""
+
+
 class FeedbackItem(_Body):
     """What was true of one prediction."""
 
     prediction_id: Annotated[Words, Field(min_length=1, max_length=100)]
-    label: Annotated[Words, Field(min_length=1, max_length=200)] = Field(
-        validation_alias=AliasChoices("label", "true_label")
-    )
+    label: Label = Field(validation_alias=AliasChoices("label", "true_label"))
     source: Short = "client"
 
 
@@ -128,9 +140,7 @@ class FeedbackBody(_Body):
         }
     )
     prediction_id: Annotated[Words, Field(min_length=1, max_length=100)] | None = None
-    label: Annotated[Words, Field(min_length=1, max_length=200)] | None = Field(
-        None, validation_alias=AliasChoices("label", "true_label")
-    )
+    label: Label | None = Field(None, validation_alias=AliasChoices("label", "true_label"))
     source: Short = "client"
     items: list[FeedbackItem] | None = Field(None, min_length=1)
 

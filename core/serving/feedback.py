@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from core.datasets.values import category
 from core.errors import InvalidInputError
 from core.serving import records
 from core.serving.service import Service
@@ -29,6 +30,7 @@ def take(service: Service, truths: Sequence[Truth]) -> list[InvalidInputError | 
     Raises: UnavailableError (the log cannot be written: then nothing was taken).
     """
     known = service.board.labels()
+    truths = [replace(truth, label=category(truth.label) or "") for truth in truths]
     problems = [_problem(truth, known) for truth in truths]
     now = service.clock()
     accepted = [

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.clock import monotonic
+from core.datasets.values import category
 from core.errors import InvalidInputError
 from core.serving import artifacts
 from core.settings import Settings
@@ -73,10 +74,14 @@ class Scorer:
     def _frame(self, inputs: Sequence[Input]) -> Any:  # noqa: ANN401 (a DataFrame)
         import pandas as pd
 
-        frame = pd.DataFrame(list(inputs), columns=list(self.features))
-        for name, kind in self.features.items():
-            frame[name] = frame[name].astype("float64" if kind == "numeric" else "object")
-        return frame
+        rows = [row for row in inputs if not isinstance(row, str)]
+        kinds = {"numeric": "float64", "category": "object"}
+        return pd.DataFrame(
+            {  # a missing category stays None, as in training; pandas alone would make it NaN
+                name: pd.Series([row[name] for row in rows], dtype=kinds[kind])
+                for name, kind in self.features.items()
+            }
+        )
 
     def _warm(self) -> float:
         """Answer an example a few times; the first call is slow. Returns seconds of the fastest."""
@@ -99,11 +104,13 @@ def _value(name: str, kind: str, given: object) -> float | str | None:
         return None
     if kind == "numeric":
         return _number(name, given)
-    if isinstance(given, str) and len(given) <= _MAX_CATEGORY_CHARS and "\x00" not in given:
-        return given
-    if isinstance(given, bool | int | float):
-        return str(given)
+    if isinstance(given, bool | int | float) or _is_word(given):
+        return category(given)
     raise InvalidInputError(f"{name} must be a text of at most {_MAX_CATEGORY_CHARS} characters")
+
+
+def _is_word(given: object) -> bool:
+    return isinstance(given, str) and len(given) <= _MAX_CATEGORY_CHARS and "\x00" not in given
 
 
 def _number(name: str, given: object) -> float:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,13 +14,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from core import predictions
+from core import keys, predictions
+from core.access import local
+from core.clock import utc_now
+from core.db import Database
 from core.serving import shipper
+from core.settings import Settings
 from tests import serving_kit as kit
 
 ROOT = Path(__file__).parents[2]
 SPAM = {"message": "win a free prize"}
-HEAVY = ("mlflow", "evidently", "langchain", "streamlit", "plotly", "scipy.stats", "pandas")
+HEAVY = ("mlflow", "evidently", "langchain", "streamlit", "plotly", "optuna")
 OURS = ("core.panel", "core.adapters", "core.agent", "core.automation", "core.cli")
 
 pytestmark = pytest.mark.processes
@@ -30,7 +35,6 @@ from fastapi.testclient import TestClient
 from api import main
 before = [name for name in sys.modules if name == "sklearn"]
 app = main.create()
-wide = []
 with TestClient(app, headers={"X-API-Key": sys.argv[1]}) as client:
     for path, operations in app.openapi()["paths"].items():
         for method in operations:
@@ -42,32 +46,74 @@ print(json.dumps({"early": before, "modules": sorted(sys.modules)}))
 """
 
 
+class House:
+    """A data folder with a database, released models and a key, and the processes on it."""
+
+    def __init__(self, template, home):
+        for file in template.iterdir():
+            shutil.copy(file, home)
+        self.settings = Settings(
+            _env_file=None,
+            env="test",
+            home=home,
+            database_url=f"sqlite:///{home}/pilothouse.db",
+            secret_key="only-for-tests-0123456789abcdefghij",
+        )
+        self.db = Database(self.settings, utc_now)
+        kit.apply_specs(self.db, local("tester"))
+        kit.deploy(self.db, self.settings, "sms_spam", "1.0.0")
+        kit.deploy(self.db, self.settings, "heart_disease", "1.0.0")
+        _, self.secret = keys.create(
+            self.db, local("tester"), name="all", scopes=["predict", "feedback", "read", "operate"]
+        )
+
+    def environment(self):
+        own = {
+            "PILOTHOUSE_ENV": "test",
+            "PILOTHOUSE_HOME": str(self.settings.root),
+            "PILOTHOUSE_DATABASE_URL": self.settings.database_url,
+            "PILOTHOUSE_SECRET_KEY": self.settings.secret_key.get_secret_value(),
+        }
+        return {**os.environ, **own}
+
+    def stored(self):
+        while shipper.ship(self.db, self.settings):
+            pass
+        with self.db.read() as session:
+            return {row.id for row in predictions.recent(session, "sms_spam", 1_000_000)}
+
+
 @pytest.fixture
-def environment(settings, models, secrets):
-    """What an api process of its own needs to find the same data."""
-    own = {
-        "PILOTHOUSE_ENV": "test",
-        "PILOTHOUSE_HOME": str(settings.root),
-        "PILOTHOUSE_DATABASE_URL": settings.database_url,
-        "PILOTHOUSE_SECRET_KEY": settings.secret_key.get_secret_value(),
-    }
-    return {**os.environ, **own}
+def house(sqlite_template, tmp_path):
+    built = House(sqlite_template, tmp_path)
+    yield built
+    built.db.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def shared(sqlite_template, tmp_path_factory):
+    """A house with one api process that several tests use, none of which ends it."""
+    built = House(sqlite_template, tmp_path_factory.mktemp("shared"))
+    built.api = Api(built)
+    yield built
+    built.api.end(signal.SIGKILL)
+    built.db.engine.dispose()
 
 
 class Api:
     """One uvicorn process on a free port."""
 
-    def __init__(self, environment, secret):
+    def __init__(self, house):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         command = [sys.executable, "-m", "uvicorn", "api.main:create", "--factory"]
         command += ["--port", str(port), "--no-access-log", "--loop", "uvloop"]
         self.process = subprocess.Popen(
-            command, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL
+            command, env=house.environment(), cwd=ROOT, stderr=subprocess.DEVNULL
         )
         self.url = f"http://127.0.0.1:{port}"
-        self.headers = {"X-API-Key": secret}
+        self.headers = {"X-API-Key": house.secret}
         self._wait()
 
     def _wait(self):
@@ -89,18 +135,12 @@ class Api:
 
 
 @pytest.fixture
-def start(environment, secrets):
-    """Start api processes; those that still live are ended afterwards."""
-    started = []
-
-    def begin():
-        started.append(Api(environment, secrets["all"]))
-        return started[-1]
-
-    yield begin
-    for api in started:
-        if api.process.poll() is None:
-            api.end(signal.SIGKILL)
+def api(house):
+    """An api process that the test may end."""
+    begun = Api(house)
+    yield begun
+    if begun.process.poll() is None:
+        begun.end(signal.SIGKILL)
 
 
 def load(api, stop, answers, failures):
@@ -132,17 +172,10 @@ def join(stop, threads):
         thread.join()
 
 
-def stored(db, settings):
-    while shipper.ship(db, settings):
-        pass
-    with db.read() as session:
-        return {row.id for row in predictions.recent(session, "sms_spam", 1_000_000)}
-
-
-def test_every_route_answers_without_the_heavy_libraries(environment, secrets):
+def test_every_route_answers_without_the_heavy_libraries(house):
     done = subprocess.run(
-        [sys.executable, "-c", CALL_EVERYTHING, secrets["all"]],
-        env=environment,
+        [sys.executable, "-c", CALL_EVERYTHING, house.secret],
+        env=house.environment(),
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -150,67 +183,73 @@ def test_every_route_answers_without_the_heavy_libraries(environment, secrets):
     )
     loaded = json.loads(done.stdout.splitlines()[-1])
     assert loaded["early"] == []
-    names = set(loaded["modules"])
-    assert not names & {*HEAVY[:4], *OURS}
-    assert "sklearn" in names
+    assert set(loaded["modules"]).isdisjoint({*HEAVY, *OURS})
+    assert "sklearn" in loaded["modules"]
 
 
-def test_answers_survive_kill_9(start, db, settings):
-    answered = set()
-    for _ in range(2):
-        api = start()
-        stop, answers, _, threads = under_load(api)
-        time.sleep(1.0)
-        api.end(signal.SIGKILL)
-        join(stop, threads)
-        answered |= {answer["prediction_id"] for _, answer in answers}
-    kept = stored(db, settings)
+def test_answers_survive_kill_9(house, api):
+    stop, answers, _, threads = under_load(api)
+    time.sleep(1.5)
+    api.end(signal.SIGKILL)
+    join(stop, threads)
+    answered, kept = {answer["prediction_id"] for _, answer in answers}, house.stored()
     assert len(answered) > 50
     assert answered <= kept
-    assert len(kept - answered) <= 6  # written, but the client was cut off before the answer
+    assert len(kept - answered) <= len(threads)  # logged, but cut off before the answer
 
 
-def test_sigterm_answers_what_was_asked_and_gives_the_log_up(start, db, settings):
-    api = start()
+def test_sigterm_answers_what_was_asked_and_gives_the_log_up(house, api):
     stop, answers, _, threads = under_load(api)
     time.sleep(0.5)
     code = api.end(signal.SIGTERM)
     join(stop, threads)
     assert code in (0, -signal.SIGTERM)
-    assert {answer["prediction_id"] for _, answer in answers} == stored(db, settings)
-    assert not list(settings.folder("spool").glob("*.spool"))
+    assert {answer["prediction_id"] for _, answer in answers} == house.stored()
+    assert not list(house.settings.folder("spool").glob("*.spool"))
 
 
-def test_a_release_under_load_is_seen_within_two_seconds_and_fails_no_request(start, db, settings):
-    api = start()
-    kit.register(db, settings, "sms_spam", "3.0.0", flipped=True)
-    stop, answers, failures, threads = under_load(api)
+def test_a_release_under_load_is_seen_within_two_seconds_and_fails_no_request(shared):
+    kit.register(shared.db, shared.settings, "sms_spam", "2.0.0", flipped=True)
+    stop, answers, failures, threads = under_load(shared.api)
     time.sleep(0.7)
     released = time.monotonic()
-    kit.release(db, "sms_spam", "3.0.0")
+    kit.release(shared.db, "sms_spam", "2.0.0")
     time.sleep(2.0)
     join(stop, threads)
-    new = [at for at, answer in answers if answer["model_version"] == "3.0.0"]
-    old = [at for at, answer in answers if answer["model_version"] == "2.0.0"]
+    old = [at for at, answer in answers if answer["model_version"] == "1.0.0"]
+    new = [at for at, answer in answers if answer["model_version"] == "2.0.0"]
     print(f"seen after {min(new) - released:.2f} s, {len(answers)} answers")
     assert failures == []
-    assert old
-    assert min(new) - released < 2.0
-    assert max(old) < min(new) + 0.1
+    assert min(old) < released < min(new) < released + 2.0
 
 
-def test_predictions_go_on_while_the_database_is_away(start, db, settings, tmp_path):
-    api = start()
-    path = tmp_path / "pilothouse.db"
-    with api.client() as client:
-        away = path.rename(path.with_suffix(".away"))
-        (tmp_path / "pilothouse.db").mkdir()
+def test_predictions_go_on_while_the_database_is_away(shared):
+    path = shared.settings.root / "pilothouse.db"
+    shared.db.engine.dispose()
+    away = path.rename(path.with_suffix(".away"))
+    path.mkdir()
+    with shared.api.client() as client:
         time.sleep(1.2)
-        first = client.post("/predict", json=SPAM)
-        down = client.get("/api/v1/models")
+        meanwhile = client.post("/predict", json=SPAM)
         path.rmdir()
         away.rename(path)
-        assert first.status_code == 200
-        assert client.post("/predict", json=SPAM).status_code == 200
-        assert down.status_code in (200, 503)
-    assert first.json()["prediction_id"] in stored(db, settings)
+        after = client.post("/predict", json=SPAM)
+    assert (meanwhile.status_code, after.status_code) == (200, 200)
+    assert meanwhile.json()["prediction_id"] in shared.stored()
+
+
+def test_a_new_key_works_and_a_revoked_one_stops_within_two_seconds(shared):
+    row, secret = keys.create(shared.db, local("tester"), name="new", scopes=["predict"])
+    with shared.api.client() as client:
+        client.headers["X-API-Key"] = secret
+        assert until(lambda: client.post("/predict", json=SPAM).status_code == 200) < 2
+        keys.revoke(shared.db, local("tester"), row.id)
+        assert until(lambda: client.post("/predict", json=SPAM).status_code == 401) < 2
+
+
+def until(holds):
+    start = time.monotonic()
+    while not holds():
+        assert time.monotonic() - start < 10
+        time.sleep(0.02)
+    return time.monotonic() - start

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from core import predictions
@@ -13,8 +15,10 @@ SPAM = "claim your free prize now"
 
 
 @pytest.fixture
-def database_url(tmp_path):
+def database_url(sqlite_template, tmp_path):
     """One database is enough here: how rows are stored is the shipper's test."""
+    for file in sqlite_template.iterdir():
+        shutil.copy(file, tmp_path)
     return f"sqlite:///{tmp_path}/pilothouse.db"
 
 
@@ -48,6 +52,15 @@ def test_a_tabular_model_takes_features_with_gaps_and_unknown_words(serving, cal
         assert answer["prediction"] in ("disease", "healthy")
     rows = shipped(serving, "heart_disease")
     assert {"features": {"age": 50.0, "sex": "1"}} in [row.input for row in rows]
+
+
+def test_a_category_is_read_in_any_spelling_and_a_missing_one_as_in_training(serving, caller):
+    scorer = serving.board.served["heart_disease"].champion
+    spellings = [scorer.check({"sex": given}) for given in (1, 1.0, "1", " 1.0 ")]
+    assert [one["sex"] for one in spellings] == ["1"] * 4
+    frame = scorer._frame([scorer.check({"sex": "1"}), scorer.check({"age": 50})])
+    assert list(frame["sex"]) == ["1", None]
+    assert (str(frame["age"].dtype), str(frame["sex"].dtype)) == ("float64", "object")
 
 
 @pytest.mark.parametrize(
