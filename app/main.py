@@ -6,6 +6,7 @@ from typing import Literal
 import streamlit as st
 
 from app import auth, nav, session, ui
+from core.errors import UnavailableError
 
 ICON = str(Path(__file__).parent / "static" / "favicon.png")
 st.set_page_config(
@@ -22,7 +23,11 @@ def run() -> None:
     """Ask who is there, then show the page, the form, or what is wrong."""
     panel = session.panel()
     door = auth.Door(panel)
-    actor = door.actor()
+    try:
+        actor = door.actor()
+    except UnavailableError:  # keep the address: an unregistered page would lose it
+        st.navigation(nav.sections(None), position="hidden")
+        raise
     position: Literal["sidebar", "hidden"] = "sidebar" if actor else "hidden"
     chosen = st.navigation(nav.sections(actor), position=position, expanded=True)
     if actor is None:

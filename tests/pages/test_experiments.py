@@ -1,0 +1,82 @@
+import pytest
+
+from core import recommendations
+from core.experiments import lifecycle
+from tests.pages.looking import button, field, text_of
+
+
+@pytest.fixture
+def drafted(panel, served, ana):
+    return lifecycle.draft(
+        panel.db,
+        ana,
+        model=served,
+        name="three",
+        control="2.0.0",
+        treatment="3.0.0",
+        share=0.1,
+        hypothesis="3.0.0 is right more often",
+        minimum_effect=0.02,
+    )
+
+
+@pytest.fixture
+def running(panel, drafted, worker):
+    with panel.db.command(worker, "experiment.start") as command:
+        lifecycle.start_in(command, drafted.id)
+    return drafted
+
+
+def test_the_calculator_says_how_many_labels_are_needed(open_page, served, ana):
+    shown = text_of(open_page("experiments", ana, model=served))
+    assert "labelled predictions** of both arms together (80 % power, 5 % error)" in shown
+
+
+def test_an_experiment_is_drafted(open_page, panel, served, ana):
+    page = open_page("experiments", ana, model=served)
+    field(page, "Name").input("three")
+    field(page, "What do you expect?").input("better")
+
+    button(page, "Draft").click().run()
+
+    with panel.db.read() as db:
+        row = lifecycle.all(db, served)[0]
+    assert (row.name, row.control, row.treatment, row.share) == ("three", "2.0.0", "3.0.0", 0.1)
+
+
+def test_its_start_is_proposed_not_done(open_page, panel, drafted, ana):
+    page = open_page("experiments", ana, model="sms_spam")
+    button(page, "Propose to start").click().run()
+
+    with panel.db.read() as db:
+        assert recommendations.waiting(db)[0].arguments == {"experiment_id": drafted.id}
+        assert lifecycle.running(db, "sms_spam") is None
+
+
+def test_a_running_one_shows_its_arms_and_verdict(open_page, running, ana):
+    shown = text_of(open_page("experiments", ana, model="sms_spam"))
+    assert "three: No outcome is known yet." in shown
+    assert "treatment" in shown
+
+
+def test_stopping_needs_a_reason_and_gives_everything_to_the_control(
+    open_page, panel, running, ana
+):
+    page = open_page("experiments", ana, model="sms_spam")
+    button(page, "Stop").click().run()
+    assert "Say why" in page.error[0].value
+
+    field(page, "Why stop?").input("enough seen")
+    button(page, "Stop").click().run()
+
+    assert "No experiment runs" in text_of(page)
+
+
+def test_a_viewer_sees_no_buttons(open_page, running, vic):
+    page = open_page("experiments", vic, model="sms_spam")
+    assert not [b for b in page.button if b.label.startswith(("Stop", "Draft", "Propose"))]
+
+
+def test_an_unknown_id_is_a_friendly_page(open_page, served, ana):
+    page = open_page("experiments", ana, id="nope")
+    assert "Not found" in [one.value for one in page.title]
