@@ -1,5 +1,6 @@
 import os
 import shutil
+import tempfile
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,17 +48,20 @@ def clock():
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory):
+def postgresql():
     """The URL of a PostgreSQL server: the one named in the environment, or one of our own."""
     if url := os.environ.get("PILOTHOUSE_TEST_POSTGRESQL_URL"):
         yield url
         return
     pgserver = pytest.importorskip("pgserver", reason="no PostgreSQL for this test run")
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgresql"))
+    # not below pytest's own folder: the server's user may not enter that one
+    folder = tempfile.mkdtemp(prefix="pilothouse-postgresql-")
+    server = pgserver.get_server(folder)
     server.psql("alter system set fsync = off")  # the machine does not crash during a test run
     server.psql("select pg_reload_conf()")
     yield server.get_uri()
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def fill(url: str, home: Path) -> None:
@@ -188,11 +192,8 @@ def data_dir() -> Path | None:
 
 
 @pytest.fixture
-def real_data():
-    folder = data_dir()
-    if folder is None:
-        pytest.skip("PILOTHOUSE_DATA_DIR names no folder with the SMS and heart data")
-    return folder
+def real_data(real_data_folder):
+    return real_data_folder
 
 
 @pytest.fixture
@@ -233,3 +234,11 @@ def version_row(model, version, number, now):
         reference_dataset_id="d3",
         at=now,
     )
+
+
+@pytest.fixture(scope="session")
+def real_data_folder():
+    folder = data_dir()
+    if folder is None:
+        pytest.skip("PILOTHOUSE_DATA_DIR names no folder with the SMS and heart data")
+    return folder

@@ -56,11 +56,12 @@ def _train_cancelled(panel: Panel, claim: Claim, _why: str) -> None:
 
 
 def propose_promotion(panel: Panel, claim: Claim) -> Result:
-    """Propose to release what a run produced, if the gate lets it and something serves already."""
+    """Propose to release what a run produced, if the gate lets it and another version serves."""
     with panel.db.read() as session:
         run = runs.get(session, claim.payload["run_id"])
         serving = releases.find_current(session, run.model)
-    if run.version is None or serving is None:
+    served = {arm.version for arm in releases.arms(serving)} if serving else set()
+    if run.version is None or serving is None or run.version in served:
         return {"proposed": None}
     proposed = recommendations.propose_promotion(
         panel.db, panel.settings, system("agent"), model=run.model, version=run.version

@@ -48,10 +48,16 @@ def propose_promotion(
         kind="promote",
         arguments={"version": version},
         title=f"Release {model} {version}",
-        reasoning=f"{reason.strip()} {gate}".strip(),
+        reasoning=" ".join(part for part in (_ended(reason), gate) if part),
         basis=_gate_basis(candidate, incident_id),
         channels=outbox.channels(settings),
     )
+
+
+def _ended(text: str) -> str:
+    """Return a person's words as a sentence of their own."""
+    said = text.strip()
+    return said if not said or said[-1] in ".!?" else f"{said}."
 
 
 def _withhold(

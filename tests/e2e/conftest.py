@@ -40,3 +40,8 @@ def browser():
 @pytest.fixture(scope="session")
 def person_module():
     return load("person")
+
+
+@pytest.fixture(scope="session")
+def receivers_module():
+    return load("receivers")

@@ -69,7 +69,7 @@ class Person:
         (page or self.page).wait_for_selector(IDLE, timeout=30_000)
 
     def sign_in(self, name: str, password: str) -> None:
-        self.page.get_by_label("Username").fill(name)
+        self.page.get_by_label("Name", exact=True).fill(name)
         self.page.get_by_label("Password", exact=True).fill(password)
         self.page.get_by_role("button", name="Sign in").click()
         expect(self.page.get_by_label("Password", exact=True)).to_have_count(0)
