@@ -220,7 +220,7 @@ def test_killed_again_and_again_the_shipper_moves_every_record_once(
     db, settings, log, clock, tmp_path
 ):
     said = []
-    for round_, seconds in enumerate((0.0, 0.01, 0.03, 0.06)):
+    for round_, seconds in enumerate((0.0, 0.02, 0.05)):
         process = subprocess.Popen(
             [sys.executable, "-c", SHIP, str(tmp_path), settings.database_url],
             stdout=subprocess.PIPE,
