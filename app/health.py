@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app import series
 from app.ui import Color
-from core import incidents, predictions, releases, specs
+from core import heartbeat, incidents, predictions, releases, specs
 from core.specs import ModelSpec
 from core.statistics.intervals import Estimate, wilson
 from core.tables.entities import Incident
@@ -65,3 +65,9 @@ def _words(own: list[Incident], *, served: bool) -> tuple[Color, str]:
         more = f" and {len(own) - 1} more" if len(own) > 1 else ""
         return color, f"{own[0].title}{more}"
     return ("green", "no open incident") if served else ("gray", "nothing is released yet")
+
+
+def worker_lives(session: Session, now: datetime) -> bool:
+    """Say whether a worker was heard of lately; without one nothing runs by itself."""
+    heard = [row for row in heartbeat.all(session) if row.process.startswith("worker")]
+    return any(now - row.at < heartbeat.SILENT_AFTER for row in heard)

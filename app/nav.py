@@ -38,6 +38,7 @@ ENTRIES = (
     Entry("audit", "Audit", "System"),
     Entry("admin", "Admin", "System", "user.change"),
 )
+LANDING = "inbox"
 BY_STEM = {entry.stem: entry for entry in ENTRIES}
 
 
@@ -53,7 +54,8 @@ def page(stem: str, actor: Actor | None = None) -> Page:
     return st.Page(
         FOLDER / f"{stem}.py",
         title=entry.title,
-        default=stem == "inbox",
+        default=stem == LANDING,
+        url_path="start" if stem == LANDING else None,  # leaves /inbox free for the alias
         visibility="visible" if shown else "hidden",
     )
 
@@ -63,4 +65,8 @@ def sections(actor: Actor | None) -> dict[str, list[Page]]:
     found: dict[str, list[Page]] = {}
     for entry in ENTRIES:
         found.setdefault(entry.section, []).append(page(entry.stem, actor))
+    alias = st.Page(
+        FOLDER / "inbox.py", title="Inbox", url_path="inbox", visibility="hidden"
+    )  # the default page answers to "/" only
+    found["Now"].append(alias)
     return found

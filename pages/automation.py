@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import session, ui
+from app import health, session, ui
 from core import heartbeat, jobs, runs
 from core.access import may
 from core.automation import schedule
@@ -61,6 +61,7 @@ with panel.db.read() as db:
     ticks = schedule.ticks(db, limit=200)
     recent = jobs.recent(db, limit=50)
     processes = heartbeat.all(db)
+    worker_lives = health.worker_lives(db, now)
     models = {run.id: run.model for run in runs.history(db, limit=50)}
 
 # render
@@ -68,7 +69,6 @@ silent = [row.process for row in processes if now - row.at > heartbeat.SILENT_AF
 waiting = sum(job.state == "queued" for job in recent)
 failed = sum(job.state == "failed" for job in recent)
 active = sum(row.state == "active" for row in schedules)
-worker_lives = any("worker" in row.process and row.process not in silent for row in processes)
 if not worker_lives:
     waits = f"; {ui.count(waiting, 'job')} waiting" if waiting else ""
     finding, tone = f"No worker is heard of: nothing runs by itself{waits}.", ui.color("fail")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import nav, session, ui
+from app import health, nav, session, ui
 from core import jobs, runs, specs
 from core.access import may
 from core.datasets import versions
@@ -16,10 +16,13 @@ def follow(run: Run) -> None:
     """Show progress and log of a run; the page runs again by itself when it has ended."""
     with panel.db.read() as db:
         fresh, job = runs.get(db, run.id), jobs.get(db, run.job_id)
+        alone = not health.worker_lives(db, panel.clock())
         lines = jobs.lines(db, run.job_id)
     share = min(1.0, job.done / job.total) if job.total else 0.0
     words = job.note or ("waits for a worker" if fresh.state == "queued" else "starting")
     st.progress(share, text=f"{share:.0%}: {ui.plain(words)}")
+    if alone:
+        st.warning("No worker is heard of; the training waits until one runs. See Automation.")
     if lines:
         log = "\n".join(f"{line.at:%H:%M:%S}  {line.text}" for line in lines[-200:])
         with st.container(height=220, autoscroll=True):
