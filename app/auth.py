@@ -48,8 +48,8 @@ class Door:
         """Show the form; a right password starts a sign-in and the next run."""
         gate = self._library()
         with st.container(key="sign-in", width=420):
-            st.title("Pilothouse")
-            st.caption("The control room for the models that your team runs in production.")
+            st.title("Pilothouse", anchor=False)
+            ui.section("The control room for your models")
             gate.login("main", fields=_FIELDS)
             if st.session_state.get("authentication_status"):
                 st.session_state[_FRESH] = True
@@ -69,16 +69,22 @@ class Door:
         try:
             gate.login("unrendered")
         except LoginError:  # the person of the cookie has no active account any more
+            self._distrust_cookie()
             return None
         if not st.session_state.get("authentication_status"):
             return None
         token = (gate.cookie_controller.get_cookie() or {}).get("sign_in")
         person = self._by_token(token)
         if person is None:
-            self._forget()
+            self._distrust_cookie()
         else:
             st.session_state[TOKEN] = token
         return person
+
+    def _distrust_cookie(self) -> None:
+        """Keep the library from signing in again by a cookie whose sign-in has ended."""
+        self._forget()
+        st.session_state["logout"] = True
 
     def _forget(self) -> None:
         """Drop what the library believes; our own row decided otherwise."""

@@ -68,7 +68,7 @@ def difference(rows: Difference) -> None:
     if not rows:
         st.caption("Nothing that serves would change.")
         return
-    ui.table({"what": what, "before": before, "after": after} for what, before, after in rows)
+    ui.small_table({"what": what, "before": before, "after": after} for what, before, after in rows)
 
 
 def expected(effect: Mapping[str, Any]) -> str:

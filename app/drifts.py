@@ -25,7 +25,7 @@ def facts(report: MonitorReport, now: datetime) -> None:
         "assumed": report.assumptions or "nothing",
         "checked": ui.when(report.at, now),
     }
-    st.table(pd.DataFrame({"": list(rows), "of this window": list(rows.values())}).set_index(""))
+    ui.small_table({"fact": name, "of this window": value} for name, value in rows.items())
 
 
 def words(figures: Mapping[str, Any]) -> None:
@@ -35,7 +35,7 @@ def words(figures: Mapping[str, Any]) -> None:
         st.caption("No single word changed beyond chance.")
     for heading, rows in (("New or more frequent words", new), ("Vanished or rarer words", gone)):
         if rows:
-            st.subheader(heading)
+            ui.section(heading)
             ui.chart(charts.terms(rows[:12]), heading, f"{heading}, as a table below")
             ui.table(
                 {

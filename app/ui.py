@@ -53,7 +53,7 @@ def reporting(*, page: bool = False) -> Iterator[None]:
     try:
         yield
     except NoAccessError as error:
-        st.title("No access")
+        st.title("No access", anchor=False)
         st.info(plain(f"{error} Ask an admin, or go on to what needs you."))
         link("inbox", "Go to the inbox")
     except UnavailableError as error:
@@ -62,7 +62,7 @@ def reporting(*, page: bool = False) -> Iterator[None]:
         st.button("Retry", key=f"retry-{page}")
     except NotFoundError as error:
         if page:
-            st.title("Not found")
+            st.title("Not found", anchor=False)
         st.warning(plain(f"{sentence(str(error))} It may have been removed, or the link is old."))
         if page:
             link("inbox", "Go to the inbox")
@@ -104,8 +104,13 @@ def plain(text: object) -> str:
 def head(title: str, finding: str, tone: Color = "gray", at: DeltaGenerator | None = None) -> None:
     """Show the page's name and the one sentence that states what was found, here or in `at`."""
     place = at or st.container()
-    place.title(title)
+    place.title(title, anchor=False)
     place.markdown(f"{dot(tone)} **{plain(finding)}**")
+
+
+def section(title: str) -> None:
+    """Begin a part of the page."""
+    st.header(title, anchor=False)
 
 
 def count(n: int, one: str, many: str = "") -> str:
@@ -247,6 +252,12 @@ def table(rows: Iterable[Mapping[str, Any]], *, key: str | None = None) -> None:
     """Show rows; the columns are those of the first one."""
     frame = pd.DataFrame(list(rows))
     st.dataframe(frame, hide_index=True, width="stretch", key=key)
+
+
+def small_table(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Show a few rows as a plain table, whose cells wrap; the first column names the row."""
+    frame = pd.DataFrame([{k: plain(figure(v)) for k, v in row.items()} for row in rows])
+    st.table(frame.set_index(frame.columns[0]) if len(frame) else frame)
 
 
 def flat(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from core.tables.entities import Experiment
 def show(row: Experiment, status: Mapping[str, Any]) -> None:
     """Show the counts per arm, the difference with its interval, and whether the split holds."""
     answered, known, right = (status[name] for name in ("predictions", "labelled", "correct"))
-    ui.table(
+    ui.small_table(
         {
             "arm": arm,
             "version": status["versions"][arm],

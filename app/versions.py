@@ -24,7 +24,7 @@ def gate_words(row: ModelVersion) -> str:
 
 def detail(row: ModelVersion, live: Collection[str], now: datetime) -> None:
     """Show one version: what the gate said, its figures, where it came from."""
-    st.subheader(f"Version {row.version}")
+    ui.section(f"Version {row.version}")
     with st.container(horizontal=True, vertical_alignment="center"):
         ui.badge("serves" if row.version in live else row.state)
         st.markdown(ui.plain(gate_words(row)), width="content")
@@ -73,7 +73,7 @@ def table(rows: Sequence[ModelVersion], live: Collection[str], now: datetime) ->
 def compare(both: dict[str, Any]) -> None:
     """Show what `registry.compare` found: figures, paired rows, parameters."""
     first, second = both["versions"]
-    ui.table(
+    ui.small_table(
         {
             "figure": name,
             first: ui.figure(pair["values"][0]),
@@ -93,7 +93,7 @@ def compare(both: dict[str, Any]) -> None:
     else:
         st.caption("They were not judged on the same rows, so a difference may be chance.")
     if both["parameters"]:
-        ui.table(
+        ui.small_table(
             {"parameter": name, first: ui.figure(a), second: ui.figure(b)}
             for name, a, b in both["parameters"]
         )

@@ -78,17 +78,17 @@ set_up = ", ".join(channels) or "no channel"
 people_words = ui.count(active, "person", "people")
 finding = f"{people_words} may sign in, {ui.count(live, 'key')} live, {set_up} set up.{alone}"
 ui.head("Admin", finding, "orange" if few else "green")
-st.subheader("People")
+ui.section("People")
 for row in people:
     person(row)
 add_person()
-st.subheader("API keys")
+ui.section("API keys")
 for api_key in api_keys[:50]:
     client_keys.show(panel, actor, api_key)
 if not api_keys:
     ui.empty("No client has a key yet.", "Make one below; clients send it in X-API-Key.")
 client_keys.add(panel, actor)
-st.subheader("Channels")
+ui.section("Channels")
 for channel in channels:
     if st.button(f"Send a test to {channel}", key=f"test-{channel}"):
         send_test(channel)

@@ -53,7 +53,7 @@ if rows:
 else:
     ui.empty("No entry matches.", "Clear a filter above.")
 
-st.subheader("Export")
+ui.section("Export")
 if not may(actor, "audit.export"):
     st.caption("Exporting needs the role operator or higher.")
 elif st.button("Prepare the export", key="export"):

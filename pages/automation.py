@@ -78,7 +78,7 @@ else:
     tone = ui.color("warn" if failed or silent else "pass")
 ui.head("Automation", finding, tone)
 
-st.subheader("Schedules")
+ui.section("Schedules")
 for row in schedules:
     show(row)
 if not schedules:
@@ -86,7 +86,7 @@ if not schedules:
         "Nothing is scheduled.", "Run pilothouse init: it schedules the checks of every model."
     )
 
-st.subheader("Jobs")
+ui.section("Jobs")
 if recent:
     ui.table(
         {
@@ -103,7 +103,7 @@ if recent:
 else:
     ui.empty("No job was queued yet.", "Start a training, or wait for a schedule.", "training")
 
-st.subheader("Processes")
+ui.section("Processes")
 for one in processes:
     with st.container(horizontal=True, vertical_alignment="center"):
         ui.badge("dead" if one.process in silent else "live")

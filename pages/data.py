@@ -63,7 +63,10 @@ def new_model(name: str, frame: pd.DataFrame) -> None:
         return
     target = st.selectbox("What to predict", few, index=len(few) - 1)
     classes = sorted(str(value) for value in schema.plain(frame)[target].dropna().unique())
-    positive = st.selectbox("The value to find (counts as positive)", classes)
+    rarest = str(schema.plain(frame)[target].value_counts().idxmin())
+    positive = st.selectbox(
+        "The value to find (counts as positive)", classes, index=classes.index(rarest)
+    )
     title = st.text_input("Name of the model", value=name.rsplit(".", 1)[0], max_chars=60)
     text = uploads.spec_for(title, frame, target=target, positive=positive, types=types)
     spec = specs.parse(text)
@@ -87,18 +90,17 @@ with panel.db.read() as db:
 
 # render
 rejected = sum(row.state == "rejected" for row in known)
-sets, of = ui.count(len(known), "data set"), ui.count(len(models), "model")
-finding = f"{sets} of {of}; {rejected} rejected by the checks."
+finding = f"{ui.count(len(known), 'data set')}; {rejected} rejected by the checks."
 ui.head("Data", finding, ui.color("warn" if rejected else "pass") if known else ui.color(""))
 
-st.subheader("Bring your own")
+ui.section("Bring your own")
 st.caption(f"CSV or Parquet, at most {panel.settings.max_upload_mb} MB; no archives.")
 given = st.file_uploader("File", type=["csv", "tsv", "txt", "parquet"], key="file")
 if given is not None:
     with ui.reporting():
         new_model(given.name, uploads.read(given.name, given.getvalue(), panel.settings))
 
-st.subheader("Loaded data sets")
+ui.section("Loaded data sets")
 if known:
     ui.table(
         {

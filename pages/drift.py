@@ -109,12 +109,12 @@ else:
     if "new_terms" in chosen.figures:
         drifts.words(chosen.figures)
     if chosen.figures.get("columns"):
-        st.subheader("Columns")
+        ui.section("Columns")
         drifts.over_time(judged)
         drifts.columns(chosen.figures)
         column_shapes(spec, chosen)
     with st.expander("What was compared, and how"):
         drifts.facts(chosen, now)
     if chosen.state in reports.JUDGED:
-        st.subheader("Full report")
+        ui.section("Full report")
         full_report(chosen)

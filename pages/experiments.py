@@ -116,5 +116,5 @@ if chosen:
 elif not rows:
     ui.empty("No experiment was set up yet.", "It takes two versions that may serve.", "training")
 if len(usable) > 1 and may(actor, "experiment.draft") and not chosen:
-    st.subheader("Plan an experiment")
+    ui.section("Plan an experiment")
     plan()

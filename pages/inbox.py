@@ -15,7 +15,7 @@ now = panel.clock()
 def card(row: Recommendation, changes: Difference) -> None:
     """Show one decision that waits."""
     with st.container(border=True, key=f"card-{row.id}"):
-        st.markdown(f"#### {ui.plain(row.title)}")
+        st.markdown(f"## {ui.plain(row.title)}")
         cards.facts(row, now)
         cards.evidence(row.evidence, limit=3)
         with st.expander("What would change"):
@@ -67,7 +67,7 @@ if not waiting:
         "models",
     )
 
-st.subheader("Models")
+ui.section("Models")
 columns = st.columns(2)
 for index, one in enumerate(models):
     with columns[index % 2]:
@@ -75,7 +75,7 @@ for index, one in enumerate(models):
 if not models:
     ui.empty("There is no model yet.", "Upload a data set; its model comes with it.", "data")
 
-st.subheader("Decided lately")
+ui.section("Decided lately")
 for row in decided:
     with st.container(horizontal=True, vertical_alignment="center"):
         ui.badge(row.state)

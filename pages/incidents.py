@@ -105,7 +105,7 @@ else:
         show(row, expanded=len(unresolved) == 1)
     if not unresolved:
         ui.empty("Nothing is wrong that we know of.", "Checks run by schedule.", "automation")
-    st.subheader("Resolved")
+    ui.section("Resolved")
     for row in past[:20]:
         with st.container(horizontal=True, vertical_alignment="center"):
             ui.badge(row.severity)
@@ -113,5 +113,5 @@ else:
             st.caption(f"resolved {ui.when(row.resolved_at, now)}", width="content")
     if not past:
         st.caption("None yet.")
-    st.subheader("Messages")
+    ui.section("Messages")
     messages()

@@ -73,5 +73,5 @@ else:
     if row.version not in live and row.state not in ("rejected", "archived"):
         propose(row)
     if len(found) > 1:
-        st.subheader("Side by side")
+        ui.section("Side by side")
         compare()

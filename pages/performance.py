@@ -50,7 +50,7 @@ recent = sum(row.prediction.at >= oldest for row in labelled)
 share = f"{min(1, recent / requests):.1%}" if requests else ui.NOTHING
 known.metric("Labelled", share, f"n = {recent:,}", delta_color="off", delta_arrow="off")
 
-st.subheader("Accuracy from labels")
+ui.section("Accuracy from labels")
 if bins:
     newest = bins[-1]
     interval = (newest.low, newest.high)
@@ -76,7 +76,7 @@ else:
         "Clients send the truth to POST /feedback with the prediction's id; accuracy follows.",
     )
 
-st.subheader("Traffic")
+ui.section("Traffic")
 if requests:
     ui.chart(charts.volume(points), "volume", "requests and errors an hour")
     ui.chart(charts.latency(points), "latency", "latency an hour")

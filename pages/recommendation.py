@@ -90,19 +90,19 @@ if open_now:
 elif st.session_state.pop("seen_open", "") == row.id and row.decided_by not in (None, actor.name):
     st.warning(ui.plain(f"{row.decided_by} was faster; nothing that you clicked was counted."))
 
-st.subheader("Why")
+ui.section("Why")
 st.markdown(ui.plain(row.reasoning) or "No reasoning was given.")
 told = {"rules": "the rules", "person": "a person", "gate": "the gate"}
 st.caption(f"Reasoned by {ui.plain(told.get(row.reasoner, row.reasoner))}")
 if row.fallback:
     st.caption(f"The rules answered instead of the language model: {ui.plain(row.fallback)}")
-st.subheader("Evidence")
+ui.section("Evidence")
 cards.evidence(row.evidence)
 st.markdown(f"Expected effect: **{ui.plain(cards.expected(row.expected))}**")
-st.subheader("What would change" if open_now else "What it changes")
+ui.section("What would change" if open_now else "What it changes")
 cards.difference(changes)
 
-st.subheader(f"Earlier decisions to {row.kind.replace('_', ' ')}")
+ui.section(f"Earlier decisions to {row.kind.replace('_', ' ')}")
 earlier = [one for one in record if one.id != row.id and one.model == row.model][:10]
 for one in earlier:
     with st.container(horizontal=True, vertical_alignment="center"):

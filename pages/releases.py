@@ -26,7 +26,7 @@ def ladder(row: Release) -> None:
         st.caption(ui.plain(words))
         arms = releases.arms(row)
         if len(arms) > 1:
-            ui.table(
+            ui.small_table(
                 {"version": a.version, "variant": a.variant, "traffic": f"{a.weight / 10:g} %"}
                 for a in arms
             )
@@ -87,19 +87,19 @@ else:
     what = ": an experiment splits" if len(releases.arms(current)) > 1 else " serves all"
     finding = f"{releases.label(current)}{what} traffic, since {ui.when(current.at, now)}."
     ui.head("Releases", finding, "green", at=top)
-    st.subheader("Roll back")
+    ui.section("Roll back")
     if good is None:
         st.info(ui.plain(ui.sentence(why_not)))
     elif may(actor, "release.rollback"):
         roll_back(current, good)
     else:
         st.info("Rolling back needs the role operator or higher.")
-    st.subheader("Ladder")
+    ui.section("Ladder")
     for row in history[:20]:
         ladder(row)
     if len(history) > 20:
         st.caption(f"and {len(history) - 20} earlier ones; the audit trail has them all")
-st.subheader("Approved actions")
+ui.section("Approved actions")
 for action in done:
     undo(action)
 if not done:

@@ -112,7 +112,7 @@ if busy:
             ui.done("The training is being cancelled.")
 else:
     start()
-st.subheader("History")
+ui.section("History")
 for run in ended:
     past(run)
 if not ended:

@@ -40,7 +40,7 @@ def answer(row: ModelVersion, given: Input) -> None:
     said = loaded.score([loaded.check(given)])[0]
     st.metric("Answer", said.label, f"{said.confidence:.1%} sure", delta_color="off",
               delta_arrow="off")  # fmt: skip
-    ui.table(
+    ui.small_table(
         {"label": label, "probability": ui.figure(share)}
         for label, share in said.probabilities.items()
     )

@@ -6,7 +6,7 @@ def text_of(page):
     kinds = ("title", "header", "subheader", "markdown", "caption", "error", "warning", "info")
     parts = [one.value for kind in (*kinds, "success") for one in getattr(page, kind)]
     parts += [metric.value for metric in page.metric]
-    parts += [frame.value.to_string() for frame in page.dataframe]
+    parts += [frame.value.to_string() for frame in (*page.dataframe, *page.table)]
     return "\n".join(str(part) for part in parts).replace("\\", "")
 
 

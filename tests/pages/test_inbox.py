@@ -6,7 +6,7 @@ def test_the_count_equals_the_cards(open_page, panel, card, ana):
     page = open_page("inbox", ana)
 
     assert "1 decision waiting" in text_of(page)
-    assert [one.value for one in page.markdown].count("#### Roll back sms\\_spam to 1\\.0\\.0") == 1
+    assert [one.value for one in page.markdown].count("## Roll back sms\\_spam to 1\\.0\\.0") == 1
 
 
 def test_a_card_shows_model_version_risk_age_evidence_interval_and_n(open_page, card, ana):
@@ -21,8 +21,8 @@ def test_a_card_shows_model_version_risk_age_evidence_interval_and_n(open_page, 
 
 def test_the_difference_is_one_click_away(open_page, card, ana):
     page = open_page("inbox", ana)
-    frame = page.expander[0].dataframe[0].value
-    assert frame.iloc[0].tolist() == ["serves", "2.0.0", "1.0.0"]
+    frame = page.expander[0].table[0].value
+    assert frame.loc["serves"].tolist() == ["2\\.0\\.0", "1\\.0\\.0"]
 
 
 def test_without_decisions_it_says_so_and_names_a_next_step(open_page, served, ana):
