@@ -20,7 +20,8 @@ def follow(run: Run) -> None:
         lines = jobs.lines(db, run.job_id)
     share = min(1.0, job.done / job.total) if job.total else 0.0
     words = job.note or ("waits for a worker" if fresh.state == "queued" else "starting")
-    st.progress(share, text=f"{share:.0%}: {ui.plain(words)}")
+    elapsed = (panel.clock() - job.created_at).total_seconds()
+    st.progress(share, text=f"{share:.0%} after {elapsed:.0f} s: {ui.plain(words)}")
     if alone:
         st.warning("No worker is heard of; the training waits until one runs. See Automation.")
     if lines:
