@@ -9,18 +9,10 @@ from app import auth, nav, session, ui
 from core.errors import UnavailableError
 
 ICON = str(Path(__file__).parent / "static" / "favicon.png")
-st.set_page_config(
-    page_title="Pilothouse",
-    page_icon=ICON,
-    layout="wide",
-    menu_items={},
-)
-st.logo(ICON, size="large")
-ui.style()
 
 
 def run() -> None:
-    """Ask who is there, then show the page, the form, or what is wrong."""
+    """Ask who is there, then show the page or the form."""
     panel = session.panel()
     door = auth.Door(panel)
     try:
@@ -39,5 +31,19 @@ def run() -> None:
         chosen.run()
 
 
-with ui.reporting(page=True):
-    run()
+def frame() -> None:
+    """Lay out the window, then show the page, the form, or what is wrong."""
+    st.set_page_config(
+        page_title="Pilothouse",
+        page_icon=ICON,
+        layout="wide",
+        menu_items={},
+    )
+    st.logo(ICON, size="large")
+    ui.style()
+    with ui.reporting(page=True):
+        run()
+
+
+if __name__ == "__main__":
+    frame()

@@ -35,7 +35,7 @@ def test_progress_and_log_of_a_running_one_are_shown_after_coming_back(
 
     assert "A training is running, asked for by ana." in text_of(page)
     assert "data: 5,000 rows" in page.code[0].value
-    assert page.get("progress")[0].proto.text.replace("\\", "") == "30%: fold 3 of 10"
+    assert page.get("progress")[0].proto.text.replace("\\", "") == "30% after 0 s: fold 3 of 10"
 
 
 def test_a_training_can_be_cancelled(open_page, panel, model, ana):
