@@ -5,12 +5,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import predictions, releases
+from core import releases
 from core.access import Actor
 from core.db import Command, Database
 from core.errors import ConflictError, InvalidInputError, NotFoundError
-from core.experiments import statistics
+from core.experiments import statistics, units
 from core.experiments.statistics import ArmCounts, Verdict
+from core.experiments.units import Counted
 from core.ids import new_id
 from core.releases import Arm
 from core.tables.entities import Experiment, ModelVersion, Release
@@ -132,14 +133,15 @@ def stop_in(command: Command, experiment_id: str, *, reason: str) -> Experiment:
 def status(session: Session, experiment_id: str) -> dict[str, Any]:
     """Say how an experiment stands, as plain values ready for JSON.
 
-    `state` is what is true: running only while its release serves. `predictions`, `labelled` and
-    `correct` count per arm; `verdict` (see `statistics.Verdict`) is None before the first label.
+    `state` is what is true: running only while its release serves. `predictions`, `labelled`,
+    `correct` and `users` count per arm; `verdict` (see `statistics.Verdict`) is None before the
+    first label.
 
     Raises: NotFoundError.
     """
     row = get(session, experiment_id)
-    answered, labelled, correct = _counts(session, row)
-    verdict = _judge(row, labelled, correct) if any(labelled.values()) else None
+    counted = _counts(session, row)
+    verdict = _judge(row, counted)
     state = true_state(session, row)
     return {
         "id": row.id,
@@ -148,9 +150,10 @@ def status(session: Session, experiment_id: str) -> dict[str, Any]:
         "versions": {"control": row.control, "treatment": row.treatment},
         "share": row.share,
         "planned_n": row.planned_n,
-        "predictions": answered,
-        "labelled": labelled,
-        "correct": correct,
+        "predictions": {arm: counted[arm].predictions for arm in ARMS},
+        "labelled": {arm: counted[arm].labelled for arm in ARMS},
+        "correct": {arm: counted[arm].correct for arm in ARMS},
+        "users": {arm: counted[arm].units.assigned for arm in ARMS},
         "verdict": verdict.to_dict() if verdict else None,
         "sentence": _sentence(row, state, verdict),
     }
@@ -209,18 +212,21 @@ def _make_room(command: Command, row: Experiment) -> None:
 
 
 def _close(command: Command, row: Experiment, reason: str) -> None:
-    _, labelled, correct = _counts(command.session, row)
-    verdict = _judge(row, labelled, correct) if any(labelled.values()) else None
+    verdict = _judge(row, _counts(command.session, row))
     row.state, row.stopped_at = "stopped", command.now
     row.result = verdict.result if verdict else "inconclusive"
     row.verdict = {**(verdict.to_dict() if verdict else {}), "stopped_because": reason}
 
 
-def _judge(row: Experiment, labelled: dict[str, int], correct: dict[str, int]) -> Verdict:
+def _judge(row: Experiment, counted: dict[str, Counted]) -> Verdict | None:
+    """Return the verdict; None before the first outcome."""
+    if not any(arm.labelled for arm in counted.values()):
+        return None
     weights = {"control": 1 - row.share, "treatment": row.share}
     names = {"control": row.control, "treatment": row.treatment}
     first, second = (
-        ArmCounts(names[arm], weights[arm], labelled[arm], correct[arm]) for arm in ARMS
+        ArmCounts(names[arm], weights[arm], found.labelled, found.correct, found.units)
+        for arm, found in counted.items()
     )
     return statistics.judge(
         (first, second),
@@ -230,17 +236,11 @@ def _judge(row: Experiment, labelled: dict[str, int], correct: dict[str, int]) -
     )
 
 
-def _counts(session: Session, row: Experiment) -> tuple[dict[str, int], ...]:
-    """Return predictions, labelled and correct ones per arm over the experiment's releases."""
-    total: dict[str, list[int]] = {arm: [0, 0, 0] for arm in ARMS}
-    query = select(Release.seq).filter_by(model=row.model, experiment_id=row.id)
-    for seq in session.scalars(query):
-        counted: dict[str, Any] = dict(predictions.arm_counts(session, row.model, seq))
-        for arm in ARMS:
-            total[arm] = [
-                a + b for a, b in zip(total[arm], counted.get(arm, (0, 0, 0)), strict=True)
-            ]
-    return tuple({arm: total[arm][index] for arm in ARMS} for index in range(3))
+def _counts(session: Session, row: Experiment) -> dict[str, Counted]:
+    control = session.get(ModelVersion, (row.model, row.control))
+    labels = control.signature.get("labels", []) if control else []
+    found = units.count(session, row.model, row.id, labels)
+    return {arm: found.get(arm, units.NOTHING) for arm in ARMS}
 
 
 def _check_words(name: str, metric: str, share: float) -> None:

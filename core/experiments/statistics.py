@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from core.errors import InvalidInputError
+from core.experiments.units import Units
 from core.statistics import sequential
 from core.statistics.intervals import Estimate, normal_quantile, srm_p
 
@@ -15,17 +16,37 @@ SRM_ALPHA = 0.001
 """Below this p the traffic was not split as asked, and no other figure can be trusted."""
 
 FEWEST = 50
-"""Observations per arm below which the normal approximation is not used to decide."""
+"""Units with an outcome per arm below which the normal approximation is not used to decide."""
+
+EACH_ITS_OWN = "every outcome is independent of the others"
+BY_USER = (
+    "users are independent of each other, and each stays in one arm; the outcomes of one user may"
+    " resemble each other; a prediction without a user counts as a user of its own"
+)
 
 
 @dataclass(frozen=True)
 class ArmCounts:
-    """One arm: the traffic `weight` asked for, `n` outcomes seen, `successes` among them."""
+    """One arm: the traffic `weight` asked for, `n` outcomes seen, `successes` among them.
+
+    `units`: the users whom these outcomes belong to; None where each outcome is its own.
+    """
 
     name: str
     weight: float
     n: int
     successes: int
+    units: Units | None = None
+
+    @property
+    def assigned(self) -> int:
+        """How often the traffic was split for this arm."""
+        return self.units.assigned if self.units else self.n
+
+    @property
+    def observed(self) -> int:
+        """How many units have an outcome."""
+        return self.units.labelled if self.units else self.n
 
 
 @dataclass(frozen=True)
@@ -44,6 +65,7 @@ class Verdict:
     more_needed: int | None
     planned_look: bool
     method: str
+    assumptions: str
     sentence: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -61,10 +83,13 @@ def judge(
 ) -> Verdict:
     """Judge the second arm (the challenger) against the first.
 
-    `planned_n`: outcomes of both arms at the end of the plan. `looks`: total outcomes at each
-    planned look so far. Where the last of them is now, Lan-DeMets O'Brien-Fleming boundaries
-    decide; between planned looks an asymptotic confidence sequence is shown and nothing decided.
-    Without a plan (None) the confidence sequence decides, at any time.
+    Where arms come with their units, these are what the split is checked on and what varies:
+    many outcomes of one user tell less than outcomes of as many users.
+
+    `planned_n`: independent outcomes of both arms at the end of the plan. `looks`: total outcomes
+    at each planned look so far. Where the last of them is now, Lan-DeMets O'Brien-Fleming
+    boundaries decide; between planned looks an asymptotic confidence sequence is shown and nothing
+    decided. Without a plan (None) the confidence sequence decides, at any time.
     Raises: InvalidInputError (impossible counts, settings out of range, looks not rising).
 
     >>> arms = (ArmCounts("a", 1, 5000, 4500), ArmCounts("b", 1, 5000, 4650))
@@ -73,25 +98,26 @@ def judge(
     """
     _check(arms, planned_n, alpha, minimum_effect)
     n = sum(arm.n for arm in arms)
-    split_p = srm_p([arm.n for arm in arms], [arm.weight for arm in arms])
+    split_p = srm_p([arm.assigned for arm in arms], [arm.weight for arm in arms])
     at_look = bool(looks) and looks is not None and looks[-1] == n
-    difference, error = _difference(arms)
+    difference, error, effect = _difference(arms)
     z = difference / error
     if looks is not None and at_look:
         fractions = _fractions(looks, planned_n)
         width = sequential.obrien_fleming(fractions, alpha=alpha)[-1]
         p_value = _planned_p(abs(z), fractions)
     else:
-        total = max(1, n)
+        total = max(1, round(n / effect))
         width = sequential.confidence_sequence_factor(total, alpha=alpha, planned_n=planned_n)
         p_value = sequential.always_valid_p(z, total, alpha=alpha, planned_n=planned_n)
     low, high = max(-1.0, difference - width * error), min(1.0, difference + width * error)
     interval = Estimate(difference, low, high, 1 - alpha, n)
-    ready = (at_look or looks is None) and min(arm.n for arm in arms) >= FEWEST
+    ready = (at_look or looks is None) and min(arm.observed for arm in arms) >= FEWEST
     result = _outcome(interval, minimum_effect, ready=ready, split_p=split_p)
     more = None
     if result == "inconclusive":
-        more = _more_needed(arms, planned_n, minimum_effect, alpha)
+        more = _more_needed(arms, planned_n, minimum_effect, alpha, effect=effect)
+    by_user = any(arm.observed < arm.n for arm in arms)
     return Verdict(
         result=result,
         difference=difference,
@@ -101,7 +127,9 @@ def judge(
         more_needed=more,
         planned_look=at_look,
         method="Lan-DeMets O'Brien-Fleming" if at_look else "asymptotic confidence sequence",
-        sentence=_sentence(arms, result, interval, minimum_effect, split_p, more),
+        assumptions=BY_USER if by_user else EACH_ITS_OWN,
+        sentence=_sentence(arms, result, interval, minimum_effect, split_p, more)
+        + (_users(arms, result) if by_user else ""),
     )
 
 
@@ -143,16 +171,41 @@ def _check(
         )
 
 
-def _difference(arms: tuple[ArmCounts, ArmCounts]) -> tuple[float, float]:
-    """Difference of the observed rates, and its standard error.
+def _difference(arms: tuple[ArmCounts, ArmCounts]) -> tuple[float, float, float]:
+    """Difference of the observed rates, its standard error, and the design effect.
 
-    The error uses one success and one failure more per arm, so that it is never zero
-    (Agresti, Caffo 2000, Am Stat 54:280).
+    The design effect says how many outcomes tell as much as one independent outcome would.
     """
     rates = [arm.successes / arm.n if arm.n else 0.0 for arm in arms]
-    smooth = [(arm.successes + 1) / (arm.n + 2) for arm in arms]
-    variance = sum(p * (1 - p) / max(1, arm.n) for p, arm in zip(smooth, arms, strict=True))
-    return rates[1] - rates[0], math.sqrt(variance)
+    alone = sum(_variance(arm.n, arm.successes) for arm in arms)
+    variance = sum(_clustered_variance(arm) for arm in arms)
+    return rates[1] - rates[0], math.sqrt(variance), max(1.0, variance / alone)
+
+
+def _variance(n: float, successes: float) -> float:
+    """Variance of a rate of independent outcomes, with one success and one failure more.
+
+    So that it is never zero (Agresti, Caffo 2000, Am Stat 54:280).
+    """
+    smooth = (successes + 1) / (n + 2)
+    return smooth * (1 - smooth) / max(1.0, n)
+
+
+def _clustered_variance(arm: ArmCounts) -> float:
+    """Variance of the ratio of successes to outcomes, both summed over independent units.
+
+    Delta method (Deng, Knoblich, Lu 2018, arXiv 1803.06336, section 3.2), never below that of
+    independent outcomes. Units that are right (or wrong) throughout say nothing of how units
+    differ: then each counts as a single outcome.
+    """
+    alone, units = _variance(arm.n, arm.successes), arm.units
+    if units is None or arm.n == units.labelled:
+        return alone
+    rate = arm.successes / arm.n
+    if rate in (0.0, 1.0) or units.labelled < 2:
+        return _variance(units.labelled, units.labelled * rate)
+    squares = units.ss - 2 * rate * units.ns + rate * rate * units.nn
+    return max(alone, squares * units.labelled / (units.labelled - 1) / arm.n**2)
 
 
 def _fractions(looks: Sequence[int], planned_n: int) -> list[float]:
@@ -187,16 +240,35 @@ def _outcome(interval: Estimate, minimum_effect: float, *, ready: bool, split_p:
 
 
 def _more_needed(
-    arms: tuple[ArmCounts, ArmCounts], planned_n: int, minimum_effect: float, alpha: float
+    arms: tuple[ArmCounts, ArmCounts],
+    planned_n: int,
+    minimum_effect: float,
+    alpha: float,
+    *,
+    effect: float,
 ) -> int:
-    """What the plan still lacks; after it, what the minimum effect needs at the rates seen."""
+    """What the plan still lacks; after it, what the minimum effect needs at the rates seen.
+
+    Both are sizes of independent outcomes, so each counts `effect` times.
+    """
     n = sum(arm.n for arm in arms)
-    if n < planned_n:
-        return planned_n - n
+    planned = math.ceil(planned_n * effect)
+    if n < planned:
+        return planned - n
     pooled = (sum(arm.successes for arm in arms) + 1) / (n + 2)
     baseline = min(max(pooled, 1e-3), 1 - minimum_effect - 1e-3)
     share = arms[1].weight / (arms[0].weight + arms[1].weight)
-    return max(1, sample_size(baseline, minimum_effect, alpha=alpha, share=share) - n)
+    size = sample_size(baseline, minimum_effect, alpha=alpha, share=share)
+    return max(1, math.ceil(size * effect) - n)
+
+
+def _users(arms: tuple[ArmCounts, ArmCounts], result: Outcome) -> str:
+    """Say what the figures rest on where users gave more than one outcome."""
+    if result == "invalid":
+        return ""
+    seen = [arm.observed for arm in arms]
+    words = f" Judged by user: {seen[0]:,} and {seen[1]:,} with an outcome"
+    return f"{words}; each arm needs {FEWEST}." if min(seen) < FEWEST else f"{words}."
 
 
 def _sentence(
@@ -210,7 +282,8 @@ def _sentence(
     first, second = arms[0].name, arms[1].name
     if result == "invalid":
         return (
-            f"Traffic was not split as asked ({arms[0].n:,} to {arms[1].n:,}, p = {split_p:.2g});"
+            f"Traffic was not split as asked ({arms[0].assigned:,} to {arms[1].assigned:,}"
+            f"{' users' if arms[0].units else ''}, p = {split_p:.2g});"
             " find the cause before reading any result."
         )
     words = {

@@ -1,11 +1,16 @@
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
 from statsmodels.stats.power import NormalIndPower
 
 from core.errors import InvalidInputError
+from core.experiments import statistics
 from core.experiments.statistics import ArmCounts, judge, sample_size
+from core.experiments.units import Units
+from core.releases import Arm
+from core.serving.assignment import choose
 
 LOOKS = [2000, 4000, 6000, 8000, 10_000]
 
@@ -138,3 +143,109 @@ def test_a_verdict_is_plain_json():
 def test_impossible_settings_are_refused(call, words):
     with pytest.raises(InvalidInputError, match=words):
         call()
+
+
+def by_user(n, s, *, name="a", assigned=None):
+    """An arm from outcomes and right ones per user."""
+    n, s = np.asarray(n), np.asarray(s)
+    sums = [int((one * other).sum()) for one, other in ((n, n), (n, s), (s, s))]
+    units = Units(assigned or len(n), int((n > 0).sum()), *sums)
+    return ArmCounts(name, 0.5, int(n.sum()), int(s.sum()), units)
+
+
+def test_users_with_one_outcome_each_are_judged_as_outcomes_are():
+    right = [np.arange(5000) < good for good in (4500, 4620)]
+    users = tuple(by_user(np.ones(5000, int), one.astype(int)) for one in right)
+
+    with_users, without = (
+        judge(given, planned_n=10_000) for given in (users, arms(4500, 4620, n=5000))
+    )
+    assert with_users.interval == without.interval
+    assert with_users.p_value == without.p_value
+
+
+def test_the_interval_is_as_wide_as_the_differences_between_users_make_it():
+    rng, found = np.random.default_rng(0), []
+    for _ in range(400):
+        n = rng.integers(1, 40, 300)
+        s = rng.binomial(n, rng.beta(9, 1, 300))
+        found.append((s.sum() / n.sum(), statistics._clustered_variance(by_user(n, s)) ** 0.5))
+    rates, errors = np.array(found).T
+
+    assert errors.mean() == pytest.approx(rates.std(), rel=0.1)
+
+
+def test_the_same_version_twice_is_hardly_ever_told_apart_by_users_who_return():
+    rng, results = np.random.default_rng(0), Counter()
+    split = [Arm("1.0.0", "control", 500), Arm("2.0.0", "treatment", 500)]
+    for repetition in range(200):
+        names = [choose(split, f"salt {repetition}", str(user)).variant for user in range(100)]
+        s = rng.binomial(100, rng.beta(9, 1, 100))
+        pair = [np.array([name == arm for name in names]) for arm in ("control", "treatment")]
+        users = tuple(by_user(np.full(one.sum(), 100), s[one]) for one in pair)
+        results[judge(users, planned_n=10_000).result] += 1
+
+    assert results["invalid"] + results["won"] + results["lost"] <= 0.03 * 200
+    assert results["equivalent"] == 0
+
+
+def test_looking_often_at_users_who_return_rarely_finds_what_is_not_there():
+    rng, alarms = np.random.default_rng(1), 0
+    for _ in range(200):
+        skill = rng.beta(9, 1, (2, 200))
+        right = (rng.random((2, 200, 50)) < skill[:, :, None]).cumsum(axis=2)
+        alarms += any(
+            judge(
+                tuple(by_user(np.full(200, n), arm[:, n - 1]) for arm in right), planned_n=20_000
+            ).result
+            in ("won", "lost")
+            for n in range(1, 51, 5)
+        )
+
+    assert alarms / 200 <= 0.05
+
+
+def test_a_real_gain_is_still_found_by_user():
+    rng = np.random.default_rng(0)
+    n = np.full(500, 20)
+    users = tuple(by_user(n, rng.binomial(20, rng.beta(9, b, 500))) for b in (2, 1))
+
+    verdict = judge(users, planned_n=20_000)
+    assert verdict.result == "won"
+    assert "Judged by user: 500 and 500 with an outcome." in verdict.sentence
+    assert "outcomes of one user may resemble each other" in verdict.assumptions
+
+
+def test_outcomes_that_repeat_each_other_need_as_many_more():
+    once = judge(arms(450, 455, n=500), planned_n=2000)
+    right = np.repeat([0, 10], [50, 450]), np.repeat([0, 10], [45, 455])
+    tenfold = judge(tuple(by_user(np.full(500, 10), s) for s in right), planned_n=2000)
+
+    assert once.more_needed == 1000
+    assert tenfold.more_needed == pytest.approx(10 * once.more_needed, rel=0.05)
+    assert tenfold.interval.high == pytest.approx(once.interval.high, rel=0.05)
+
+
+def test_users_who_are_always_right_count_once_each():
+    alike = tuple(by_user(np.full(60, 100), np.full(60, 100)) for _ in range(2))
+
+    verdict = judge(alike, planned_n=10_000)
+    assert verdict.result == "inconclusive"
+    assert verdict.interval.high > 0.05
+
+
+def test_many_outcomes_of_few_users_decide_nothing():
+    few = tuple(by_user(np.full(20, 500), np.full(20, s)) for s in (100, 400))
+
+    assert judge(few, planned_n=10_000).result == "inconclusive"
+
+
+def test_the_split_is_checked_on_users_with_and_without_outcomes():
+    pair = (
+        by_user(np.ones(100, int), np.ones(100, int), assigned=1000),
+        by_user(np.ones(100, int), np.ones(100, int), assigned=1300),
+    )
+
+    verdict = judge(pair, planned_n=10_000)
+    assert verdict.result == "invalid"
+    assert "(1,000 to 1,300 users" in verdict.sentence

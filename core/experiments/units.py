@@ -1,0 +1,102 @@
+"""Who met which arm: traffic is split by user, so users are counted and not their predictions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from core.tables.entities import Release
+from core.tables.telemetry import Label, Prediction
+
+
+@dataclass(frozen=True)
+class Units:
+    """The units of one arm; a user is one, and so is a prediction without a user.
+
+    `assigned` units met the arm, `labelled` of them have an outcome. With n outcomes and s right
+    ones per labelled unit, `nn`, `ns` and `ss` are the sums of n * n, n * s and s * s.
+    """
+
+    assigned: int
+    labelled: int
+    nn: int
+    ns: int
+    ss: int
+
+
+@dataclass(frozen=True)
+class Counted:
+    """One arm: predictions, those whose truth is known, right ones of these, and their units."""
+
+    predictions: int
+    labelled: int
+    correct: int
+    units: Units
+
+
+NOTHING = Counted(0, 0, 0, Units(0, 0, 0, 0, 0))
+
+
+def count(
+    session: Session, model: str, experiment_id: str, labels: Sequence[str]
+) -> dict[str, Counted]:
+    """Return the arms of an experiment by variant, summed up per unit by the database.
+
+    A prediction counts by its newest label; one outside `labels` (the model's classes; none: all
+    count) is no label, and after a disputed one the truth is not known.
+    """
+    released = select(Release.seq, Release.at).filter_by(model=model, experiment_id=experiment_id)
+    found = session.execute(released).all()
+    if not found:
+        return {}
+    units = _per_unit(labels).where(
+        Prediction.model == model,
+        Prediction.release_seq.in_([seq for seq, _ in found]),
+        Prediction.at >= min(at for _, at in found),  # the key leads with time
+        ~Prediction.is_shadow,
+    )
+    return {
+        variant: Counted(int(answered), int(n), int(s), Units(*map(int, of_units)))
+        for variant, answered, n, s, *of_units in session.execute(_summed(units.subquery()))
+    }
+
+
+def _per_unit(labels: Sequence[str]) -> Select[str, int, int, Any]:
+    """Return predictions, outcomes `n` and right ones `s` per unit and arm.
+
+    The unit is what the serving process assigned by: the user, else the prediction itself.
+    """
+    unit = func.coalesce(func.nullif(Prediction.entity_id, ""), Prediction.id)
+    newer = aliased(Label)
+    later = or_(newer.at > Label.at, and_(newer.at == Label.at, newer.source > Label.source))
+    superseded = exists().where(
+        newer.prediction_id == Label.prediction_id, later, *_of_the_model(newer, labels)
+    )
+    truth = and_(
+        Label.prediction_id == Prediction.id,
+        Label.state != "disputed",
+        ~superseded,
+        *_of_the_model(Label, labels),
+    )
+    right = case((Label.value == Prediction.label, 1), else_=0)
+    query = select(
+        Prediction.variant,
+        func.count().label("answered"),
+        func.count(Label.prediction_id).label("n"),
+        func.sum(right).label("s"),
+    )
+    return query.outerjoin(Label, truth).group_by(Prediction.variant, unit)
+
+
+def _of_the_model(label: type[Label], labels: Sequence[str]) -> list[ColumnElement[bool]]:
+    return [label.value.in_(labels)] if labels else []
+
+
+def _summed(per: Subquery) -> Select[Any]:
+    n, s = per.c.n, per.c.s
+    labelled = case((n > 0, 1), else_=0)
+    columns = (per.c.answered, n, s), (labelled, n * n, n * s, s * s)
+    sums = [[func.sum(column) for column in group] for group in columns]
+    return select(per.c.variant, *sums[0], func.count(), *sums[1]).group_by(per.c.variant)
