@@ -25,7 +25,6 @@ RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin pilo
 WORKDIR /srv/pilothouse
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /srv/pilothouse ./
-COPY .streamlit .streamlit
 COPY config config
 COPY ops ops
 COPY specs specs

@@ -4,6 +4,7 @@ from typing import Any
 
 import streamlit as st
 
+from core import logs
 from core.access import Actor, may
 from core.errors import ForbiddenError, InvalidInputError, UnauthenticatedError
 from core.panel import Panel, build
@@ -19,7 +20,9 @@ class NoAccessError(ForbiddenError):
 @st.cache_resource(show_spinner=False)
 def panel() -> Panel:
     """Return the one panel of this process. Raises: InvalidInputError (a bad setting)."""
-    return build(_settings())
+    settings = _settings()
+    logs.start("panel", settings)
+    return build(settings)
 
 
 def _settings() -> Settings:

@@ -50,6 +50,8 @@ def verify(db: Database) -> ChainState:
     n = len(rows)
     if broken is not None:
         return ChainState(False, n, f"Row {broken} was changed, removed or moved.")
+    if (lost := head.get("lost_after")) is not None:
+        return ChainState(False, n, f"Rows behind row {lost} were removed; others came later.")
     if head and macs.get(head["seq"]) != head["mac"]:
         return ChainState(False, n, f"Rows up to {head['seq']} existed; the newest are gone.")
     return ChainState(True, n, f"All {n} rows are unchanged and in order.")

@@ -6,6 +6,7 @@ table, so that a change to what the product is about cannot go past permission a
 
 import fcntl
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,8 @@ from typing import cast
 
 from sqlalchemy import Connection, Engine, create_engine, event, select, text
 from sqlalchemy import Table as SqlTable
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.dml import UpdateBase
@@ -23,11 +25,18 @@ from sqlalchemy.sql.dml import UpdateBase
 from core import chain
 from core.access import Actor, Kind, Role, require
 from core.clock import Clock
-from core.errors import ConflictError, ForbiddenError, PilothouseError, UnavailableError
+from core.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidInputError,
+    PilothouseError,
+    UnavailableError,
+)
 from core.settings import Settings
 from core.tables.access import AuditEvent, User
 from core.tables.base import Json
 
+_SHAPE = re.compile(r"no such (table|column)|(relation|column) .* does not exist")
 _AUDIT_LOCK = 0x70696C6F74  # one number for the advisory lock that orders audit rows
 _GROUPS = {
     "read": frozenset[str](),
@@ -119,7 +128,7 @@ class Database:
                 command.actor,
                 command.action,
                 command.now,
-                command.model,
+                command.model and command.model[:200],  # it may be what was too long
                 command.reason,
                 {**command.detail, "refused_because": str(error)},
             )
@@ -135,6 +144,7 @@ class Database:
         newest = session.scalars(
             select(AuditEvent).order_by(AuditEvent.seq.desc()).limit(1)
         ).first()
+        self._compare_with_head(session, newest)
         row = AuditEvent(
             seq=newest.seq + 1 if newest else 1,
             at=command.now,
@@ -152,16 +162,33 @@ class Database:
         session.flush()
         return row
 
+    def _compare_with_head(self, session: Session, newest: AuditEvent | None) -> None:
+        """Note for good when rows that the head vouches for are gone: new ones would hide it."""
+        with self._head() as head:
+            noted = session.get(AuditEvent, head["seq"]) if head["seq"] else None
+            gone = head["seq"] and (noted is None or noted.mac != head["mac"])
+            if gone and "lost_after" not in head:
+                head["lost_after"] = newest.seq if newest else 0
+
     def _keep_head(self, row: AuditEvent) -> None:
         """Note the newest row outside the database, so that deleting the newest rows shows too."""
+        with self._head() as head:
+            if row.seq > head["seq"] or "lost_after" in head:
+                head.update(seq=row.seq, mac=row.mac)
+
+    @contextmanager
+    def _head(self) -> Iterator[Json]:
+        """Lend the head's content under a lock, and write it back when it changed."""
         with self.head_path.open("a+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
-            kept = json.loads(file.read() or '{"seq": 0}')
-            if row.seq > kept["seq"]:
+            before = file.read() or '{"seq": 0}'
+            head = json.loads(before)
+            yield head
+            if (after := json.dumps(head)) != before:
                 file.seek(0)
                 file.truncate()
-                file.write(json.dumps({"seq": row.seq, "mac": row.mac}))
+                file.write(after)
 
 
 def content(row: AuditEvent) -> Json:
@@ -231,20 +258,30 @@ def _own_words() -> Iterator[None]:
     try:
         yield
     except IntegrityError as error:
+        if "unique" not in str(error.orig).lower():
+            raise  # a broken rule of ours, not a race
         raise ConflictError(
             "this was changed by somebody else at the same moment; look again and retry"
         ) from error
+    except DataError as error:
+        raise InvalidInputError("a value is too long, or of a wrong kind") from error
 
 
 @contextmanager
 def _reachable() -> Iterator[None]:
-    """Turn a database that is away or locked into `UnavailableError`."""
+    """Turn a database that is away, locked or of another shape into `UnavailableError`."""
     try:
         yield
-    except OperationalError as error:
-        if isinstance(error.orig, Exception) and "no such table" in str(error.orig):
-            raise UnavailableError("the database is not set up: run `pilothouse init`") from error
+    except (OperationalError, ProgrammingError) as error:
+        if _SHAPE.search(str(error.orig)):
+            raise UnavailableError(
+                "the database is not set up for this version: run `pilothouse init`"
+            ) from error
+        if isinstance(error, ProgrammingError):
+            raise
         raise UnavailableError("the database does not answer; it is tried again") from error
+    except PoolTimeout as error:
+        raise UnavailableError("the database has no connection to spare; try again") from error
 
 
 def _engine(url: str) -> Engine:

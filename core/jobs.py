@@ -143,14 +143,13 @@ def finish(
 
 
 def retry(db: Database, claim: Claim, *, error: str, delay: timedelta) -> bool:
-    """Put the job back into the queue, or fail it after its last attempt; True when it waits."""
+    """Put the job back into the queue; False after its last attempt, which the caller ends."""
     with db.keep() as session:
         job = _held(session, claim)
         if job is None:
             return False
         job.error = error
         if job.attempts >= job.max_attempts:
-            job.state, job.finished_at = "failed", db.clock()
             return False
         job.state, job.run_after = "queued", db.clock() + delay
         return True
@@ -177,16 +176,18 @@ def request_cancel(session: Session, job_id: str, *, now: datetime) -> None:
         raise ConflictError(f"the job has {job.state} already")
 
 
-def abandoned(db: Database) -> list[Job]:
-    """Fail the jobs whose worker fell silent on the last attempt, and return them."""
+def abandoned(db: Database, owner: str, *, lease: timedelta) -> list[Claim]:
+    """Take the jobs whose worker fell silent on the last attempt, for giving them up.
+
+    They stay `running` until `finish`: whoever dies in between leaves them to the next one.
+    """
     now = db.clock()
     with db.keep() as session:
         lost = and_(Job.state == "running", Job.lease_until < now, Job.attempts >= Job.max_attempts)
-        jobs = list(session.scalars(select(Job).where(lost).with_for_update(skip_locked=True)))
-        for job in jobs:
-            job.state, job.finished_at = "failed", now
-            job.error = "its worker stopped without a word, on the last attempt"
-        return jobs
+        found = list(session.scalars(select(Job).where(lost).with_for_update(skip_locked=True)))
+        for job in found:
+            job.fence, job.lease_owner, job.lease_until = job.fence + 1, owner, now + lease
+        return [Claim(job.id, job.kind, dict(job.payload), job.fence) for job in found]
 
 
 def get(session: Session, job_id: str) -> Job:

@@ -3,6 +3,8 @@
 import logging
 import logging.handlers
 import sys
+import threading
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -46,6 +48,10 @@ def start(name: str, settings: Settings) -> None:
     for handler in handlers:
         handler.setFormatter(formatter)
     logging.basicConfig(level=settings.log_level, handlers=handlers, force=True)
+    for own in ("uvicorn", "uvicorn.error", "uvicorn.access", "streamlit", "mlflow"):
+        logger = logging.getLogger(own)
+        logger.handlers.clear()
+        logger.propagate = True
     for chatty in ("httpx", "httpcore", "apscheduler", "alembic", "matplotlib", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     structlog.configure(
@@ -58,8 +64,19 @@ def start(name: str, settings: Settings) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+    sys.excepthook = _uncaught
+    threading.excepthook = _uncaught_in_thread
     if problem:
         logging.getLogger("logs").warning(problem)
+
+
+def _uncaught(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
+    logging.getLogger("uncaught").critical("%s", kind.__name__, exc_info=(kind, fault, trace))
+
+
+def _uncaught_in_thread(fault: threading.ExceptHookArgs) -> None:
+    if fault.exc_value is not None:
+        _uncaught(fault.exc_type, fault.exc_value, fault.exc_traceback)
 
 
 def _process(name: str) -> Any:  # noqa: ANN401 (a structlog processor)

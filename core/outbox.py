@@ -1,5 +1,6 @@
 """Messages on their way out: written in the transaction of what they report, sent afterwards."""
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from core.ids import new_id
 from core.settings import Settings
 from core.tables.operational import Delivery
 
+log = logging.getLogger("outbox")
 MAX_ATTEMPTS = 8
 Sender = Callable[[Delivery], None]
 """Sends one message or raises `PilothouseError` with the reason."""
@@ -82,6 +84,9 @@ def _send(db: Database, sender: Sender, delivery: Delivery) -> bool:
         error = None
     except PilothouseError as problem:
         error = str(problem)
+    except Exception as fault:  # one sender's fault must not keep the other messages back
+        log.exception("sending by %s broke", delivery.channel)
+        error = f"an unexpected fault: {type(fault).__name__}"
     with db.keep() as session:
         row = session.get_one(Delivery, delivery.id)
         row.last_error = error

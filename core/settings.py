@@ -18,6 +18,7 @@ from pydantic_settings import (
 from core.errors import InvalidInputError
 
 ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_HOME = "var"
 
 
 def _named(name: str, *common: str) -> AliasChoices:
@@ -32,7 +33,7 @@ class Settings(BaseSettings):
     )
 
     env: Literal["development", "production", "test"] = "development"
-    home: Path = Path("var")
+    home: Path = Field(Path(DEFAULT_HOME), validate_default=True)
     log_dir: Path | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     specs_dir: Path = ROOT / "specs"
@@ -110,7 +111,12 @@ class Settings(BaseSettings):
             YamlConfigSettingsSource(settings_cls, yaml_file=overlay),
         )
 
-    @field_validator("data_dir", "admin_password", "secret_key", mode="before")
+    @field_validator("home", "log_dir", "data_dir", "specs_dir", mode="after")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value.expanduser().absolute() if value is not None else None
+
+    @field_validator("data_dir", "log_dir", "admin_password", "secret_key", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
@@ -118,15 +124,15 @@ class Settings(BaseSettings):
     @property
     def root(self) -> Path:
         """The data folder, absolute."""
-        return self.home.expanduser().resolve()
+        return self.home
 
     @property
     def logs(self) -> Path:
         """Where every process writes `NAME.log`."""
         if self.log_dir is not None:
             return self.log_dir
-        is_default = self.home == type(self).model_fields["home"].default
-        return Path("logs") if is_default else self.root / "logs"
+        is_default = self.home.name == DEFAULT_HOME and self.home.parent == Path.cwd()
+        return self.home.parent / "logs" if is_default else self.root / "logs"
 
     @property
     def db_url(self) -> str:

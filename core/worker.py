@@ -49,6 +49,9 @@ def _repeat(step: Callable[[], None], stop: threading.Event) -> None:
         except PilothouseError as problem:  # the database is away, for example: wait and retry
             log.warning("%s", problem)
             stop.wait(2)
+        except Exception:  # a thread that dies silently would leave a worker that only looks alive
+            log.exception("a step of the worker broke; it goes on")
+            stop.wait(2)
         stop.wait(0.5)
 
 
@@ -61,10 +64,8 @@ def send_once(panel: Panel) -> None:
 def work_once(panel: Panel, owner: str, stop: threading.Event) -> None:
     """Carry out jobs until none waits."""
     lease = timedelta(seconds=panel.settings.job_lease_seconds)
-    for lost in jobs.abandoned(panel.db):
-        log.error("job %s (%s) was abandoned: %s", lost.id, lost.kind, lost.error)
-        held = Claim(lost.id, lost.kind, dict(lost.payload), lost.fence)
-        RUNNERS[lost.kind].on_failure(panel, held, str(lost.error))
+    for lost in jobs.abandoned(panel.db, owner, lease=lease):
+        child.give_up(panel, lost, "its worker stopped without a word, on the last attempt")
     while not stop.is_set() and (claim := jobs.claim(panel.db, owner, lease=lease)):
         carry_out(panel, claim, stop)
 
@@ -72,7 +73,9 @@ def work_once(panel: Panel, owner: str, stop: threading.Event) -> None:
 def carry_out(panel: Panel, claim: Claim, stop: threading.Event) -> None:
     """Carry out one claimed job to an end that is recorded, whatever happens."""
     log.info("job %s (%s) starts, attempt fence %d", claim.job_id, claim.kind, claim.fence)
-    if RUNNERS[claim.kind].in_child:
+    if claim.kind not in RUNNERS:
+        jobs.finish(panel.db, claim, "failed", error=f"this version knows no job {claim.kind}")
+    elif RUNNERS[claim.kind].in_child:
         _in_child(panel, claim, stop)
     else:
         _in_thread(panel, claim)
@@ -156,7 +159,7 @@ def _after_loss(panel: Panel, claim: Claim) -> None:
 
 def _try_again(panel: Panel, claim: Claim, why: str) -> None:
     if not jobs.retry(panel.db, claim, error=why, delay=timedelta(seconds=2)):
-        RUNNERS[claim.kind].on_failure(panel, claim, why)
+        child.give_up(panel, claim, why)
 
 
 def never() -> threading.Event:

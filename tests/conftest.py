@@ -53,7 +53,8 @@ def postgresql():
     if url := os.environ.get("PILOTHOUSE_TEST_POSTGRESQL_URL"):
         yield url
         return
-    pgserver = pytest.importorskip("pgserver", reason="no PostgreSQL for this test run")
+    import pgserver
+
     # not below pytest's own folder: the server's user may not enter that one
     folder = tempfile.mkdtemp(prefix="pilothouse-postgresql-")
     server = pgserver.get_server(folder)

@@ -8,12 +8,12 @@ import logging
 import subprocess
 import sys
 
-from core import jobs, logs
+from core import jobs, lifeline, logs
 from core.automation.runners import RUNNERS
-from core.errors import PilothouseError
+from core.errors import PilothouseError, UnavailableError
 from core.jobs import Claim
 from core.panel import Panel, build
-from core.settings import ROOT, Settings
+from core.settings import Settings
 
 log = logging.getLogger("child")
 RECORDED = 4  # the exit code of a failure that was written down here
@@ -23,13 +23,13 @@ def start(claim: Claim) -> "subprocess.Popen[bytes]":
     """Start the child process for a claim, in a process group of its own."""
     return subprocess.Popen(  # noqa: S603 (our own interpreter and module)
         [sys.executable, "-m", "core.automation.child", claim.job_id, str(claim.fence)],
-        cwd=ROOT,
         start_new_session=True,
     )
 
 
 def main(job_id: str, fence: str) -> int:
     """Carry out the claimed job; the exit code is 0 when it succeeded."""
+    lifeline.end_with_parent()
     settings = Settings()
     panel = build(settings)
     with panel.db.read() as session:
@@ -38,6 +38,9 @@ def main(job_id: str, fence: str) -> int:
     claim = Claim(job.id, job.kind, dict(job.payload), int(fence))
     try:
         result = RUNNERS[job.kind].work(panel, claim)
+    except UnavailableError as error:
+        log.warning("job %s (%s) has to wait: %s", claim.job_id, claim.kind, error)
+        return 1  # the parent tries again
     except PilothouseError as error:
         give_up(panel, claim, str(error))
         return RECORDED
@@ -46,10 +49,15 @@ def main(job_id: str, fence: str) -> int:
 
 
 def give_up(panel: Panel, claim: Claim, why: str) -> None:
-    """Record why a job failed for good, on the job and on what it was about."""
+    """Record why a job failed for good: on what it was about first, then on the job.
+
+    In this order a crash in between leaves a job that is given up again, not a run or an action
+    that waits for ever.
+    """
     log.error("job %s (%s) failed: %s", claim.job_id, claim.kind, why)
     jobs.say(panel.db, claim.job_id, why)
-    RUNNERS[claim.kind].on_failure(panel, claim, why)
+    if claim.kind in RUNNERS:
+        RUNNERS[claim.kind].on_failure(panel, claim, why)
     jobs.finish(panel.db, claim, "failed", error=why)
 
 

@@ -99,6 +99,8 @@ def monitor(
     if not check_now:
         raise InvalidInputError("the worker checks by itself; say --check-now to check at once")
     built = panel()
+    with built.db.command(actor(built), "report.request") as command:
+        command.note(model=model, what="monitor --check-now")
     names = [model_name(built, model)] if model else _released(built)
     if not names:
         fail("no model is released yet; there is nothing to watch")
@@ -160,11 +162,13 @@ def run_agent(model: str) -> None:
 
     built = panel()
     name = model_name(built, model)
+    with built.db.command(actor(built), "report.request") as command:
+        command.note(model=name, what="agent run")
     made = investigate(
         built.db, built.settings, name, incident_id=None, advisor=LangChainAdvisor(built.settings)
     )
     if made is None:
-        say("Decision: no action. Nothing in the facts asks for one.")
+        say("Decision: nothing new to propose; what waits already is in the inbox.")
         return
     for fact in made.evidence:
         say(f"Context: {fact['label']}: {fact['value']}")

@@ -1,6 +1,5 @@
 """Starting the product: everything at once, or one process of it."""
 
-import ctypes
 import logging
 import os
 import signal
@@ -16,13 +15,12 @@ from typing import Annotated
 import httpx
 import typer
 
-from core import heartbeat, logs
+from core import heartbeat, lifeline, logs
 from core.cli.base import app, panel, read_settings, say
 from core.errors import InvalidInputError, PilothouseError, UnavailableError
 from core.panel import Panel
 from core.settings import ROOT, Settings
 
-_PR_SET_PDEATHSIG = 1
 _QUIET_MLFLOW = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_MODEL_CATALOG_URI": "",
@@ -38,12 +36,11 @@ def up(
     from core.cli.setup import set_up
 
     if with_parent:
-        end_with_parent()
+        lifeline.end_with_parent()
     settings = read_settings()
     _check_ports(settings)
     set_up(panel())
     say(f"Starting. The panel will be at {settings.panel_address} in a few seconds.")
-    os.chdir(ROOT)
     os.execve(_beside("supervisord"), ["supervisord", "-n", "-c", str(_config())], _env(settings))
 
 
@@ -76,12 +73,6 @@ def _check_ports(settings: Settings) -> None:
                 ) from error
 
 
-def end_with_parent() -> None:
-    """Ask Linux for SIGTERM when the parent process dies, by whatever signal."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
 @app.command()
 def serve(
     process: Annotated[str, typer.Argument(help="api, panel, worker, shipper or mlflow")],
@@ -96,7 +87,7 @@ def serve(
     }
     if process not in serving:
         raise InvalidInputError(f"there is no process {process}; one of {', '.join(serving)}")
-    end_with_parent()
+    lifeline.end_with_parent()
     serving[process](read_settings())
 
 
@@ -110,13 +101,13 @@ def _api(settings: Settings) -> None:
 
 def _panel(settings: Settings) -> None:
     _become(
-        ["streamlit", "run", "app/main.py", "--server.headless", "true"]
+        ["streamlit", "run", str(ROOT / "app" / "main.py"), "--server.headless", "true"]
         + ["--server.address", settings.host, "--server.port", str(settings.panel_port)]
+        + ["--logger.hideWelcomeMessage", "true"]
     )
 
 
 def _become(module: list[str]) -> None:
-    os.chdir(ROOT)
     os.execv(sys.executable, [sys.executable, "-m", *module])
 
 
@@ -185,7 +176,20 @@ def _mlflow(settings: Settings) -> None:
         log.info("runs are kept by the MLflow server that is set; none is started here")
         stop.wait()
         return
-    server = subprocess.Popen(  # noqa: S603 (our own interpreter and fixed arguments)
+    group = settings.folder("run") / "mlflow.group"
+    _end_leftover(group, log)
+    server = _start_mlflow(settings)
+    group.write_text(str(server.pid))
+    threading.Thread(target=_relay, args=(server, log), daemon=True).start()
+    while server.poll() is None and not stop.wait(0.5):
+        pass
+    _end_group(server.pid)
+    if not stop.is_set():
+        sys.exit(server.wait(25) or 1)  # it ended by itself: that is a fault, whatever it says
+
+
+def _start_mlflow(settings: Settings) -> "subprocess.Popen[str]":
+    return subprocess.Popen(  # noqa: S603 (our own interpreter and fixed arguments)
         [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
         + ["--host", settings.host, "--port", str(settings.mlflow_port)]
         + ["--backend-store-uri", settings.tracking_uri]
@@ -196,13 +200,34 @@ def _mlflow(settings: Settings) -> None:
         env={**os.environ, **_QUIET_MLFLOW},  # noqa: TID251 (handed on as it is)
         start_new_session=True,
     )
-    relay = threading.Thread(target=_relay, args=(server, log), daemon=True)
-    relay.start()
-    while server.poll() is None and not stop.wait(0.5):
-        pass
-    if server.poll() is None:
-        os.killpg(server.pid, signal.SIGTERM)
-    sys.exit(server.wait(25) if not stop.is_set() else 0)
+
+
+def _end_leftover(group: Path, log: logging.Logger) -> None:
+    """End the servers of a predecessor that was killed and could not end them itself."""
+    if group.exists() and _members(pid := int(group.read_text())):
+        log.warning("an MLflow server was left behind (process group %d); it is ended", pid)
+        _end_group(pid)
+
+
+def _members(group: int) -> list[int]:
+    """Return the processes of a group that run MLflow (a number may have been given anew)."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ValueError):  # it ended while we looked
+            if os.getpgid(int(folder.name)) == group:
+                found += [int(folder.name)] * ("mlflow" in (folder / "cmdline").read_text())
+    return found
+
+
+def _end_group(group: int, *, seconds: float = 20) -> None:
+    """Send SIGTERM to a process group, wait for its end, and kill what is left of it."""
+    end = time.monotonic() + seconds
+    number = signal.SIGTERM
+    while _members(group):
+        with suppress(ProcessLookupError):
+            os.killpg(group, number)
+        number = signal.SIGTERM if time.monotonic() < end else signal.SIGKILL
+        time.sleep(0.3)
 
 
 def _relay(server: "subprocess.Popen[str]", log: logging.Logger) -> None:

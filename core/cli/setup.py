@@ -53,13 +53,9 @@ def _first_admin(built: Panel) -> None:
 
 def _apply_shipped_specs(built: Panel) -> None:
     """Add the shipped specs that are not there yet; an operator's edits stay."""
-    with built.db.read() as session:
-        known = {spec.name for spec in specs.all_active(session)}
-    for path in sorted(built.settings.specs_dir.glob("*.yaml")):
-        spec = specs.parse(path.read_text())
-        if spec.name not in known:
-            specs.apply(built.db, BOOTSTRAP, path.read_text())
-            say(f"Model spec {spec.name} applied.")
+    for spec in specs.install(built.db, built.settings.specs_dir):
+        say(f"Model spec {spec.name} applied.")
+    for spec in _active_specs(built):
         schedule.ensure(built.db, BOOTSTRAP, spec.name, "monitor", built.settings.monitor_minutes)
 
 

@@ -5,7 +5,7 @@ from sqlalchemy import text, update
 
 from core import audit
 from core.access import Actor, Role, system
-from core.errors import ConflictError, ForbiddenError, UnavailableError
+from core.errors import ConflictError, ForbiddenError, InvalidInputError, UnavailableError
 from core.tables.access import AuditEvent, User
 from core.tables.entities import ModelSpecRow
 from core.tables.operational import Lease
@@ -139,6 +139,28 @@ def test_damage_to_the_trail_is_found(db, ana, damage, found):
     assert found in state.sentence
 
 
+def test_the_removal_of_the_newest_rows_stays_found_after_new_ones(db, ana):
+    for version in (1, 2):
+        with db.command(ana, "spec.apply") as command:
+            command.session.add(spec_row(command.now, version))
+    with db.engine.begin() as connection:
+        connection.execute(text("delete from audit_event where seq > 1"))
+    for version in (3, 4, 5):
+        with db.command(ana, "spec.apply") as command:
+            command.session.add(spec_row(command.now, version))
+
+    state = audit.verify(db)
+    assert not state.whole
+    assert "behind row 1 were removed" in state.sentence
+
+
+def test_a_value_that_is_too_long_is_said_to_be_so(db, ana):
+    if not db.is_postgresql:
+        return  # SQLite keeps any length
+    with pytest.raises(InvalidInputError, match="too long"), db.command(ana, "spec.apply") as c:
+        c.note(model="m" * 300)
+
+
 def test_an_export_keeps_a_spreadsheet_from_running_a_cell(db, ana):
     with db.command(ana, "spec.apply") as command:
         command.note(reason='=HYPERLINK("x")')
@@ -160,12 +182,13 @@ def test_system_parts_may_not_do_what_only_people_do(db):
         pass
 
 
-def test_a_database_that_is_not_set_up_says_what_to_do(settings, clock, tmp_path):
+def test_a_database_that_is_not_set_up_says_what_to_do(settings, clock, tmp_path, request):
     from core.db import Database
 
-    bare = Database(
-        settings.model_copy(update={"database_url": f"sqlite:///{tmp_path}/x.db"}), clock
-    )
+    url = f"sqlite:///{tmp_path}/x.db"
+    if "postgresql" in settings.db_url:
+        url = request.getfixturevalue("empty_postgresql")
+    bare = Database(settings.model_copy(update={"database_url": url}), clock)
     with pytest.raises(UnavailableError, match="pilothouse init"), bare.read() as session:
         audit.tail(session)
     assert AuditEvent.__table__.info["group"] == "entity"

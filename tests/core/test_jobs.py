@@ -85,14 +85,14 @@ def test_a_waiting_job_is_cancelled_at_once_and_a_finished_one_not_at_all(db, cl
         jobs.request_cancel(session, job.id, now=clock())
 
 
-def test_a_failing_job_waits_and_fails_after_its_last_attempt(db, clock):
+def test_a_failing_job_waits_and_is_the_callers_to_end_after_its_last_attempt(db, clock):
     job = add(db, max_attempts=2)
     claim = jobs.claim(db, "w1", lease=LEASE)
     assert jobs.retry(db, claim, error="away", delay=timedelta(seconds=5))
     assert jobs.claim(db, "w1", lease=LEASE) is None
     clock.forward(seconds=6)
     assert not jobs.retry(db, jobs.claim(db, "w1", lease=LEASE), error="away", delay=LEASE)
-    assert state(db, job) == "failed"
+    assert state(db, job) == "running"
 
 
 def test_a_job_given_back_loses_no_attempt(db):
@@ -101,13 +101,13 @@ def test_a_job_given_back_loses_no_attempt(db):
     assert jobs.claim(db, "w2", lease=LEASE) is not None
 
 
-def test_a_worker_that_dies_on_the_last_attempt_leaves_a_failed_job(db, clock):
+def test_a_job_whose_worker_died_on_the_last_attempt_is_given_up_by_one_other(db, clock):
     job = add(db, max_attempts=1)
     jobs.claim(db, "w1", lease=LEASE)
     clock.forward(seconds=31)
     assert jobs.claim(db, "w2", lease=LEASE) is None
-    assert [lost.id for lost in jobs.abandoned(db)] == [job.id]
-    assert state(db, job) == "failed"
+    assert [lost.job_id for lost in jobs.abandoned(db, "w2", lease=LEASE)] == [job.id]
+    assert jobs.abandoned(db, "w3", lease=LEASE) == []
 
 
 def test_progress_and_lines_are_seen_from_outside(db):

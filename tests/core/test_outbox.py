@@ -60,3 +60,17 @@ def test_a_message_of_a_channel_without_sender_waits(db, ana):
     post(db, ana, ["email"])
     assert outbox.send_due(db, {"slack": lambda _: None}) == 0
     assert newest(db).state == "pending"
+
+
+def test_a_senders_fault_keeps_no_other_message_back(db, ana):
+    post(db, ana, ["slack", "email"])
+    sent = []
+
+    def broken(_delivery):
+        raise ZeroDivisionError
+
+    outbox.send_due(db, {"slack": broken, "email": lambda d: sent.append(d.channel)})
+    with db.read() as session:
+        errors = {d.channel: d.last_error for d in outbox.recent(session)}
+    assert sent == ["email"]
+    assert errors == {"slack": "an unexpected fault: ZeroDivisionError", "email": None}

@@ -85,3 +85,33 @@ def test_keys_of_two_purposes_differ(tmp_path):
 def test_secrets_do_not_show_in_the_settings_text(tmp_path):
     settings = Settings(_env_file=None, home=tmp_path, admin_password="hunter2hunter2")
     assert "hunter2" not in repr(settings)
+
+
+INSIDE = {  # what a container fixes for itself
+    "ENV",
+    "HOME",
+    "LOG_DIR",
+    "SPECS_DIR",
+    "DATA_DIR",
+    "DATABASE_URL",
+    "MLFLOW_TRACKING_URI",
+    "HOST",
+    "API_PORT",
+    "PANEL_PORT",
+    "MLFLOW_PORT",
+}
+
+
+def test_compose_hands_every_setting_to_the_containers():
+    compose = (ROOT / "docker-compose.yml").read_text()
+    expected = {name.upper() for name in Settings.model_fields} - INSIDE
+    handed = set(re.findall(r"^    PILOTHOUSE_([A-Z_]+): \$", compose, re.MULTILINE))
+    assert expected <= handed
+
+
+def test_a_relative_data_folder_stays_the_same_wherever_a_child_is_started(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(_env_file=None, home="here")
+    assert settings.root == tmp_path / "here"
+    assert settings.logs == tmp_path / "here" / "logs"
+    assert Settings(_env_file=None).logs == tmp_path / "logs"

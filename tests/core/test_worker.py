@@ -156,3 +156,56 @@ def test_an_abandoned_job_is_failed_by_whichever_worker_comes_next(panel, runner
     clock.forward(seconds=31)
     worker.work_once(panel, "w2", threading.Event())
     assert left[0][0] == "failed"
+
+
+def test_a_feature_hears_of_a_failure_before_the_job_is_over(panel, runner, monkeypatch):
+    """In the other order, a crash in between would leave a run that waits for ever."""
+    from core.automation.runners import RUNNERS, Runner
+
+    seen = []
+
+    def note(panel, claim, _why):
+        seen.append(job(panel, claim).state)
+
+    monkeypatch.setitem(RUNNERS, "test", Runner(lambda *_: 1 / 0, on_failure=note))
+    done = carry_out(panel, claimed(panel, max_attempts=1))
+    assert (seen, done.state) == (["running"], "failed")
+
+
+def test_a_crash_while_giving_up_leaves_the_job_to_the_next_worker(
+    panel, runner, clock, monkeypatch
+):
+    from core.automation.runners import RUNNERS, Runner
+
+    def crash(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(RUNNERS, "test", Runner(lambda *_: 1 / 0, on_failure=crash))
+    claim = claimed(panel, max_attempts=1)
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(panel, claim)
+    clock.forward(seconds=31)
+    left = runner(lambda *_: {})
+    worker.work_once(panel, "w2", threading.Event())
+    assert left[0][0] == "failed"
+    assert job(panel, claim).state == "failed"
+
+
+def test_a_job_of_a_kind_that_this_version_does_not_know_fails_alone(panel):
+    with panel.db.keep() as session:
+        jobs.enqueue(session, "from the future", {}, now=panel.clock())
+    done = carry_out(panel, jobs.claim(panel.db, "w1", lease=LEASE))
+    assert (done.state, "knows no job" in done.error) == ("failed", True)
+
+
+def test_a_broken_step_does_not_end_the_thread():
+    stop, steps = threading.Event(), []
+
+    def step():
+        steps.append(1)
+        if len(steps) > 1:
+            stop.set()
+        raise KeyError("broken")
+
+    worker._repeat(step, stop)
+    assert len(steps) == 2

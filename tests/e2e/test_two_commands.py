@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import subprocess
 import threading
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -66,12 +68,30 @@ def test_a_client_gets_a_prediction_from_the_first_version(client):
 def test_a_killed_process_is_started_again(product, name):
     wait_until(lambda: name in product.children(), 90)
     before = product.children()[name]
+    family = descendants(before)
     os.kill(before, signal.SIGKILL)
     wait_until(lambda: product.children().get(name, before) != before, 60)
+    wait_until(lambda: not any(alive(pid) for pid in family), 60)
 
 
-def test_every_process_logs_json_to_a_file_of_its_own(product):
+def test_mlflow_serves_again_after_it_was_killed(product):
+    wait_until(lambda: httpx.get(product.url("mlflow", "/health"), trust_env=False).is_success, 120)
+
+
+def descendants(pid):
+    found = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True
+    ).stdout.split()
+    return [int(child) for child in found] + [
+        grandchild for child in found for grandchild in descendants(child)
+    ]
+
+
+def test_every_process_logs_json_to_the_terminal_and_to_a_file_of_its_own(product):
     product.wait_until_ready()
+    ours = [line for line in product.output.read_text().splitlines() if line.startswith("{")]
+    spoke = {json.loads(line)["process"] for line in ours}
+    assert {"api", "worker", "shipper", "mlflow"} <= spoke
     for name in ("api", "panel", "worker", "shipper", "mlflow"):
         log = product.home / "logs" / f"{name}.log"
         wait_until(lambda log=log: log.exists() and log.read_text().strip(), 60)
@@ -110,7 +130,8 @@ def alive(pid):
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    return True
+    state = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0]
+    return state != "Z"  # ended, and only waits to be noticed
 
 
 def stored(product):

@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
-CONFIG = tomllib.loads((Path(__file__).parents[2] / ".streamlit" / "config.toml").read_text())
+CONFIG = tomllib.loads(
+    (Path(__file__).parents[2] / "app" / ".streamlit" / "config.toml").read_text()
+)
 TEXTS = ("redTextColor", "orangeTextColor", "greenTextColor", "blueTextColor", "grayTextColor")
 
 
