@@ -163,18 +163,13 @@ def pick_model(panel: Panel) -> str:
         st.query_params["model"] = asked = specs.canonical(asked)
     if asked is not None and asked not in titles:
         raise NotFoundError(f"there is no model {asked}")
-    remembered = asked or st.session_state.get("last_model")
-    names = list(titles)
-    chosen = st.selectbox(
-        "Model",
-        names,
-        index=names.index(remembered) if remembered in titles else 0,
-        format_func=lambda name: titles[name],
-        key="model",
-        bind="query-params",
-        width=320,
-    )
+    shown = st.session_state.get("last_model")
+    if asked != shown or "model" not in st.session_state:  # the address, not the box, was changed
+        st.session_state["model"] = asked or (shown if shown in titles else next(iter(titles)))
+    chosen = st.selectbox("Model", titles, format_func=titles.__getitem__, key="model", width=320)
     st.session_state["last_model"] = chosen
+    if asked != chosen:  # a bound widget would keep a default out of the address
+        st.query_params["model"] = chosen
     return chosen
 
 
