@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.datasets import schema
-from core.errors import PilothouseError
+from core.errors import ConflictError, PilothouseError
 from core.serving import artifacts
 from core.settings import Settings
 from core.specs import ModelSpec
@@ -45,15 +45,29 @@ def against_floor(right: Mask, spec: ModelSpec, *, overlap: int, why: str = "") 
     return Decision(result, "rejected" if result["answer"] == "refuse" else "candidate")
 
 
+def unproven(right: Mask, spec: ModelSpec, *, overlap: int, why: str) -> Decision:
+    """Judge a model that must beat what serves where that could not be asked: never promote."""
+    floor = against_floor(right, spec, overlap=overlap)
+    if floor.result["answer"] == "refuse":
+        return floor
+    result = {**floor.result, "answer": "not_enough_evidence", "reasons": (why,)}
+    return Decision({**result, "more_rows_needed": None}, "candidate")
+
+
 def champion_right(
     settings: Settings, champion: ModelVersion, test: pd.DataFrame, spec: ModelSpec
-) -> Mask | None:
-    """Return on which test rows the champion is right; None when it cannot read them."""
+) -> Mask:
+    """Return on which test rows the champion is right.
+
+    Raises: ConflictError (its file is missing or was changed, or it cannot read these rows).
+    """
     try:
         pipeline = artifacts.load(settings, champion.artifact)
         said = pipeline.predict(schema.inputs(test, spec))
-    except (PilothouseError, ValueError, KeyError):  # its file is gone, or its columns are
-        return None
+    except (PilothouseError, ValueError, KeyError) as problem:
+        raise ConflictError(
+            f"{champion.version}, which serves, cannot be judged on these rows: {problem}"
+        ) from problem
     truth = test[spec.target.column].to_numpy(dtype=str)
     return np.asarray(np.asarray(said, dtype=str) == truth, dtype=bool)
 

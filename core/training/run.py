@@ -162,10 +162,12 @@ def _decide(
     champion, test = material.champion, material.test
     if champion is None:
         return decide.against_floor(right, spec, overlap=overlap)
-    theirs = decide.champion_right(settings, champion, test, spec)
-    if theirs is None:
-        why = f"{champion.version}, which serves, cannot be judged on these rows"
-        return decide.against_floor(right, spec, overlap=overlap, why=why)
+    try:
+        theirs = decide.champion_right(settings, champion, test, spec)
+    except ConflictError as problem:  # the floor is enough only where it reads something else
+        alike = champion.signature == data.signature(spec)
+        judged = decide.unproven if alike else decide.against_floor
+        return judged(right, spec, overlap=overlap, why=str(problem))
     with db.read() as session:
         seen = data.seen_by(settings, session, champion, test, spec)
         known = versions.find(session, spec.name, "validation", versions.digest_of(test))

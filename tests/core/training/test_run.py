@@ -11,6 +11,7 @@ from core.errors import ConflictError, InvalidInputError, UnavailableError
 from core.ids import new_id
 from core.serving import artifacts
 from core.settings import ROOT
+from core.tables.entities import ModelVersion
 from core.tables.telemetry import Label, Prediction
 from core.training import evaluation
 from core.training.run import carry_out
@@ -179,6 +180,41 @@ def test_a_second_version_is_judged_against_what_serves(db, worker, train, small
     with db.read() as session:
         paired = registry.compare(session, "small", "1.0.0", "1.1.0")["paired"]
     assert (paired["only_first_right"], paired["only_second_right"]) == (0, 0)
+
+
+@sqlite_only
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda file: file.unlink(), "is not in the data folder"),
+        (lambda file: file.write_bytes(file.read_bytes()[:-1]), "was changed or cut"),
+    ],
+)
+def test_a_champion_whose_file_is_lost_or_changed_lets_nothing_be_promoted(
+    db, settings, worker, train, small, damage, words
+):
+    first = train("small")
+    release(db, worker, first)
+    damage(artifacts.path(settings, first.artifact))
+    second = train("small", candidates=["complement_nb"])
+    assert second.gate["answer"] == "not_enough_evidence"
+    assert "1.0.0, which serves, cannot be judged on these rows" in second.gate["reasons"][0]
+    assert words in second.gate["reasons"][0]
+
+
+@sqlite_only
+def test_a_champion_with_other_inputs_leaves_the_floor_as_the_rule(
+    db, settings, worker, train, small
+):
+    first = train("small")
+    release(db, worker, first)
+    artifacts.path(settings, first.artifact).unlink()
+    with db.command(worker, "version.register") as command:
+        served = command.session.get(ModelVersion, ("small", "1.0.0"))
+        served.signature = {**served.signature, "input": {"text": "body"}}
+    second = train("small", candidates=["complement_nb"])
+    assert second.gate["answer"] == "promote"
+    assert "1.0.0, which serves, cannot be judged" in second.gate["reasons"][-1]
 
 
 def test_a_retrain_after_drift_learns_the_new_campaign_and_is_judged_twice(
