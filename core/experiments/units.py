@@ -69,25 +69,26 @@ def _per_unit(labels: Sequence[str]) -> Select[str, int, int, Any]:
     The unit is what the serving process assigned by: the user, else the prediction itself.
     """
     unit = func.coalesce(func.nullif(Prediction.entity_id, ""), Prediction.id)
+    truth = _truths(labels).subquery()
+    query = select(
+        Prediction.variant,
+        func.count().label("answered"),
+        func.count(truth.c.prediction_id).label("n"),
+        func.sum(case((truth.c.value == Prediction.label, 1), else_=0)).label("s"),
+    )
+    joined = query.outerjoin(truth, truth.c.prediction_id == Prediction.id)
+    return joined.group_by(Prediction.variant, unit)
+
+
+def _truths(labels: Sequence[str]) -> Select[str, str]:
+    """Return the newest label of each prediction; a later source counts for more."""
     newer = aliased(Label)
     later = or_(newer.at > Label.at, and_(newer.at == Label.at, newer.source > Label.source))
     superseded = exists().where(
         newer.prediction_id == Label.prediction_id, later, *_of_the_model(newer, labels)
     )
-    truth = and_(
-        Label.prediction_id == Prediction.id,
-        Label.state != "disputed",
-        ~superseded,
-        *_of_the_model(Label, labels),
-    )
-    right = case((Label.value == Prediction.label, 1), else_=0)
-    query = select(
-        Prediction.variant,
-        func.count().label("answered"),
-        func.count(Label.prediction_id).label("n"),
-        func.sum(right).label("s"),
-    )
-    return query.outerjoin(Label, truth).group_by(Prediction.variant, unit)
+    query = select(Label.prediction_id, Label.value).where(Label.state != "disputed", ~superseded)
+    return query.where(*_of_the_model(Label, labels))
 
 
 def _of_the_model(label: type[Label], labels: Sequence[str]) -> list[ColumnElement[bool]]:
