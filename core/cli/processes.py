@@ -100,6 +100,8 @@ def _api(settings: Settings) -> None:
 
 
 def _panel(settings: Settings) -> None:
+    logs.start("panel", settings)
+    logging.getLogger("panel").info("the panel starts at %s", settings.panel_address)
     _become(
         ["streamlit", "run", str(ROOT / "app" / "main.py"), "--server.headless", "true"]
         + ["--server.address", settings.host, "--server.port", str(settings.panel_port)]
