@@ -8,7 +8,7 @@ from api import auth
 from api.auth import Asking, Serving
 from api.docs import guarded
 from api.schemas import Comparison, ModelName, Models, Rollback, RollbackBody, Version, VersionName
-from core import releases
+from core import outbox, releases
 from core.serving import overview
 
 reading = auth.router("read", tag="models")
@@ -33,7 +33,14 @@ def roll_back(service: Serving, caller: Asking, body: RollbackBody | None = None
     with service.db.read() as session:
         model = overview.named(session, asked.model, service.board)
         bad = releases.current(session, model)
-    good = releases.roll_back(service.db, caller.actor, model, reason=asked.reason, seen=bad.seq)
+    good = releases.roll_back(
+        service.db,
+        caller.actor,
+        model,
+        reason=asked.reason,
+        seen=bad.seq,
+        channels=outbox.channels(service.settings),
+    )
     return {
         "status": "rolled_back",
         "model": model,

@@ -53,6 +53,7 @@ def _upkeep(people: Role) -> Permission:
 
 _SYSTEM = Permission(None, system=True)
 _DECISION = Permission(Role.OPERATOR)
+_ASKED = Permission(Role.OPERATOR, key=True, local=True)  # the product itself proposes it instead
 
 ACTIONS: dict[str, Permission] = {
     "action.execute": _SYSTEM,
@@ -66,7 +67,7 @@ ACTIONS: dict[str, Permission] = {
     "delivery.resend": _upkeep(Role.OPERATOR),
     "experiment.draft": _all(Role.OPERATOR),
     "experiment.start": _SYSTEM,
-    "experiment.stop": _all(Role.OPERATOR),
+    "experiment.stop": _ASKED,
     "incident.acknowledge": Permission(Role.OPERATOR, local=True),
     "incident.open": _SYSTEM,
     "incident.resolve": Permission(Role.OPERATOR, local=True, system=True),
@@ -79,7 +80,7 @@ ACTIONS: dict[str, Permission] = {
     "release.experiment": _SYSTEM,
     "release.first": _SYSTEM,
     "release.promote": _SYSTEM,
-    "release.rollback": _all(Role.OPERATOR),
+    "release.rollback": _ASKED,
     "report.request": _all(Role.OPERATOR),
     "run.begin": _SYSTEM,
     "run.cancel": _all(Role.OPERATOR),

@@ -1,6 +1,6 @@
 """Carries out what was approved, exactly once: effect, action and proposal change together."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -63,11 +63,19 @@ def fail(db: Database, action_id: str, error: str, *, claim: Claim) -> None:
             recommendations.tell_incident(command, row.incident_id, what)
 
 
-def undo(db: Database, actor: Actor, action_id: str, *, reason: str = "") -> str:
+def undo(
+    db: Database,
+    actor: Actor,
+    action_id: str,
+    *,
+    reason: str = "",
+    channels: Sequence[str] = (),
+) -> str:
     """Take an action back where it has an inverse, and say in a sentence what that did.
 
     What was promoted is rolled back and an experiment is stopped at once. Serving again what a
     rollback took away is a promotion: it becomes a proposal that another person decides.
+    `channels` are told of a rollback and of a proposal.
 
     Raises: ForbiddenError; NotFoundError; ConflictError (no inverse, or overtaken by events).
     """
@@ -78,7 +86,8 @@ def undo(db: Database, actor: Actor, action_id: str, *, reason: str = "") -> str
             raise ConflictError(f"this action has {action.state}; there is nothing to undo")
         if not action.inverse:
             raise ConflictError(_NO_INVERSE.get(action.kind, "this action has no inverse"))
-        sentence = _INVERSES[action.inverse["kind"]](command, action, reason or "undone")
+        take_back = _INVERSES[action.inverse["kind"]]
+        sentence = take_back(command, action, reason or "undone", channels)
         command.note(did=sentence)
         return sentence
 
@@ -207,23 +216,27 @@ _NO_INVERSE = {
 }
 
 
-def _take_back(command: Command, action: ActionRow, reason: str) -> str:
+def _take_back(command: Command, action: ActionRow, reason: str, channels: Sequence[str]) -> str:
     """Roll the action's own release back, unless something else serves by now."""
     bad = releases.current(command.session, action.model)
     if bad.seq != action.after.get("release"):
         raise ConflictError("another release serves by now; roll back that one instead")
-    release = releases.undo(command, bad, reason=reason)
+    release = releases.undo(command, bad, reason=reason, channels=channels)
     action.state = "reverted"
     return f"{action.model} serves {releases.label(release)} again"
 
 
-def _end_experiment(command: Command, action: ActionRow, reason: str) -> str:
+def _end_experiment(
+    command: Command, action: ActionRow, reason: str, _channels: Sequence[str]
+) -> str:
     row = lifecycle.stop_in(command, action.arguments["experiment_id"], reason=reason)
     action.state = "reverted"
     return f"experiment {row.name} is stopped; {row.control} serves everything"
 
 
-def _propose_again(command: Command, action: ActionRow, reason: str) -> str:
+def _propose_again(
+    command: Command, action: ActionRow, reason: str, channels: Sequence[str]
+) -> str:
     version = action.inverse["arguments"]["version"]
     recommendations.propose_in(
         command,
@@ -233,11 +246,12 @@ def _propose_again(command: Command, action: ActionRow, reason: str) -> str:
         title=f"Release {action.model} {version} again",
         reasoning=f"Undo of a rollback: {reason}",
         basis=Basis(severity="medium"),
+        channels=channels,
     )
     return f"releasing {version} again is proposed; another person decides"
 
 
-_INVERSES: Mapping[str, Callable[[Command, ActionRow, str], str]] = {
+_INVERSES: Mapping[str, Callable[[Command, ActionRow, str, Sequence[str]], str]] = {
     "rollback": _take_back,
     "stop_experiment": _end_experiment,
     "promote": _propose_again,

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core import outbox
 from core.access import Actor
 from core.db import Command, Database
 from core.errors import ConflictError, InvalidInputError, NotFoundError
@@ -176,9 +177,15 @@ def promote(command: Command, model: str, version: str, *, replaces: int, reason
 
 
 def roll_back(
-    db: Database, actor: Actor, model: str, *, reason: str, seen: int | None = None
+    db: Database,
+    actor: Actor,
+    model: str,
+    *,
+    reason: str,
+    seen: int | None = None,
+    channels: Sequence[str] = (),
 ) -> Release:
-    """Serve again what served before the current release of `model`.
+    """Serve again what served before the current release of `model`, and tell `channels`.
 
     `seen` is the release that the caller looked at; another one meanwhile is a conflict.
 
@@ -189,14 +196,14 @@ def roll_back(
         bad = current(command.session, model)
         if seen is not None and seen != bad.seq:
             raise ConflictError(f"{model} was released again meanwhile; look at what serves now")
-        return undo(command, bad, reason=reason)
+        return undo(command, bad, reason=reason, channels=channels)
 
 
-def undo(command: Command, bad: Release, *, reason: str) -> Release:
-    """Append the release that takes `bad` back, inside a command."""
+def undo(command: Command, bad: Release, *, reason: str, channels: Sequence[str] = ()) -> Release:
+    """Append the release that takes `bad` back, inside a command, and tell `channels`."""
     good = last_good_before(command.session, bad)
     command.note(model=bad.model, before=label(bad), after=label(good), reason=reason)
-    return append(
+    release = append(
         command,
         bad.model,
         only(champion(good)),
@@ -204,3 +211,13 @@ def undo(command: Command, bad: Release, *, reason: str) -> Release:
         undoes=bad.seq,
         reason=reason,
     )
+    why = f"{command.actor.name}: {reason}" if reason else command.actor.name
+    outbox.post(
+        command,
+        list(channels),
+        f"{bad.model} now serves {label(release)} again (rolled back by {why})",
+        model=bad.model,
+        text=f"It served {label(bad)} before.",
+        path=f"/releases?model={bad.model}",
+    )
+    return release

@@ -3,13 +3,14 @@
 import streamlit as st
 
 from app import session, ui
-from core import actions, releases
+from core import actions, outbox, releases
 from core.access import may
 from core.errors import ConflictError
 from core.tables.entities import ActionRow, Release
 
 panel, actor = session.panel(), session.actor()
 now = panel.clock()
+channels = outbox.channels(panel.settings)
 
 
 def ladder(row: Release) -> None:
@@ -44,7 +45,9 @@ def roll_back(bad: Release, good: Release) -> None:
     )
     if reason := ui.reason_form("roll-back", f"Roll back to {target}", primary=True):
         with ui.reporting():
-            made = releases.roll_back(panel.db, actor, model, reason=reason, seen=bad.seq)
+            made = releases.roll_back(
+                panel.db, actor, model, reason=reason, seen=bad.seq, channels=channels
+            )
             ui.done(f"{model} now serves {releases.label(made)}")
 
 
@@ -62,7 +65,8 @@ def undo(row: ActionRow) -> None:
         what = " ".join([inverse["kind"].replace("_", " "), *inverse["arguments"].values()])
         if st.button(f"Undo: {what[:60]}", key=f"undo-{row.id}"):
             with ui.reporting():
-                ui.done(actions.undo(panel.db, actor, row.id, reason="undone in the panel"))
+                words = "undone in the panel"
+                ui.done(actions.undo(panel.db, actor, row.id, reason=words, channels=channels))
 
 
 # load

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from core import jobs, recommendations, registry, releases, runs, specs
+from core import jobs, outbox, recommendations, registry, releases, runs, specs
 from core.cli.base import actor, app, fail, model_name, panel, print_json, say, stamped, table
 from core.datasets import versions
 from core.errors import NotFoundError
@@ -156,5 +156,11 @@ def promote(model: str, version: str, reason: Annotated[str, typer.Option()] = "
 def rollback(model: str, reason: Annotated[str, typer.Option(help="Why; it is recorded.")]) -> None:
     """Serve again what served before."""
     built = panel()
-    release = releases.roll_back(built.db, actor(built), model_name(built, model), reason=reason)
+    release = releases.roll_back(
+        built.db,
+        actor(built),
+        model_name(built, model),
+        reason=reason,
+        channels=outbox.channels(built.settings),
+    )
     say(f"{release.model} now serves {releases.label(release)}.")

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, text
 
-from core import actions, audit, jobs, recommendations, releases, specs
+from core import actions, audit, jobs, outbox, recommendations, releases, specs
 from core.access import system
 from core.clock import utc_now
 from core.db import Database
@@ -215,10 +215,10 @@ def experiment(db, ana):
     )
 
 
-def undo(db, actor):
+def undo(db, actor, **options):
     with db.read() as session:
         action = actions.recent(session)[0]
-    return actions.undo(db, actor, action.id, reason="regret")
+    return actions.undo(db, actor, action.id, reason="regret", **options)
 
 
 def test_a_promotion_is_undone_by_serving_again_what_served_before(db, settings, ana, apo, release):
@@ -229,6 +229,18 @@ def test_a_promotion_is_undone_by_serving_again_what_served_before(db, settings,
     assert served(db) == "1.0.0"
     with pytest.raises(ConflictError, match="has reverted"):
         undo(db, ana)
+
+
+def test_an_undone_promotion_is_told_to_those_who_wait_for_messages(
+    db, settings, ana, apo, release
+):
+    two_versions(release)
+    approved(db, apo, version="2.0.0")
+    carry_out(db, settings)
+    undo(db, ana, channels=["slack"])
+    with db.read() as session:
+        (told,) = outbox.recent(session)
+    assert told.subject == "spam now serves 1.0.0 again (rolled back by ana: regret)"
 
 
 def test_an_experiment_is_undone_by_stopping_it(db, settings, ana, apo, release):

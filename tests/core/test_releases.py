@@ -2,7 +2,8 @@ import threading
 
 import pytest
 
-from core import audit, releases
+from core import audit, outbox, releases
+from core.access import may
 from core.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from core.releases import Arm
 
@@ -36,6 +37,27 @@ def test_roll_back_serves_again_what_served_before_and_says_why(db, ana, release
     with db.read() as session:
         row = audit.tail(session)[0]
     assert (row.reason, row.detail) == ("recall fell", {"before": "2.0.0", "after": "1.0.0"})
+
+
+def test_a_rollback_is_told_to_those_who_wait_for_messages(db, ana, release):
+    release("spam", "1.0.0")
+    release("spam", "2.0.0")
+
+    releases.roll_back(db, ana, "spam", reason="recall fell", channels=["slack", "email"])
+
+    with db.read() as session:
+        told = outbox.recent(session)
+    assert {message.channel for message in told} == {"slack", "email"}
+    assert told[0].subject == "spam now serves 1.0.0 again (rolled back by ana: recall fell)"
+    assert (told[0].payload["model"], told[0].payload["path"]) == ("spam", "/releases?model=spam")
+
+
+def test_a_refused_rollback_tells_nobody(db, ana, release):
+    release("spam", "1.0.0")
+    with pytest.raises(ConflictError):
+        releases.roll_back(db, ana, "spam", reason="nerves", channels=["slack"])
+    with db.read() as session:
+        assert outbox.recent(session) == []
 
 
 def test_a_refused_rollback_changes_nothing_and_is_recorded_once(db, ana, release):
@@ -146,3 +168,10 @@ def test_what_served_at_a_moment_is_answered_from_the_list(db, clock, release):
 def test_a_model_without_release_says_so(db):
     with db.read() as session, pytest.raises(NotFoundError, match="no version of spam is released"):
         releases.current(session, "spam")
+
+
+@pytest.mark.parametrize("action", ["release.rollback", "experiment.stop"])
+def test_the_product_itself_may_only_propose_to_roll_back_or_to_stop(action, worker, ana, shell):
+    assert not may(worker, action)
+    assert may(ana, action)
+    assert may(shell, action)

@@ -1,4 +1,6 @@
-from core import releases
+from pydantic import SecretStr
+
+from core import outbox, releases
 from tests.pages.looking import button, field, text_of
 
 
@@ -34,6 +36,17 @@ def test_a_rollback_with_a_reason_serves_the_earlier_version(open_page, panel, s
     assert current(panel, served) == "1.0.0"
     assert "1.0.0 serves all traffic" in text_of(page)
     assert "has no earlier release to go back to" in text_of(page)
+
+
+def test_a_rollback_is_told_to_the_channels_that_are_set_up(open_page, panel, served, ana):
+    panel.settings.slack_webhook_url = SecretStr("http://127.0.0.1:9/hook")
+    page = open_page("releases", ana, model=served)
+
+    field(page, "Why?").input("accuracy fell")
+    button(page, "Roll back").click().run()
+
+    with panel.db.read() as db:
+        assert [message.channel for message in outbox.recent(db)] == ["slack"]
 
 
 def test_a_viewer_cannot_roll_back(open_page, served, vic):
