@@ -14,7 +14,7 @@ router = auth.router("feedback", tag="predictions")
 
 
 @router.post("/feedback", response_model=FeedbackAnswer, responses=guarded(413, 422, 503))
-async def take_labels(body: FeedbackBody, service: Serving, _caller: Asking) -> dict[str, Any]:
+def take_labels(body: FeedbackBody, service: Serving, _caller: Asking) -> dict[str, Any]:
     """Take what was true; of many labels, a bad one never fails the rest."""
     truths = _truths(body, most=service.settings.max_batch)
     problems = feedback.take(service, truths)

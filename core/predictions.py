@@ -1,5 +1,11 @@
-"""Reading the prediction log. Only the shipper writes it: see `core/serving/shipper.py`."""
+"""Reading the prediction log. Only the shipper writes it: see `core/serving/shipper.py`.
 
+What was true of a prediction is its newest label, everywhere the same: for accuracy, arms and
+training. A label that is no class of the version that answered is no label; after a disputed one
+(its source said two different things) the truth is not known, until another source speaks later.
+"""
+
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,6 +68,22 @@ def get(session: Session, prediction_id: str) -> Prediction:
     raise NotFoundError("there is no prediction with this id")
 
 
+def classes(session: Session, prediction_ids: Sequence[str]) -> dict[str, set[str]]:
+    """Return, per stored prediction, the classes of the version that answered."""
+    ids = Prediction.id.in_(prediction_ids)
+    query = select(Prediction.id, Prediction.model, Prediction.version).where(
+        ids, ~Prediction.is_shadow
+    )
+    answered = session.execute(query).all()
+    of = {
+        (model, version): set(found)
+        for model in {model for _, model, _ in answered}
+        for found, versions in _classes(session, model)
+        for version in versions
+    }
+    return {key: of[model, version] for key, model, version in answered if (model, version) in of}
+
+
 def window(
     session: Session,
     model: str,
@@ -94,9 +116,9 @@ def labelled(
     limit: int | None = None,
     shadow: bool = False,
 ) -> list[Labelled]:
-    """Return predictions with their newest label, the newest prediction first."""
+    """Return predictions whose truth is known, the newest prediction first."""
     query = _answers(model, version=version, since=since, shadow=shadow)
-    query = _with_label(query).add_columns(Label).order_by(Prediction.at.desc())
+    query = _with_label(session, model, query).add_columns(Label).order_by(Prediction.at.desc())
     rows: Sequence[Any] = session.execute(query.limit(limit)).all()
     return [Labelled(prediction, label) for prediction, label in rows]
 
@@ -112,7 +134,8 @@ def accuracy(
 ) -> Accuracy:
     """Count right and wrong answers; the positive class is the newest version's unless given."""
     wanted = positive if positive is not None else _positive(session, model)
-    query = _with_label(_answers(model, version=version, since=since, shadow=shadow))
+    answers = _answers(model, version=version, since=since, shadow=shadow)
+    query = _with_label(session, model, answers)
     counts = _confusion(session, query, wanted)
     return Accuracy(
         n=sum(n for *_, n in counts),
@@ -140,7 +163,8 @@ def arm_counts(session: Session, model: str, release_seq: int) -> dict[str, tupl
     ours = and_(Prediction.release_seq == release_seq, *_conditions(model, None, since))
     all_rows = select(Prediction.variant, func.count()).where(ours).group_by(Prediction.variant)
     grouping = (Prediction.variant, Prediction.label, Label.value)
-    query = _with_label(select(Prediction).where(ours)).with_only_columns(*grouping, func.count())
+    known = _with_label(session, model, select(Prediction).where(ours))
+    query = known.with_only_columns(*grouping, func.count())
     labels = [
         (variant, said == true, n)
         for variant, said, true, n in session.execute(query.group_by(*grouping))
@@ -182,12 +206,36 @@ def _conditions(
     return conditions
 
 
-def _with_label(query: Select[Any]) -> Select[Any]:
-    """Join the newest label of each prediction; a later source counts for more than an earlier."""
-    newer = aliased(Label)
+def _with_label(session: Session, model: str, query: Select[Any]) -> Select[Any]:
+    """Join what was true of each prediction; a later source counts for more than an earlier."""
+    known, newer = _classes(session, model), aliased(Label)
     later = or_(newer.at > Label.at, and_(newer.at == Label.at, newer.source > Label.source))
-    superseded = exists().where(newer.prediction_id == Label.prediction_id, later)
-    return query.join(Label, Label.prediction_id == Prediction.id).where(~superseded)
+    superseded = exists().where(
+        newer.prediction_id == Label.prediction_id, later, *_fitting(newer, known)
+    )
+    return query.join(Label, Label.prediction_id == Prediction.id).where(
+        Label.state != "disputed", ~superseded, *_fitting(Label, known)
+    )
+
+
+def _fitting(
+    label: type[Label], known: Sequence[tuple[tuple[str, ...], list[str]]]
+) -> list[ColumnElement[bool]]:
+    """Return the conditions that a label is a class of the version that answered."""
+    return [
+        or_(Prediction.version.not_in(versions), label.value.in_(found))
+        for found, versions in known
+    ]
+
+
+def _classes(session: Session, model: str) -> list[tuple[tuple[str, ...], list[str]]]:
+    """Return each set of classes that versions of a model answer with, and these versions."""
+    query = select(ModelVersion.version, ModelVersion.signature["labels"])
+    versions: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for version, found in session.execute(query.where(ModelVersion.model == model)):
+        if found:
+            versions[tuple(found)].append(version)
+    return list(versions.items())
 
 
 def _positive(session: Session, model: str) -> str:

@@ -39,6 +39,14 @@ def test_a_label_that_no_model_knows_is_refused(client):
     is_problem(client.post("/feedback", json=label), 422, "known are")
 
 
+def test_a_label_of_another_model_is_refused_once_the_prediction_is_stored(client, db, settings):
+    label = {"prediction_id": answered(client), "label": "healthy"}
+    shipper.ship(db, settings)
+    is_problem(client.post("/feedback", json=label), 422, "does not know this label", "ham, spam")
+    assert client.post("/feedback", json={**label, "label": "spam"}).is_success
+    assert accuracy(db, settings).n == 1
+
+
 def test_feedback_is_either_one_or_many(client):
     for body in ({}, {"label": "spam"}, {"items": []}, {"prediction_id": "x", "items": []}):
         is_problem(client.post("/feedback", json=body), 422)

@@ -5,6 +5,7 @@ import pytest
 from core import predictions
 from core.clock import hour_of
 from core.errors import NotFoundError
+from core.tables.entities import ModelVersion
 from core.tables.telemetry import HourlyCount, Label, Prediction
 
 
@@ -40,10 +41,25 @@ def log(db, clock):
     return put
 
 
-def say(number, value, at, source="client"):
-    return Label(
-        prediction_id=f"p{number:03}", source=source, value=value, state="confirmed", at=at
-    )
+@pytest.fixture
+def register(db, worker):
+    def put(version, *labels):
+        with db.command(worker, "version.register") as command:
+            command.session.add(
+                ModelVersion(
+                    model="spam", version=version, number=int(version[0]), state="candidate",
+                    run_id=version, algorithm="complement_nb", artifact="0" * 64,
+                    signature={"labels": list(labels)}, metrics={}, gate={},
+                    train_dataset_id="d1", test_dataset_id="d2", reference_dataset_id="d3",
+                    at=command.now,
+                )
+            )  # fmt: skip
+
+    return put
+
+
+def say(number, value, at, source="client", state="confirmed"):
+    return Label(prediction_id=f"p{number:03}", source=source, value=value, state=state, at=at)
 
 
 def ids(rows):
@@ -77,6 +93,54 @@ def test_each_prediction_is_labelled_once_by_its_newest_label(db, log, clock):
     with db.read() as session:
         (one,) = predictions.labelled(session, "spam")
     assert (one.prediction.id, one.label.value, one.correct) == ("p001", "spam", True)
+
+
+def test_a_label_counts_only_if_it_is_a_class_of_the_version_that_answered(db, log, register):
+    register("1.0.0", "ham", "spam")
+    register("2.0.0", "fine", "junk")
+    log(1, true="ham")
+    log(2, true="healthy")
+    log(3, true="ham", version="2.0.0", label="junk")
+    log(4, true="junk", version="2.0.0", label="junk")
+    with db.read() as session:
+        counted = [one.prediction.id for one in predictions.labelled(session, "spam")]
+        found = predictions.accuracy(session, "spam")
+        arms = predictions.arm_counts(session, "spam", 1)
+    assert counted == ["p004", "p001"]
+    assert (found.n, found.correct, arms) == (2, 1, {"control": (4, 2, 1)})
+
+
+def test_a_label_of_another_model_does_not_hide_one_that_fits(db, log, register, clock):
+    register("1.0.0", "ham", "spam")
+    log(1, true="spam")
+    with db.append() as session:
+        session.add(say(1, "healthy", clock() + timedelta(hours=1), source="review"))
+    with db.read() as session:
+        assert predictions.accuracy(session, "spam").accuracy == 1.0
+
+
+def test_after_a_disputed_label_the_truth_is_not_known_until_another_source_speaks(db, log, clock):
+    log(1, true="spam")
+    later = clock() + timedelta(hours=1)
+    with db.append() as session:
+        session.add(say(1, "ham", later, source="shop", state="disputed"))
+    with db.read() as session:
+        assert predictions.labelled(session, "spam") == []
+        assert predictions.accuracy(session, "spam").n == 0
+        assert predictions.arm_counts(session, "spam", 1) == {"control": (1, 0, 0)}
+    with db.append() as session:
+        session.add(say(1, "spam", later + timedelta(hours=1), source="review"))
+    with db.read() as session:
+        assert predictions.accuracy(session, "spam").accuracy == 1.0
+
+
+def test_the_classes_of_stored_predictions_are_those_of_their_versions(db, log, register):
+    register("1.0.0", "ham", "spam")
+    log(1)
+    log(2, version="2.0.0")
+    with db.read() as session:
+        found = predictions.classes(session, ["p001", "p002", "ghost"])
+    assert found == {"p001": {"ham", "spam"}}
 
 
 def test_accuracy_counts_each_outcome(db, log):
