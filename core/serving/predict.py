@@ -241,7 +241,8 @@ def _record(caller: Caller, ask: _Ask, score: Score, at: datetime) -> Record:
 def _shadow(service: Service, caller: Caller, ask: _Ask, arm: Arm, at: datetime) -> None:
     """Log what a shadow version would have answered to the same request."""
     scorer = ask.served.scorers[arm.version]
-    given = scorer.check(ask.request.features or ask.request.message or "")
+    message = ask.request.message
+    given = scorer.check(dict(ask.request.features or {}) if message is None else message)
     start = monotonic()
     (score,) = scorer.score([given])
     spent = round((monotonic() - start) * 1000, 3)

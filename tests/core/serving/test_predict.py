@@ -1,4 +1,5 @@
 import shutil
+from contextlib import contextmanager
 
 import pytest
 
@@ -193,6 +194,20 @@ def test_a_shadow_answers_the_log_only_and_shares_the_label(serving, caller):
         assert predictions.accuracy(session, "sms_spam", shadow=True).accuracy == 0.0
 
 
+def test_a_shadow_of_a_tabular_model_answers_a_request_without_any_feature(serving, caller):
+    kit.register(serving.db, serving.settings, "heart_disease", "2.0.0")
+    arms = Arm("1.0.0", "control", 1000), Arm("2.0.0", "shadow", 0)
+    kit.release(serving.db, "heart_disease", *arms)
+    serving.refresh()
+    serving.shadows.start()
+    answer = ask(serving, caller, model="heart_disease", features={})
+    serving.shadows.close()
+    take(serving, [Truth(answer["prediction_id"], answer["label"])])
+    shipped(serving)
+    with serving.db.read() as session:
+        assert predictions.accuracy(session, "heart_disease", shadow=True).n == 1
+
+
 def test_a_shadow_that_is_too_slow_is_dropped_and_the_client_still_answered(serving, caller):
     shadowed(serving)
     for _ in range(1005):  # the thread that takes them away is not running
@@ -221,3 +236,32 @@ def test_labels_are_taken_one_by_one_and_only_known_classes(serving, caller):
     shipped(serving)
     with serving.db.read() as session:
         assert [one.label.value for one in predictions.labelled(session, "sms_spam")] == ["spam"]
+
+
+def test_a_label_of_another_model_is_refused_where_the_answer_is_remembered(serving, caller):
+    answer = ask(serving, caller, message=SPAM, request_id="r1")
+    foreign = Truth(answer["prediction_id"], "healthy")
+    (problem,) = take(serving, [foreign])
+    assert "does not know this label, only: ham, spam" in str(problem)
+
+
+def test_a_label_of_another_model_that_came_before_its_prediction_counts_nowhere(serving, caller):
+    answer = ask(serving, caller, message=SPAM)
+    assert take(serving, [Truth(answer["prediction_id"], "healthy")]) == [None]
+    shipped(serving)
+    with serving.db.read() as session:
+        assert predictions.accuracy(session, "sms_spam").n == 0
+        assert predictions.labelled(session, "sms_spam") == []
+        assert predictions.arm_counts(session, "sms_spam", 1) == {"control": (1, 0, 0)}
+
+
+def test_known_labels_are_taken_while_the_database_is_away(serving, caller, monkeypatch):
+    answer = ask(serving, caller, message=SPAM)
+
+    @contextmanager
+    def away():
+        raise UnavailableError("the database is away")
+        yield
+
+    monkeypatch.setattr(serving.db, "read", away)
+    assert take(serving, [Truth(answer["prediction_id"], "spam")]) == [None]
