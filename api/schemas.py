@@ -190,7 +190,7 @@ class Performance(_Answer):
 
 
 class Drift(_Answer):
-    """The newest drift check of a model; distances are None where the task has no such figure."""
+    """The newest judged window of a model; distances are None where the task has no such figure."""
 
     model: str
     state: str = Field(description="pass, warn, fail, inconclusive, error, or unchecked")
@@ -198,11 +198,14 @@ class Drift(_Answer):
     vocabulary_drift: float | None
     tfidf_drift: float | None
     threshold: float | None
-    new_patterns: list[Any]
+    new_patterns: list[str] = Field(description="Words that became more frequent, surest first.")
     score: float | None
     p_value: float | None
     n: int
     sentence: str
+    pending: str | None = Field(
+        description="Why a newer window is not judged yet, if there is one."
+    )
     timestamp: str | None
 
 
@@ -212,7 +215,10 @@ class Comparison(_Answer):
     model: str
     current_model: dict[str, Any]
     previous_model: dict[str, Any] | None
-    improvement: float | None = Field(description="Difference in accuracy, current minus previous.")
+    improvement: float | None = Field(
+        description="Difference in accuracy, current minus previous, on the held-out rows "
+        "that both were judged on; null where there are none."
+    )
 
 
 class RollbackBody(_Body):
@@ -344,5 +350,6 @@ class ExperimentStatus(_Answer):
     predictions: dict[str, int]
     labelled: dict[str, int]
     correct: dict[str, int]
+    users: dict[str, int] = Field(description="Per arm; a prediction without a user counts as one.")
     verdict: dict[str, Any] | None
     sentence: str

@@ -48,7 +48,7 @@ def comparison(session: Session, model: str) -> dict[str, Any]:
         "model": model,
         "current_model": _figures(current),
         "previous_model": _figures(previous) if previous else None,
-        "improvement": _difference(current, previous),
+        "improvement": _improvement(session, current, previous),
     }
 
 
@@ -64,10 +64,17 @@ def _figures(version: ModelVersion) -> dict[str, Any]:
     }
 
 
-def _difference(current: ModelVersion, previous: ModelVersion | None) -> float | None:
-    if previous is None or not {"accuracy"} <= current.metrics.keys() & previous.metrics.keys():
+def _improvement(
+    session: Session, current: ModelVersion, previous: ModelVersion | None
+) -> float | None:
+    """Return how much more often the current version is right, on rows both were judged on.
+
+    Accuracies on different held-out rows say nothing about each other: then None.
+    """
+    if previous is None or previous.version == current.version:
         return None
-    return round(float(current.metrics["accuracy"] - previous.metrics["accuracy"]), 6)
+    both = registry.compare(session, current.model, previous.version, current.version)
+    return round(float(both["paired"]["difference"]), 6) if both["paired"] else None
 
 
 def retrainings(session: Session, model: str | None, *, limit: int) -> list[dict[str, Any]]:
@@ -89,8 +96,13 @@ def _retraining(session: Session, run: Run) -> dict[str, Any]:
 
 
 def drift(session: Session, model: str) -> dict[str, Any]:
-    """Return the newest drift check; `state` is unchecked before the first."""
-    report = newest_report(session, model, "drift")
+    """Return the newest drift check of the champion that judged a window, and what is pending.
+
+    Before the first judged window the report says why; `state` is unchecked without any.
+    """
+    judged = newest_report(session, model, "drift", judged=True)
+    waiting = newest_report(session, model, "drift", judged=False)
+    report = judged or waiting
     if report is None:
         return {
             "model": model,
@@ -100,6 +112,7 @@ def drift(session: Session, model: str) -> dict[str, Any]:
             "new_patterns": [],
             "n": 0,
             "sentence": "No drift check has run yet.",
+            "pending": None,
         }
     figures = report.figures
     return {
@@ -107,11 +120,12 @@ def drift(session: Session, model: str) -> dict[str, Any]:
         "state": report.state,
         "drift_detected": bool(figures.get("drift_detected", report.state == "fail")),
         **{name: figures.get(name) for name in _DRIFT_FIGURES},
-        "new_patterns": list(figures.get("new_patterns") or ()),
+        "new_patterns": [term["term"] for term in figures.get("new_terms") or ()],
         "score": report.score,
         "p_value": report.p_value,
         "n": report.n_current,
         "sentence": report.sentence,
+        "pending": waiting.sentence if waiting and waiting.at >= report.at else None,
         "timestamp": report.at.isoformat(),
     }
 

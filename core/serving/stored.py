@@ -7,10 +7,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from core import predictions
+from core import predictions, releases
 from core.tables.entities import Run
 from core.tables.operational import Job
 from core.tables.telemetry import MonitorReport
+
+JUDGED = ("pass", "warn", "fail")
+"""States of a report whose window was compared; others say why one is not judged yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +58,20 @@ def _seconds(session: Session, model: str) -> float | None:
 
 
 def _drift(session: Session, model: str) -> float | None:
-    report = newest_report(session, model, "drift")
+    report = newest_report(session, model, "drift", judged=True)
     return report.score if report else None
 
 
-def newest_report(session: Session, model: str, kind: str) -> MonitorReport | None:
-    """Return the newest monitor report of a kind, or None."""
-    query = select(MonitorReport).filter_by(model=model, kind=kind)
-    return session.scalars(query.order_by(MonitorReport.at.desc()).limit(1)).first()
+def newest_report(session: Session, model: str, kind: str, *, judged: bool) -> MonitorReport | None:
+    """Return the newest report of a kind on the champion, of a judged window or of none yet."""
+    release = releases.find_current(session, model)
+    if release is None:
+        return None
+    query = select(MonitorReport).filter_by(
+        model=model, version=releases.champion(release), kind=kind
+    )
+    known = MonitorReport.state.in_(JUDGED)
+    newest = (MonitorReport.at.desc(), MonitorReport.window_end.desc())
+    return session.scalars(
+        query.where(known if judged else ~known).order_by(*newest).limit(1)
+    ).first()

@@ -2,9 +2,10 @@
 
 import pytest
 
-from core import releases
+from core import registry, releases
 from core.experiments import lifecycle
-from core.serving import shipper
+from core.monitoring import check, text
+from core.serving import shipper, stored
 from core.tables.telemetry import MonitorReport
 from tests import serving_kit as kit
 from tests.api.conftest import is_problem
@@ -12,13 +13,14 @@ from tests.api.conftest import is_problem
 
 @pytest.fixture
 def report(db, clock):
-    def put(figures, state="fail"):
+    def put(figures, state="fail", *, version="2.0.0", score=0.4, sentence="The words changed."):
+        clock.forward(minutes=1)
         with db.append() as session:
             session.add(
                 MonitorReport(
                     id=f"r-{clock()}",
                     model="sms_spam",
-                    version="2.0.0",
+                    version=version,
                     kind="drift",
                     state=state,
                     window_start=clock(),
@@ -27,9 +29,9 @@ def report(db, clock):
                     n_current=500,
                     n_reference=1000,
                     p_value=0.001,
-                    score=0.4,
+                    score=score,
                     method="permutation",
-                    sentence="The words changed.",
+                    sentence=sentence,
                     figures=figures,
                     assumptions="",
                     at=clock(),
@@ -78,19 +80,47 @@ def test_drift_before_the_first_check_says_so(client):
     assert (body["state"], body["drift_detected"], body["n"]) == ("unchecked", False, 0)
 
 
-def test_drift_is_the_newest_report(client, report, clock):
+def test_drift_is_the_newest_report_with_its_figures_as_the_check_writes_them(
+    client, report, clock
+):
     report({"vocabulary_drift": 0.1}, state="pass")
-    clock.forward(minutes=1)
-    figures = {"vocabulary_drift": 0.5, "tfidf_drift": 0.3, "threshold": 0.2}
-    report({**figures, "new_patterns": ["crypto"]})
+    usual = ["see you soon", "at home now", "call me"] * 20
+    compared = text.compare(usual, ["buy crypto"] * 5 + usual[:15])
+    report(check._figures(compared))
     body = client.get("/metrics/drift?model=sms-spam").json()
-    assert {name: body[name] for name in figures} == figures
-    assert (body["drift_detected"], body["new_patterns"], body["n"]) == (True, ["crypto"], 500)
+    figures = ("vocabulary_drift", "tfidf_drift", "threshold")
+    assert {name: body[name] for name in figures} == {n: getattr(compared, n) for n in figures}
+    assert (body["drift_detected"], body["n"], body["pending"]) == (True, 500, None)
+    assert sorted(body["new_patterns"]) == ["buy", "crypto"]
     assert (body["score"], body["p_value"], body["timestamp"]) == (
         0.4,
         0.001,
         clock().isoformat(),
     )
+
+
+def test_a_drift_stays_while_the_window_after_it_is_not_judged_yet(client, report, db, clock):
+    report({"drift_detected": True})
+    report({}, state="inconclusive", score=None, sentence="50 more are needed.")
+    body = client.get("/metrics/drift").json()
+    assert (body["state"], body["drift_detected"], body["score"]) == ("fail", True, 0.4)
+    assert (body["sentence"], body["pending"]) == ("The words changed.", "50 more are needed.")
+    with db.read() as session:
+        assert stored.read(session, ["sms_spam"], clock()).drift_scores == {"sms_spam": 0.4}
+
+
+def test_drift_of_a_version_that_no_longer_serves_is_not_told(client, report, db, clock):
+    report({"drift_detected": True}, version="1.0.0")
+    assert client.get("/metrics/drift").json()["state"] == "unchecked"
+    with db.read() as session:
+        assert stored.read(session, ["sms_spam"], clock()).drift_scores == {}
+
+
+def test_before_a_window_is_judged_drift_says_why(client, report):
+    report({}, state="error", score=None, sentence="There is no reference sample.")
+    body = client.get("/metrics/drift").json()
+    assert (body["state"], body["drift_detected"]) == ("error", False)
+    assert body["sentence"] == body["pending"] == "There is no reference sample."
 
 
 def test_comparison_sets_the_serving_version_beside_the_one_before(client):
@@ -100,9 +130,18 @@ def test_comparison_sets_the_serving_version_beside_the_one_before(client):
         "1.0.0",
     )
     assert body["current_model"]["f1_score"] == 0.9
-    assert body["improvement"] == pytest.approx(0.01)
+    assert body["improvement"] is None  # they were never judged on the same rows
     only = client.get("/models/comparison?model=heart_disease").json()
     assert (only["previous_model"], only["improvement"]) == (None, None)
+
+
+def test_improvement_is_counted_on_the_rows_that_both_versions_were_judged_on(client, db, settings):
+    for version, accuracy, right in (("3.0.0", 0.99, 90), ("4.0.0", 0.95, 98)):
+        shared = registry.pack([True] * right + [False] * (100 - right))
+        metrics = {"accuracy": accuracy, "evaluations": {"shared rows": shared}}
+        kit.deploy(db, settings, "sms_spam", version, **metrics)
+    body = client.get("/models/comparison").json()
+    assert body["improvement"] == pytest.approx(0.08)
 
 
 def test_a_rollback_needs_no_body_and_names_the_key_in_the_release(client, db):
