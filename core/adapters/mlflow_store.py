@@ -15,7 +15,7 @@ from core.serving import artifacts
 from core.settings import Settings
 
 if TYPE_CHECKING:
-    from core.training.run import FinishedRun
+    from core.training.tracking import FinishedRun
 
 SECONDS, RETRIES = 4, 0  # a server that is away costs a training a few seconds, once
 FIGURES = ("accuracy", "f1", "precision", "recall", "roc_auc", "brier")
@@ -61,6 +61,8 @@ class MlflowStore:
             if experiment
             else client.create_experiment(run.model, artifact_location=self._artifacts())
         )
+        if known := _known(client, experiment_id, run.run_id):
+            return known
         started = client.create_run(
             experiment_id,
             start_time=epoch_ms(run.started_at),
@@ -90,6 +92,17 @@ class MlflowStore:
         with tempfile.TemporaryDirectory() as folder:
             _write_model(Path(folder), run_id, run)
             client.log_artifacts(run_id, folder, "model")
+
+
+def _known(client: Any, experiment_id: str, run_id: str) -> str | None:  # noqa: ANN401
+    """Return the run that shows this training already; end what an interrupted attempt left."""
+    found = client.search_runs([experiment_id], f"tags.`pilothouse.run_id` = '{run_id}'")
+    for earlier in found:
+        if earlier.info.status == "FINISHED":
+            return str(earlier.info.run_id)
+        if earlier.info.status == "RUNNING":
+            client.set_terminated(earlier.info.run_id, "KILLED")
+    return None
 
 
 def _prepare() -> None:

@@ -12,6 +12,7 @@ from core import actions, jobs, recommendations, releases, runs
 from core.access import system
 from core.agent.investigate import investigate
 from core.automation import watch
+from core.errors import UnavailableError
 from core.jobs import Claim
 from core.panel import Panel
 
@@ -53,6 +54,21 @@ def _train_failed(panel: Panel, claim: Claim, why: str) -> None:
 
 def _train_cancelled(panel: Panel, claim: Claim, _why: str) -> None:
     runs.cancelled(panel.db, claim, claim.payload["run_id"])
+
+
+def track(panel: Panel, claim: Claim) -> Result:
+    """Show a training on the tracking server; while that is away, the job waits ever longer."""
+    from core.adapters.mlflow_store import MlflowStore
+    from core.training import tracking
+
+    run_id, tracker = claim.payload["run_id"], MlflowStore(panel.settings)
+    try:
+        return {"mlflow_run_id": tracking.once(panel.db, panel.settings, tracker, run_id)}
+    except UnavailableError as problem:
+        wait = tracking.pause(claim.fence)
+        if not jobs.retry(panel.db, claim, error=str(problem), delay=wait):
+            raise
+    return {}  # the job is back in the queue: nothing ends it here
 
 
 def propose_promotion(panel: Panel, claim: Claim) -> Result:
@@ -115,6 +131,7 @@ def _execute_failed(panel: Panel, claim: Claim, why: str) -> None:
 
 RUNNERS: dict[str, Runner] = {
     "train": Runner(train, in_child=True, on_failure=_train_failed, on_cancel=_train_cancelled),
+    "track": Runner(track, in_child=True),
     "propose_promotion": Runner(propose_promotion),
     "monitor": Runner(monitor),
     "investigate": Runner(ask_agent),

@@ -1,8 +1,7 @@
 """One training from data to registered version; runs in a child process of the worker."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,47 +17,11 @@ from core.serving import artifacts
 from core.settings import Settings
 from core.specs import ModelSpec
 from core.tables.entities import ModelVersion, Run
-from core.training import data, decide, evaluation, pipelines, search
+from core.training import data, decide, evaluation, pipelines, search, tracking
 from core.training.data import Material
 from core.training.decide import Decision
 from core.training.search import Progress, Scored
-
-MOST_EXAMPLES = 5
-
-
-@dataclass(frozen=True)
-class FinishedRun:
-    """What a tracking server is told about a training; all figures are those of the version."""
-
-    run_id: str
-    model: str
-    version: str
-    kind: str
-    trigger: str
-    algorithm: str
-    parameters: dict[str, Any]
-    leaderboard: list[dict[str, Any]]
-    metrics: dict[str, Any]
-    gate: dict[str, Any]
-    signature: dict[str, Any]
-    examples: list[Any]  # texts, or features by name
-    dataset_source: str
-    dataset_digest: str
-    dataset_rows: int
-    artifact_path: str
-    started_at: datetime
-    finished_at: datetime
-
-
-class Tracker(Protocol):
-    """Where finished trainings are shown to people outside the product."""
-
-    def log(self, run: FinishedRun) -> str | None:
-        """Keep the run and return its id there.
-
-        Raises: UnavailableError (a note in the job's log, never an error of the training).
-        """
-        ...
+from core.training.tracking import Tracker
 
 
 @dataclass(frozen=True)
@@ -99,10 +62,10 @@ def carry_out(
     progress = Progress(db, claim, search.steps(spec, candidates) + 3)
     result = _train(db, settings, run, spec, progress)
     with progress.step("register"):
-        version = _register(db, claim, run_id, result)
+        version = _register(db, claim, run_id, result, tracked=tracker is not None)
     progress.say(f"registered {version.model} {version.version}: {_gate_words(version)}")
     if tracker is not None:
-        _track(db, settings, tracker, run_id, progress, result, version)
+        _track(db, settings, tracker, run_id, progress)
     return version.version
 
 
@@ -188,8 +151,14 @@ def _decide(
     return Decision({**decision.result, "champion": champion.version}, decision.state)
 
 
-def _register(db: Database, claim: Claim, run_id: str, result: _Result) -> ModelVersion:
-    """Register the version and finish the run in one transaction, or neither."""
+def _register(
+    db: Database, claim: Claim, run_id: str, result: _Result, *, tracked: bool
+) -> ModelVersion:
+    """Register the version and finish the run in one transaction, or neither.
+
+    Where trainings are `tracked` it also leaves the job that makes sure of that, so that neither
+    a server that is away nor the end of this process loses one.
+    """
     with db.command(runs.WORKER, "version.register") as command:
         jobs.check_fence(command.session, claim)
         if jobs.get(command.session, claim.job_id).cancel_requested:
@@ -219,6 +188,8 @@ def _register(db: Database, claim: Claim, run_id: str, result: _Result) -> Model
             metrics={name: metrics[name] for name in registry.COMPARED},
             leaderboard=[scored.to_dict() for scored in result.leaderboard],
         )
+        if tracked:
+            tracking.make_sure(command, run_id)
         return version
 
 
@@ -257,44 +228,11 @@ def _gate_words(version: ModelVersion) -> str:
 
 
 def _track(
-    db: Database,
-    settings: Settings,
-    tracker: Tracker,
-    run_id: str,
-    progress: Progress,
-    result: _Result,
-    version: ModelVersion,
+    db: Database, settings: Settings, tracker: Tracker, run_id: str, progress: Progress
 ) -> None:
-    """Show the training on the tracking server; the version is registered whatever comes of it."""
-    with db.read() as session:
-        run = runs.get(session, run_id)
-    test, spec = result.material.test, result.spec
-    examples = schema.inputs(test.head(MOST_EXAMPLES), spec)
-    dataset = result.material.dataset
-    finished = FinishedRun(
-        run_id=run_id,
-        model=run.model,
-        version=version.version,
-        kind=run.kind,
-        trigger=run.trigger,
-        algorithm=version.algorithm,
-        parameters=run.parameters,
-        leaderboard=run.leaderboard,
-        metrics=version.metrics,
-        gate=version.gate,
-        signature=version.signature,
-        examples=examples if isinstance(examples, list) else examples.to_dict("records"),
-        dataset_source=dataset.source,
-        dataset_digest=dataset.digest,
-        dataset_rows=dataset.n_rows,
-        artifact_path=str(artifacts.path(settings, version.artifact)),
-        started_at=run.started_at or run.at,
-        finished_at=run.finished_at or run.at,
-    )
+    """Show the training on the tracking server; a job does it later where this fails."""
     try:
         with progress.step("tracking server"):
-            there = tracker.log(finished)
-        if there is not None:
-            runs.note_tracking(db, run_id, there)
+            tracking.once(db, settings, tracker, run_id)
     except Exception as error:  # noqa: BLE001, the version is registered; this is a note
         progress.say(f"not shown on the tracking server: {type(error).__name__}: {error}")

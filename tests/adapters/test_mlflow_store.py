@@ -8,7 +8,9 @@ from core import jobs, runs, specs
 from core.adapters.mlflow_store import MlflowStore
 from core.clock import monotonic
 from core.errors import UnavailableError
-from core.training.run import FinishedRun, carry_out
+from core.training import tracking
+from core.training.run import carry_out
+from core.training.tracking import FinishedRun
 
 SPEC = """
 name: small
@@ -89,3 +91,32 @@ def test_a_server_that_never_answers_costs_seconds_and_leaves_a_note(trained, se
         assert monotonic() - started < 15
     assert (run.state, run.version, run.mlflow_run_id) == ("finished", "1.0.0", None)
     assert any(line.startswith("not shown on the tracking server: Unavail") for line in lines)
+
+
+def test_a_training_that_is_shown_already_is_not_shown_twice(trained, settings, db):
+    import mlflow
+
+    run, _ = trained()
+    with db.command(runs.WORKER, "run.finish") as command:
+        runs.get(command.session, run.id).mlflow_run_id = None
+    again = tracking.once(db, settings, MlflowStore(settings), run.id)
+    assert again == run.mlflow_run_id
+    mlflow.set_tracking_uri(settings.tracking_uri)
+    client = mlflow.MlflowClient()
+    experiment = client.get_experiment_by_name("small").experiment_id
+    assert len(client.search_runs([experiment])) == 1
+
+
+def test_what_an_interrupted_attempt_left_is_ended_and_the_training_shown(trained, settings, db):
+    import mlflow
+
+    run, _ = trained()
+    mlflow.set_tracking_uri(settings.tracking_uri)
+    client = mlflow.MlflowClient()
+    client.update_run(run.mlflow_run_id, status="RUNNING")
+    with db.command(runs.WORKER, "run.finish") as command:
+        runs.get(command.session, run.id).mlflow_run_id = None
+    again = tracking.once(db, settings, MlflowStore(settings), run.id)
+    assert again != run.mlflow_run_id
+    assert client.get_run(run.mlflow_run_id).info.status == "KILLED"
+    assert client.get_run(again).info.status == "FINISHED"

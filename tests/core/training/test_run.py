@@ -13,7 +13,7 @@ from core.serving import artifacts
 from core.settings import ROOT
 from core.tables.entities import ModelVersion
 from core.tables.telemetry import Label, Prediction
-from core.training import evaluation
+from core.training import evaluation, tracking
 from core.training.run import carry_out
 
 LEASE = timedelta(minutes=10)
@@ -376,3 +376,45 @@ def test_a_tracking_server_that_is_away_is_a_note(db, train, small, error):
         lines = [line.text for line in jobs.lines(session, run.job_id)]
     assert (run.state, run.mlflow_run_id) == ("finished", None)
     assert f"not shown on the tracking server: {type(error).__name__}: {error}" in lines
+
+
+@sqlite_only
+def test_a_training_that_was_not_shown_is_shown_later_from_what_is_stored(
+    db, settings, train, small
+):
+    away, back = Scripted(UnavailableError("it is away")), Scripted("there-2")
+    version = train("small", away)
+    for _ in range(2):
+        assert tracking.once(db, settings, back, version.run_id) == "there-2"
+    assert back.seen == away.seen
+    with db.read() as session:
+        assert runs.get(session, version.run_id).mlflow_run_id == "there-2"
+
+
+@sqlite_only
+def test_a_process_that_ends_right_after_registering_leaves_the_job_that_shows_the_training(
+    db, settings, begun, clock, monkeypatch
+):
+    class Killed(BaseException):
+        pass
+
+    def killed(*_arguments):
+        raise Killed
+
+    run, claim = begun
+    tracker = Scripted("there")
+    tracker.log = killed
+    with pytest.raises(Killed):
+        carry_out(settings, db, claim, run.id, tracker)
+    jobs.finish(db, claim, "succeeded")
+    assert jobs.claim(db, "two", lease=LEASE) is None
+    clock.forward(minutes=3)
+    later = jobs.claim(db, "two", lease=LEASE)
+    assert (later.kind, later.payload) == ("track", {"run_id": run.id})
+
+
+@sqlite_only
+def test_a_failed_training_has_nothing_to_show(db, settings, begun):
+    run, _claim = begun
+    with pytest.raises(ConflictError, match="yielded no version"):
+        tracking.once(db, settings, Scripted("there"), run.id)

@@ -1,0 +1,65 @@
+from datetime import timedelta
+
+import pytest
+
+from core import jobs
+from core.adapters.mlflow_store import MlflowStore
+from core.automation.runners import RUNNERS
+from core.errors import UnavailableError
+from core.panel import Panel
+from core.training import tracking
+
+LEASE = timedelta(minutes=5)
+
+
+@pytest.fixture
+def panel(settings, db, clock):
+    return Panel(settings, db, clock)
+
+
+@pytest.fixture
+def claim(db, worker):
+    with db.command(worker, "version.register") as command:
+        job = tracking.make_sure(command, "r1")
+        job.run_after = command.now
+    return lambda: jobs.claim(db, "one", lease=LEASE)
+
+
+def scripted(monkeypatch, answer):
+    def once(_db, _settings, tracker, run_id):
+        assert isinstance(tracker, MlflowStore)
+        if isinstance(answer, Exception):
+            raise answer
+        return f"{answer} {run_id}"
+
+    monkeypatch.setattr(tracking, "once", once)
+
+
+def test_a_training_is_shown_by_its_job(panel, claim, monkeypatch):
+    scripted(monkeypatch, "shown")
+    assert RUNNERS["track"].work(panel, claim()) == {"mlflow_run_id": "shown r1"}
+
+
+def test_while_the_tracking_server_is_away_its_job_waits_ever_longer(
+    panel, db, clock, claim, monkeypatch
+):
+    scripted(monkeypatch, UnavailableError("it is away"))
+    for minutes in (1, 2, 4, 8):
+        held = claim()
+        result = RUNNERS["track"].work(panel, held)
+        assert not jobs.finish(db, held, "succeeded", result=result)
+        clock.forward(minutes=minutes, seconds=-1)
+        assert claim() is None
+        clock.forward(seconds=1)
+    with db.read() as session:
+        job = jobs.newest(session, "track:")
+    assert (job.state, job.error) == ("queued", "it is away")
+
+
+def test_after_its_last_attempt_the_worker_gives_it_up(panel, db, claim, monkeypatch):
+    scripted(monkeypatch, UnavailableError("it is away"))
+    held = claim()
+    with db.keep() as session:
+        jobs.get(session, held.job_id).attempts = tracking.MOST_ATTEMPTS
+    with pytest.raises(UnavailableError):
+        RUNNERS["track"].work(panel, held)
