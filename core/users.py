@@ -193,6 +193,7 @@ def set_role(db: Database, actor: Actor, name: str, role: Role | str) -> User:
     """
     role = _role(role)
     with db.command(actor, "user.change") as command:
+        _hold_admins(command.session)
         user = _user(command.session, name)
         command.note(user=user.name, before=user.role, after=role)
         user.role = role
@@ -206,6 +207,7 @@ def set_active(db: Database, actor: Actor, name: str, *, active: bool) -> User:
     Raises: ForbiddenError; NotFoundError; ConflictError (the last admin).
     """
     with db.command(actor, "user.change") as command:
+        _hold_admins(command.session)
         user = _user(command.session, name)
         command.note(user=user.name, active=active)
         user.active = active
@@ -254,6 +256,12 @@ def _user(session: Session, name: str) -> User:
     if user := session.get(User, clean_name(name)):
         return user
     raise NotFoundError(f"there is no user {clean_name(name)}")
+
+
+def _hold_admins(session: Session) -> None:
+    """Lock the admins' rows, in one order, so that of two changes at once one sees the other."""
+    query = select(User).filter_by(role=Role.ADMIN, active=True).order_by(User.name)
+    session.scalars(query.with_for_update().execution_options(populate_existing=True)).all()
 
 
 def _keep_one_admin(session: Session) -> None:

@@ -1,10 +1,12 @@
+import threading
 import time
+from contextlib import suppress
 
 import pytest
 from sqlalchemy import func, select
 
 from core import audit, users
-from core.access import Role, system
+from core.access import Actor, Role, system
 from core.errors import (
     ConflictError,
     ForbiddenError,
@@ -240,6 +242,37 @@ def test_only_an_admin_resets_a_password(db, eve, ana, adm):
         users.reset_password(db, ana, "eve", new="another horse 9")
     users.reset_password(db, adm, "eve", new="another horse 9")
     assert users.check(db, "eve", "another horse 9")
+
+
+def test_of_two_admins_who_demote_each_other_at_once_one_stays(db, adm, monkeypatch):
+    users.create(db, adm, name="bea", role=Role.ADMIN, password=PASSWORD)
+    both = threading.Barrier(2)
+    pairs = ((adm, "bea"), (Actor("bea", Role.ADMIN), "adm"))
+    count = users._keep_one_admin
+
+    def count_together(session):
+        with suppress(threading.BrokenBarrierError):
+            both.wait(1)  # where nothing holds the second change back, both count at once
+        count(session)
+
+    monkeypatch.setattr(users, "_keep_one_admin", count_together)
+    outcomes = []
+
+    def demote(who, whom):
+        try:
+            users.set_role(db, who, whom, Role.VIEWER)
+            outcomes.append("done")
+        except (ConflictError, ForbiddenError):
+            outcomes.append("refused")
+
+    threads = [threading.Thread(target=demote, args=pair) for pair in pairs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["done", "refused"]
+    with db.read() as session:
+        assert len([user for user in users.all(session) if user.role == Role.ADMIN]) == 1
 
 
 def test_the_last_admin_stays(db, adm):
