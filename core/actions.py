@@ -48,6 +48,9 @@ def fail(db: Database, action_id: str, error: str, *, claim: Claim) -> None:
 
     So is one whose job another worker has taken over: it may happen yet. Raises: NotFoundError.
     """
+    with db.read() as session:
+        if get(session, action_id).state != "queued":
+            return  # nothing happens, so the audit trail has nothing to say
     with db.command(EXECUTOR, "action.finish") as command:
         job = command.session.get(Job, claim.job_id, with_for_update=True)  # locked in one order
         action = _locked(command.session, action_id)

@@ -299,6 +299,21 @@ def test_an_action_whose_job_was_given_up_is_failed_once(db, settings, apo, rele
         assert actions.get(session, action_id).error == "its worker stopped without a word"
 
 
+def test_a_failed_action_is_said_once_in_the_audit_trail(db, settings, apo, release):
+    two_versions(release)
+    approved(db, apo, version="2.0.0")
+    release("spam", "3.0.0")
+    claim, action_id = claimed(db)
+    with pytest.raises(ConflictError) as problem:
+        actions.execute(db, settings, claim, action_id)
+    actions.fail(db, action_id, str(problem.value), claim=claim)
+    with db.read() as session:
+        said = [(row.action, row.outcome) for row in audit.tail(session)]
+    finished = [one for one in said if one[0] == "action.finish"]
+    assert finished == [("action.finish", "done")]
+    assert ("action.execute", "refused") in said
+
+
 def test_a_done_action_cannot_be_failed_afterwards(db, settings, apo, release):
     two_versions(release)
     approved(db, apo, version="2.0.0")
