@@ -165,8 +165,9 @@ def check_arguments(session: Session, model: str, kind: str, arguments: Mapping[
     if version and session.get(ModelVersion, (model, version)) is None:
         raise NotFoundError(f"{model} has no version {version}")
     experiment_id = arguments.get("experiment_id")
-    if experiment_id and session.get(Experiment, experiment_id) is None:
-        raise NotFoundError(f"there is no experiment {experiment_id}")
+    experiment = session.get(Experiment, experiment_id) if experiment_id else None
+    if experiment_id and (experiment is None or experiment.model != model):
+        raise NotFoundError(f"{model} has no experiment {experiment_id}")
 
 
 def tell_incident(

@@ -7,6 +7,7 @@ from sqlalchemy import select, text
 from core import audit, recommendations
 from core.access import Actor, Kind, Role, local, system
 from core.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
+from core.experiments import lifecycle
 from core.recommendations import Basis
 from core.tables.access import User
 from core.tables.entities import ActionRow, Incident, ModelVersion, Recommendation
@@ -239,6 +240,18 @@ def test_what_cannot_be_carried_out_cannot_be_proposed(db, kind, arguments, erro
     with pytest.raises(error):
         propose(db, kind=kind, arguments=arguments or {})
     assert rows(db, Recommendation) == []
+
+
+@pytest.mark.parametrize("kind", ["start_experiment", "stop_experiment"])
+def test_an_experiment_of_another_model_cannot_be_proposed(db, ana, release, kind):
+    release("heart", "1.0.0")
+    release("heart", "2.0.0", release=False)
+    other = lifecycle.draft(
+        db, ana, model="heart", name="e", control="1.0.0", treatment="2.0.0", share=0.1,
+        hypothesis="better",
+    )  # fmt: skip
+    with pytest.raises(NotFoundError, match="spam has no experiment"):
+        propose(db, kind=kind, arguments={"experiment_id": other.id})
 
 
 def test_evidence_that_is_no_number_is_refused(db):
