@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from core import specs
 from core.db import Command
-from core.errors import ConflictError, InvalidInputError, NotFoundError
+from core.errors import InvalidInputError, NotFoundError
 from core.statistics import mcnemar
 from core.tables.entities import DatasetVersion, ModelVersion, Run
 
@@ -84,19 +84,6 @@ def get(session: Session, model: str, version: str) -> ModelVersion:
     if found := session.get(ModelVersion, key):
         return found
     raise NotFoundError(f"{key[0]} has no version {key[1]}")
-
-
-def reject(command: Command, model: str, version: str, *, reason: str) -> ModelVersion:
-    """Take a candidate out of the running for good, inside a command.
-
-    Raises: NotFoundError, ConflictError (it is no candidate any more).
-    """
-    found = get(command.session, model, version)
-    command.note(model=found.model, version=found.version, reason=reason)
-    if found.state != "candidate":
-        raise ConflictError(f"{found.model} {found.version} is {found.state}, not a candidate")
-    found.state = "rejected"
-    return found
 
 
 def pack(right: Sequence[bool] | NDArray[np.bool_]) -> str:

@@ -73,28 +73,18 @@ def apply_in(command: Command, text: str) -> ModelSpec:
         command.note(changes="gate or policy")
         if (command.actor.kind, command.actor.name) != (Kind.SYSTEM, "bootstrap"):
             require(command.actor, "policy.change")
-    row = _add(command, spec.name, text, newest, "active")
+    row = _add(command, spec.name, text, newest)
     command.note(version=row.version)
     return spec
 
 
-def archive(db: Database, actor: Actor, model: str) -> None:
-    """Take a model off every list; its history stays. Raises: NotFoundError, ForbiddenError."""
-    with db.command(actor, "spec.apply") as command:
-        newest = active_row(command.session, model)
-        command.note(model=newest.model, changes="archived")
-        _add(command, newest.model, newest.yaml, newest, "archived")
-
-
-def _add(
-    command: Command, model: str, text: str, newest: ModelSpecRow | None, state: str
-) -> ModelSpecRow:
+def _add(command: Command, model: str, text: str, newest: ModelSpecRow | None) -> ModelSpecRow:
     row = ModelSpecRow(
         model=model,
         version=newest.version + 1 if newest else 1,
         yaml=text,
         digest=_digest(text),
-        state=state,
+        state="active",
         author=command.actor.name,
         at=command.now,
     )

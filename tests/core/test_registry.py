@@ -54,15 +54,6 @@ def test_a_version_is_found_with_and_without_its_v(db, register):
             registry.get(session, "spam", "9.9.9")
 
 
-def test_a_candidate_is_rejected_once(db, worker, register):
-    register("a")
-    with db.command(worker, "version.register") as command:
-        assert registry.reject(command, "spam", "1.0.0", reason="no").state == "rejected"
-    with pytest.raises(ConflictError, match="is rejected, not a candidate"):
-        with db.command(worker, "version.register") as command:
-            registry.reject(command, "spam", "1.0.0", reason="no")
-
-
 def test_rights_survive_packing():
     right = np.random.default_rng(1).random(1003) < 0.9
     assert (registry.unpack(registry.pack(right)) == right).all()
