@@ -32,6 +32,9 @@ class Door:
     def __init__(self, panel: Panel) -> None:
         self._panel = panel
         self._gate: Authenticate | None = None
+        # laid out on every run: were it not, all that follows would move, and a widget that is
+        # mounted anew loses its tie to the address
+        self._machinery = st.container(key="cookie-machinery")
 
     def actor(self) -> Actor | None:
         """Return who is signed in, also after a reload, or None."""
@@ -95,7 +98,7 @@ class Door:
     def _library(self) -> Authenticate:
         """Return the library's object, made at most once a run."""
         if self._gate is None:
-            with st.container(key="cookie-machinery"):
+            with self._machinery:
                 self._gate = _library(self._panel)
         return self._gate
 
