@@ -48,11 +48,12 @@ def accuracy(bins: Sequence[Bin], *, baseline: float | None, floor: float | None
             mode="lines+markers",
             line={"color": SERIES[index % len(SERIES)]},
         )
-    for value, words, color in ((baseline, "at registration", GRAY), (floor, "floor", RED)):
+    lines = ((baseline, "at registration", GRAY, "top left"), (floor, "floor", RED, "bottom left"))
+    for value, words, color, place in lines:
         if value is not None:
-            figure.add_hline(
-                y=value, line_dash="dot", line_color=color, annotation_text=f"{words} {value:.3f}"
-            )
+            text = f"{words} {value:.3f}"
+            line = {"line_dash": "dot", "line_color": color}
+            figure.add_hline(y=value, annotation_text=text, annotation_position=place, **line)
     return figure
 
 
