@@ -13,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import charts, nav
 from app.session import NoAccessError
-from core import specs
+from core import releases, specs
 from core.errors import NotFoundError, PilothouseError, UnavailableError
 from core.panel import Panel
 
@@ -155,21 +155,30 @@ def pick_model(panel: Panel) -> str:
     Raises: NotFoundError (no spec at all, or the address names an unknown model).
     """
     with panel.db.read() as db:
-        titles = {spec.name: spec.title for spec in specs.all_active(db)}
+        found = specs.all_active(db)
+        serving = {spec.name for spec in found if releases.find_current(db, spec.name)}
+    found.sort(key=lambda spec: spec.name not in serving)  # what serves comes first
+    titles = {spec.name: spec.title for spec in found}
     if not titles:
-        raise NotFoundError("there is no model yet: apply a spec, or upload data under Training")
+        raise NotFoundError("there is no model yet: apply a spec, or upload data under Data")
     asked = st.query_params.get("model")
     if asked is not None and asked != specs.canonical(asked):
         st.query_params["model"] = asked = specs.canonical(asked)
     if asked is not None and asked not in titles:
         raise NotFoundError(f"there is no model {asked}")
-    shown = st.session_state.get("last_model")
-    if asked != shown or "model" not in st.session_state:  # the address, not the box, was changed
-        st.session_state["model"] = asked or (shown if shown in titles else next(iter(titles)))
-    chosen = st.selectbox("Model", titles, format_func=titles.__getitem__, key="model", width=320)
-    st.session_state["last_model"] = chosen
-    if asked != chosen:  # a bound widget would keep a default out of the address
-        st.query_params["model"] = chosen
+    names, last = list(titles), st.session_state.get("last_model")
+    model = asked or (last if last in titles else names[0])
+    chosen = st.selectbox(
+        "Model",
+        names,
+        index=names.index(model),
+        format_func=titles.__getitem__,
+        key=f"model-{model}",  # the address decides, also when one goes back to an earlier one
+        width=320,
+    )
+    st.session_state["last_model"] = st.query_params["model"] = chosen
+    if chosen != model:
+        st.rerun()
     return chosen
 
 

@@ -15,9 +15,10 @@ import httpx
 import typer
 from sqlalchemy.orm import Session
 
-from core import incidents, recommendations, releases
+from core import incidents, recommendations, registry, releases, runs
 from core.access import Actor, Role, local
 from core.cli.base import app, read_settings, say
+from core.cli.processes import check_ports
 from core.cli.traffic import Client, Source
 from core.clock import monotonic
 from core.errors import PilothouseError, UnavailableError
@@ -55,6 +56,7 @@ def demo(
 
 
 def _start(settings: Settings) -> "tuple[Settings, subprocess.Popen[bytes]]":
+    check_ports(settings)
     home = settings.root / "demo"
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
@@ -113,7 +115,8 @@ def _tell(
         teller.look()
         if teller.over:
             break
-    teller.tell("The story is over. Audit shows who did what and why; Releases can roll back.")
+    ending = "The story is over" if teller.over else "Time is up; what waits is in the Inbox"
+    teller.tell(f"{ending}. Audit shows who did what and why; Releases can roll back.")
 
 
 def _one_second(client: Client, source: Source, campaign: str | None) -> None:
@@ -157,6 +160,7 @@ class Teller:
                 self._windows,
                 self._incidents,
                 self._proposals,
+                self._runs,
                 self._releases,
             ]
             for step in steps:
@@ -180,6 +184,17 @@ class Teller:
                     self.panel.db, admin, waiting.id, digest=waiting.digest, solo=True
                 )
                 self.tell("Approved by the demo.", key=f"{waiting.id} approved")
+
+    def _runs(self, session: Session) -> None:
+        for run in runs.history(session, MODEL, limit=3):
+            if run.trigger == "bootstrap":
+                continue
+            self.tell(f"A {run.kind} is {run.state} (Training).", key=f"{run.id} {run.state}")
+            if run.version is not None:
+                gate = registry.get(session, MODEL, run.version).gate
+                why = "; ".join(gate.get("reasons", [])[:2])
+                answer = str(gate.get("answer")).replace("_", " ")
+                self.tell(f"The gate says {answer} for {run.version}: {why}", key=run.version)
 
     def _releases(self, session: Session) -> None:
         newest = releases.current(session, MODEL)

@@ -38,9 +38,9 @@ def up(
     if with_parent:
         lifeline.end_with_parent()
     settings = read_settings()
-    _check_ports(settings)
+    check_ports(settings)
     set_up(panel())
-    say(f"Starting. The panel will be at {settings.panel_address} in a few seconds.")
+    say(f"Starting; a line says when the panel at {settings.panel_address} is ready.")
     os.execve(_beside("supervisord"), ["supervisord", "-n", "-c", str(_config())], _env(settings))
 
 
@@ -60,7 +60,8 @@ def _env(settings: Settings) -> dict[str, str]:
     }
 
 
-def _check_ports(settings: Settings) -> None:
+def check_ports(settings: Settings) -> None:
+    """Raise `PilothouseError` naming the setting when a port that we need is taken."""
     for name in ("api", "panel", "mlflow"):
         port = getattr(settings, f"{name}_port")
         with socket.socket() as probe:

@@ -109,6 +109,8 @@ class Source:
             champion = releases.champion(releases.current(session, model))
             version = registry.get(session, model, champion)
             dataset = session.get_one(DatasetVersion, version.test_dataset_id)
+            learnt = session.get_one(DatasetVersion, version.train_dataset_id)
+        self.generated = "generated messages" in learnt.source
         self.frame = versions.frame(panel.settings, dataset)
         self.random = random.Random(seed)  # noqa: S311 (simulated traffic)
         self.seed = seed
@@ -119,12 +121,19 @@ class Source:
         Raises: InvalidInputError (no such campaign for this kind of model).
         """
         drifted = round(n * share) if campaign else 0
-        picked = self.frame.sample(n - drifted, replace=True, random_state=self._next_seed())
-        rows = list(_rows(self.spec, picked, self.random))
+        rows = self._ordinary(n - drifted)
         if campaign and drifted:
             rows += self._drifted(drifted, campaign)
         self.random.shuffle(rows)
         return rows
+
+    def _ordinary(self, n: int) -> list[Row]:
+        """Return held-out rows, or new messages where the model learnt from generated ones."""
+        if self.generated:
+            fresh = generator.messages(n, seed=self._next_seed())
+            return [Row({"message": m.text}, m.label, _user(self.random)) for m in fresh]
+        picked = self.frame.sample(n, replace=True, random_state=self._next_seed())
+        return list(_rows(self.spec, picked, self.random))
 
     def _drifted(self, n: int, campaign: str) -> list[Row]:
         if self.spec.task == "text":

@@ -99,6 +99,12 @@ def _gate_words(candidate: ModelVersion) -> str:
     return f"{words}; {more} more labelled rows are needed" if more else words
 
 
+def _compared_with(gate: Mapping[str, Any]) -> str:
+    if gate.get("rule") == "first":
+        return "difference in accuracy to the floor that a first version needs"
+    return "difference in accuracy to what serves, on the same rows"
+
+
 def _gate_basis(candidate: ModelVersion, incident_id: str | None) -> Basis:
     gate, link = candidate.gate, f"/models?model={candidate.model}&version={candidate.version}"
     change = gate.get("difference") or {}
@@ -106,7 +112,7 @@ def _gate_basis(candidate: ModelVersion, incident_id: str | None) -> Basis:
     evidence: list[Mapping[str, Any]] = [
         {
             "fact": "candidate.improvement",
-            "label": "accuracy against what serves, on the same rows",
+            "label": _compared_with(gate),
             "value": change.get("value"),
             "interval": interval,
             "n": gate.get("n"),

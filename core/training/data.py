@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from core import predictions, registry, releases
@@ -109,13 +110,14 @@ def _with_production(
         old = versions.frame(settings, versions.get(session, champion.test_dataset_id))
         labelled = predictions.labelled(session, spec.name, limit=MOST_PRODUCTION_ROWS)
     old = schema.conform(old, spec)
-    known = np.concatenate([schema.row_keys(rows, spec), schema.row_keys(old, spec)])
+    known, held_out = schema.row_keys(rows, spec), schema.row_keys(old, spec)
     fresh = _production(labelled, spec)
-    fresh = _rows(fresh, ~np.isin(schema.row_keys(fresh, spec), known))
-    n_recent = round(RECENT_SHARE * len(fresh))
-    recent, added = fresh.iloc[:n_recent], fresh.iloc[n_recent:]
+    newest = round(RECENT_SHARE * len(fresh))
+    # What judges must look like the traffic: only rows that were learnt from are left out of it.
+    recent = _unlike(fresh.iloc[:newest], known[~np.isin(known, held_out)], spec)
     keys = schema.row_keys(recent, spec)
-    added = _rows(added, ~np.isin(schema.row_keys(added, spec), keys))
+    added = _unlike(fresh.iloc[newest:], np.concatenate([known, held_out, keys]), spec)
+    n_recent = len(recent)
     everything = pd.concat([rows, added], ignore_index=True)
     dataset = base
     if len(added):
@@ -129,6 +131,13 @@ def _with_production(
     train = _rows(everything, ~np.isin(schema.row_keys(everything, spec), kept_out))
     test = pd.concat([old, recent], ignore_index=True)
     return Material(dataset, train, test, n_recent, champion)
+
+
+def _unlike(rows: pd.DataFrame, keys: NDArray[Any], spec: ModelSpec) -> pd.DataFrame:
+    """Return the first of each kind of row whose key is none of `keys`."""
+    own = schema.row_keys(rows, spec)
+    first = ~pd.Series(own).duplicated().to_numpy()
+    return _rows(rows, first & ~np.isin(own, keys))
 
 
 def _production(labelled: list[Labelled], spec: ModelSpec) -> pd.DataFrame:
