@@ -1,11 +1,14 @@
 """The rows of one training: where they come from, and which are kept out to judge it."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import predictions, registry, releases
@@ -18,6 +21,7 @@ from core.predictions import Labelled
 from core.settings import Settings
 from core.specs import ModelSpec
 from core.tables.entities import DatasetVersion, ModelVersion, Run
+from core.tables.telemetry import MonitorReport
 from core.training import evaluation
 
 RECENT_SHARE = 0.3
@@ -109,14 +113,17 @@ def _with_production(
     with db.read() as session:
         old = versions.frame(settings, versions.get(session, champion.test_dataset_id))
         labelled = predictions.labelled(session, spec.name, limit=MOST_PRODUCTION_ROWS)
+        begun = drift_began(session, champion)
     old = schema.conform(old, spec)
     known, held_out = schema.row_keys(rows, spec), schema.row_keys(old, spec)
-    fresh = _production(labelled, spec)
-    newest = round(RECENT_SHARE * len(fresh))
+    stretch = [one for one in labelled if begun is None or one.prediction.at >= begun]
+    newest = round(RECENT_SHARE * len(stretch))
     # What judges must look like the traffic: only rows that were learnt from are left out of it.
-    recent = _unlike(fresh.iloc[:newest], known[~np.isin(known, held_out)], spec)
+    judges = _production(labelled[:newest], spec)
+    recent = _unlike(judges, known[~np.isin(known, held_out)], spec)
     keys = schema.row_keys(recent, spec)
-    added = _unlike(fresh.iloc[newest:], np.concatenate([known, held_out, keys]), spec)
+    learnt = _production(labelled[newest:], spec)
+    added = _unlike(learnt, np.concatenate([known, held_out, keys]), spec)
     n_recent = len(recent)
     everything = pd.concat([rows, added], ignore_index=True)
     dataset = base
@@ -131,6 +138,20 @@ def _with_production(
     train = _rows(everything, ~np.isin(schema.row_keys(everything, spec), kept_out))
     test = pd.concat([old, recent], ignore_index=True)
     return Material(dataset, train, test, n_recent, champion)
+
+
+def drift_began(session: Session, champion: ModelVersion) -> datetime | None:
+    """Return the start of the drifted windows that have not ended yet, or None.
+
+    Rows from before would only water down the question whether a retrain helps now.
+    """
+    query = select(MonitorReport).filter_by(
+        model=champion.model, version=champion.version, kind="drift"
+    )
+    judged = query.where(MonitorReport.state.in_(("pass", "warn", "fail")))
+    newest = session.scalars(judged.order_by(MonitorReport.window_end.desc()).limit(100))
+    drifted = list(takewhile(lambda report: report.state == "fail", newest))
+    return min((report.window_start for report in drifted), default=None)
 
 
 def _unlike(rows: pd.DataFrame, keys: NDArray[Any], spec: ModelSpec) -> pd.DataFrame:
