@@ -46,5 +46,5 @@ def test_a_missing_artifact_is_said_in_words(open_page, served, ana):
 
 def test_what_serves_is_chosen_first(open_page, served, ana):
     page = open_page("try_it", ana, model=served)
-    assert page.selectbox(key="model").value == served
+    assert page.selectbox(key=f"model-{served}").value == served
     assert "2.0.0" in [box.value for box in page.selectbox]
