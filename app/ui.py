@@ -63,7 +63,8 @@ def reporting(*, page: bool = False) -> Iterator[None]:
     except NotFoundError as error:
         if page:
             st.title("Not found", anchor=False)
-        st.warning(plain(f"{sentence(str(error))} It may have been removed, or the link is old."))
+        old = " It may have been removed, or the link is old." if page else ""
+        st.warning(plain(f"{sentence(str(error))}{old}"))
         if page:
             link("inbox", "Go to the inbox")
     except PilothouseError as error:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import health, session, ui
-from core import heartbeat, jobs, runs
+from core import actions, heartbeat, jobs, runs
 from core.access import may
 from core.automation import schedule
 from core.tables.entities import Schedule
@@ -51,7 +51,8 @@ def switch(row: Schedule) -> None:
 
 def about(job: Job) -> str:
     """Say which model or thing a job is about."""
-    known = models.get(str(job.payload.get("run_id")))
+    named = job.payload.get("run_id") or job.payload.get("action_id")
+    known = names.get(str(named))
     return str(job.payload.get("model") or known or next(iter(job.payload.values()), ""))[:36]
 
 
@@ -62,7 +63,8 @@ with panel.db.read() as db:
     recent = jobs.recent(db, limit=50)
     processes = heartbeat.all(db)
     worker_lives = health.worker_lives(db, now)
-    models = {run.id: run.model for run in runs.history(db, limit=50)}
+    names = {run.id: run.model for run in runs.history(db, limit=50)}
+    names |= {row.id: f"{row.kind} {row.model}" for row in actions.recent(db, limit=50)}
 
 # render
 silent = [row.process for row in processes if now - row.at > heartbeat.SILENT_AFTER]
