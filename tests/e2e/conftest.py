@@ -45,3 +45,15 @@ def person_module():
 @pytest.fixture(scope="session")
 def receivers_module():
     return load("receivers")
+
+
+@pytest.fixture(scope="session")
+def house(browser, tmp_path_factory):
+    """A panel on a small installation with a story, and the people in front of it."""
+    from tests.e2e import house, panel_home
+
+    panel = panel_home.open_home(tmp_path_factory.mktemp("story"))
+    panel_home.tell_a_story(panel)
+    built = house.House(browser, panel).start()
+    yield built
+    built.close()

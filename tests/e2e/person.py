@@ -20,6 +20,23 @@ IDLE = (
     "[data-testid=stApp][data-test-script-state=notRunning][data-test-connection-state=CONNECTED]"
 )
 KNOWN = re.compile(r"/[a-z_]+/_stcore/(health|host-config)")  # asked below a deep link, then above
+STREAMLITS_OWN = {  # an axe rule and the part of Streamlit's own markup that breaks it
+    "list": "[data-testid=stSidebarNav]",  # the menu's <ul> holds section headings beside <li>
+    "listitem": "[data-testid=stSidebarNav]",  # and its <li> have no list as parent
+    "svg-img-alt": "[data-testid=stMetric]",  # a sparkline has no text; its number stands beside it
+    "presentation-role-conflict": "[data-testid=stFileUploader]",  # its drop zone, named and focusable
+}
+RUN_AXE = """async options => {
+    const {violations} = await axe.run({...options, resultTypes: ["violations"]});
+    return violations.flatMap(one => one.nodes.map(n => [one.id, n.html, n.target[0]])) }
+"""
+WIDER = """() => Math.max(...[document.documentElement, ...document.querySelectorAll(
+    '[data-testid=stMain], [data-testid=stDialog]')].map(one => one.scrollWidth - one.clientWidth))
+"""
+MENU_RESTS = """() => {
+    const menu = document.querySelector('[data-testid=stSidebar]');
+    return !menu || innerWidth > 768 || menu.getBoundingClientRect().right <= 0 }
+"""
 SIZES = {"wide": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 
 
@@ -75,6 +92,18 @@ class Person:
         expect(self.page.get_by_label("Password", exact=True)).to_have_count(0)
         self.idle()
 
+    def opens(self, path: str = "/") -> Page:
+        """Go to a page and wait until all of it can be used."""
+        self.go(path)
+        self.whole()
+        return self.page
+
+    def whole(self) -> None:
+        """Wait until the page has its title and no part of it is still to come."""
+        expect(self.page.locator("h1:visible").first).to_be_visible()
+        self.idle()
+        expect(self.page.get_by_test_id("stSkeleton")).to_have_count(0)
+
     def click(self, name: str | re.Pattern, role: str = "button") -> None:
         self.page.get_by_role(role, name=name).first.click()
         self.idle()
@@ -86,15 +115,50 @@ class Person:
         ARTIFACTS.mkdir(exist_ok=True)
         self.page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
 
+    def resize(self, size: str) -> None:
+        """Make the window as wide and high as `size` says."""
+        self.page.set_viewport_size(SIZES[size])
+        self.page.wait_for_timeout(100)  # the layout follows the window
+        self.page.wait_for_function(MENU_RESTS)
+
+    def shoot_all(self, name: str) -> None:
+        """Take a picture of all that one could scroll to."""
+        width = self.page.viewport_size["width"]
+        height = self.page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+        self.page.set_viewport_size({"width": width, "height": min(height, 4000)})
+        self.page.wait_for_timeout(150)
+        self.shoot(name)
+
     def check(self) -> None:
         """Fail on anything that went wrong in the browser so far."""
-        if exception := self.page.query_selector("[data-testid=stException]"):
-            self.problems.append(f"in the page: {exception.inner_text()[:300]}")
+        self.look_for_exception()
         assert not self.problems, self.problems
 
+    def look_for_exception(self) -> None:
+        """Note an error that the page shows in place of itself."""
+        if exception := self.page.query_selector("[data-testid=stException]"):
+            self.problems.append(f"in the page: {exception.inner_text()[:300]}")
+
     def wide_by(self) -> int:
-        """By how many pixels the page is wider than the window."""
-        return self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        """By how many pixels the page, or what scrolls in it, is wider than it is shown."""
+        return self.page.evaluate(WIDER)
+
+    def axe(self, *rules: str) -> list[str]:
+        """What axe-core objects to on this page, but for Streamlit's own known findings."""
+        from axe_core_python.sync_playwright import Axe
+
+        self.page.evaluate(Axe().axe_script)
+        found = self.page.evaluate(RUN_AXE, {"runOnly": list(rules)} if rules else {})
+        return [
+            f"{rule}: {html[:200]}"
+            for rule, html, target in found
+            if not self._is_streamlits_own(rule, target)
+        ]
+
+    def _is_streamlits_own(self, rule: str, target: str) -> bool:
+        inside = STREAMLITS_OWN.get(rule)
+        ask = "([target, inside]) => !!document.querySelector(target)?.closest(inside)"
+        return inside is not None and self.page.evaluate(ask, [target, inside])
 
 
 def until(condition, seconds: float = 60, what: str = "it"):

@@ -43,9 +43,10 @@ class Product:
         self.output = home / "output.log"
         self.make: subprocess.Popen | None = None
 
-    def start(self) -> "Product":
+    def start(self, *command: str) -> "Product":
+        """Run `make run`, or one command in the same surroundings."""
         self.make = subprocess.Popen(
-            ["make", "run"],
+            command or ("make", "run"),
             cwd=ROOT,
             env=self.env,
             stdout=self.output.open("ab"),
@@ -66,7 +67,7 @@ class Product:
 
     def wait_for(self, process: str, path: str, end: float) -> None:
         while time.monotonic() < end:
-            assert self.make.poll() is None, f"make run ended: {self.tail()}"
+            assert self.make.poll() is None, f"it ended: {self.tail()}"
             try:
                 if httpx.get(self.url(process, path), timeout=2, trust_env=False).is_success:
                     return
