@@ -149,6 +149,9 @@ class Person:
 
         self.page.evaluate(Axe().axe_script)
         found = self.page.evaluate(RUN_AXE, {"runOnly": list(rules)} if rules else {})
+        if found:  # a widget that fades in is pale for a moment; what is wrong stays wrong
+            self.page.wait_for_timeout(500)
+            found = self.page.evaluate(RUN_AXE, {"runOnly": list(rules)} if rules else {})
         return [
             f"{rule}: {html[:200]}"
             for rule, html, target in found

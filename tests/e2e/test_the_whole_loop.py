@@ -117,8 +117,8 @@ def test_02_a_training_from_the_panel_moves_and_ends_in_under_a_minute(me):
     bar = me.page.locator("[data-testid=stProgress]")
     expect(bar).to_be_visible()
     changed = time.monotonic()
-    while bar.count():
-        text = bar.first.inner_text() if bar.count() else ""
+    while words := bar.all_inner_texts():  # one look: the bar may vanish between two
+        text = words[0]
         if text != seen:
             longest = max(longest, time.monotonic() - changed) if seen else longest
             seen, changed = text, time.monotonic()

@@ -1,0 +1,94 @@
+"""Every page of the panel: in both themes, at both sizes, and on a full database."""
+
+import re
+import time
+
+import pytest
+
+from app import nav
+from core import recommendations
+from tests.e2e import panel_home as homes
+from tests.e2e.house import House
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+ADDRESSES = [
+    "/",
+    "/incidents",
+    "/drift?model=sms_spam",
+    "/drift?model=heart_disease",
+    "/performance?model=sms_spam",
+    "/training?model=sms_spam",
+    "/data",
+    "/models?model=sms_spam",
+    "/releases?model=sms_spam",
+    "/experiments?model=heart_disease",
+    "/try_it?model=sms_spam",
+    "/automation",
+    "/audit",
+    "/admin",
+]
+SECONDS = 3.0  # within which every page can be used
+
+
+def look_at(me, path, theme):
+    """Open a page wide, then narrow; returns what is wrong with it."""
+    name = re.sub(r"\W+", "-", path.split("?")[0].strip("/") or "inbox")
+    name += "".join(word for word in ("-heart", "-nope") if word[1:] in path)
+    me.resize("wide")
+    me.opens(path)
+    wrong = me.axe(*([] if theme == "light" else ["color-contrast"]))
+    wrong += [f"{name} shows {one}" for one in leaks(me)]
+    for size in ("wide", "phone"):
+        me.resize(size)
+        if (pixels := me.wide_by()) > 0:
+            wrong.append(f"{pixels} px too wide: {size}")
+        me.shoot_all(f"panel-{name}-{theme}-{size}")
+    me.check()
+    return wrong
+
+
+def leaks(me):
+    content = me.page.content()
+    secrets = [*homes.SECRETS.values(), "keepthistoyourself", "$2b$", "Traceback (most"]
+    return [one for one in secrets if one in content]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_is_readable_accessible_and_fits_a_phone(house, theme):
+    me = house("adm", theme=theme)
+    with house.panel.db.read() as db:
+        waiting = recommendations.waiting(db)[0]
+    paths = [*ADDRESSES, f"/recommendation?id={waiting.id}", "/recommendation?id=nope"]
+    wrong = {path: look_at(me, path, theme) for path in paths}
+    assert {path: what for path, what in wrong.items() if what} == {}
+
+
+def test_every_listed_page_was_looked_at():
+    stems = {path.split("?")[0].strip("/") or "inbox" for path in ADDRESSES}
+    assert stems | {"recommendation"} == {entry.stem for entry in nav.ENTRIES}
+
+
+# 33: a full database
+
+
+@pytest.fixture(scope="module")
+def full(browser, tmp_path_factory):
+    panel = homes.open_home(tmp_path_factory.mktemp("full"), people=["adm", "apo"])
+    homes.fill_up(panel)
+    house = House(browser, panel).start()
+    house.me = house("adm")
+    house.me.opens("/")
+    yield house
+    house.close()
+
+
+@pytest.mark.parametrize("path", ADDRESSES)
+def test_a_page_is_interactive_in_under_three_seconds_on_a_full_database(full, path):
+    times = []
+    while len(times) < 2 or (min(times[1:]) > SECONDS and len(times) < 4):
+        started = time.monotonic()
+        full.me.opens(path)
+        times.append(time.monotonic() - started)
+    print(f"{path}: {min(times[1:]):.2f} s (first {times[0]:.2f} s)")
+    full.me.check()
+    assert min(times[1:]) < SECONDS
