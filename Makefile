@@ -39,7 +39,7 @@ unit: .venv/.ready-dev ## all tests without a browser, with coverage
 	$(BIN)/coverage report --skip-covered --skip-empty --fail-under=85
 
 browser: .venv/.ready-dev ## the whole loop in a real browser; screenshots in artifacts/
-	$(PYTEST) -q -n 0 -m browser
+	$(PYTEST) -q -n 2 --dist loadfile -m browser
 
 lock: .venv/.ready-dev ## resolve requirements.in and requirements-dev.in anew
 	$(BIN)/uv pip compile -q requirements.in -o requirements.txt --no-annotate --no-header

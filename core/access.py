@@ -64,10 +64,13 @@ ACTIONS: dict[str, Permission] = {
     "alert.fire": _SYSTEM,
     "audit.export": _upkeep(Role.OPERATOR),
     "dataset.load": _all(Role.OPERATOR),
+    "dataset.archive": _upkeep(Role.OPERATOR),
     "delivery.resend": _upkeep(Role.OPERATOR),
+    "expectation.edit": Permission(Role.OPERATOR, local=True, system=True),
     "experiment.draft": _all(Role.OPERATOR),
     "experiment.start": _SYSTEM,
     "experiment.stop": _ASKED,
+    "feature.define": Permission(Role.OPERATOR, local=True),
     "incident.acknowledge": Permission(Role.OPERATOR, local=True),
     "incident.open": _SYSTEM,
     "incident.resolve": Permission(Role.OPERATOR, local=True, system=True),
@@ -93,7 +96,12 @@ ACTIONS: dict[str, Permission] = {
     "user.change": _upkeep(Role.ADMIN),
     "user.create": Permission(Role.ADMIN, local=True, system=True),
     "user.password": Permission(Role.VIEWER, local=True),
-    "version.register": _SYSTEM,
+    "version.archive": _upkeep(Role.OPERATOR),
+    "version.export": _upkeep(Role.OPERATOR),
+    "version.import": _upkeep(Role.OPERATOR),
+    "version.override": Permission(Role.APPROVER),
+    "version.register": Permission(Role.OPERATOR, local=True, system=True),
+    "version.stage": _ASKED,
 }
 
 _RANK = {role: rank for rank, role in enumerate(Role)}

@@ -45,6 +45,11 @@ class Settings(BaseSettings):
         "", validation_alias=_named("mlflow_tracking_uri", "MLFLOW_TRACKING_URI")
     )
 
+    search_url: str = ""
+    training_processes: int = Field(0, ge=0, le=256)
+    ray_address: str = ""
+    dvc_remote: str = ""
+
     host: str = "127.0.0.1"
     api_port: int = Field(8000, ge=1, le=65535)
     panel_port: int = Field(8501, ge=1, le=65535)
@@ -147,6 +152,11 @@ class Settings(BaseSettings):
     def tracking_uri(self) -> str:
         """Where MLflow keeps runs: a database of its own beside ours unless set."""
         return self.mlflow_tracking_uri or f"sqlite:///{self.root / 'mlflow.db'}"
+
+    @property
+    def study_url(self) -> str:
+        """Where a search keeps its trials: a database of its own beside ours unless set."""
+        return self.search_url or f"sqlite:///{self.root / 'search.db'}"
 
     @property
     def panel_address(self) -> str:

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from core.access import Actor, Kind, require, system
 from core.db import Command, Database
 from core.errors import NotFoundError
+from core.specs.candidates import Candidate, Range, Search, Threshold
 from core.specs.document import (
-    Candidate,
     Feature,
     Gate,
     ModelSpec,
@@ -30,7 +30,10 @@ __all__ = [
     "ModelSpec",
     "Monitoring",
     "Policy",
+    "Range",
+    "Search",
     "Source",
+    "Threshold",
     "active",
     "active_row",
     "all_active",

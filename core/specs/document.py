@@ -5,42 +5,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from core.errors import InvalidInputError, TooLargeError
+from core.specs.candidates import Candidate, Part, Search, Task, Threshold, check_candidates
 
 MAX_CHARACTERS, MAX_DEPTH = 100_000, 50
 DOWNLOAD_HOSTS = ("archive.ics.uci.edu",)  # a spec may not send us anywhere else
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
-Task = Literal["text", "tabular"]
+Metric = Literal["f1", "accuracy", "balanced_accuracy", "precision", "recall", "roc_auc", "brier"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Word = Annotated[str, Field(min_length=1, max_length=200)]
 
-PARAMETERS: dict[str, dict[str, tuple[float, float]]] = {
-    "logistic_regression": {"C": (1e-4, 1e4)},
-    "complement_nb": {"alpha": (1e-6, 100)},
-    "random_forest": {
-        "n_estimators": (1, 500),
-        "max_depth": (1, 200),
-        "min_samples_leaf": (1, 1000),
-    },
-    "gradient_boosting": {
-        "max_iter": (1, 1000),
-        "learning_rate": (1e-3, 1),
-        "max_leaf_nodes": (2, 255),
-        "l2_regularization": (0, 1e4),
-    },
-}
-"""Candidate kind → parameter → smallest and largest value."""
 
-FOR_ONE_TASK: dict[str, Task] = {"complement_nb": "text", "gradient_boosting": "tabular"}
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Target(_Part):
+class Target(Part):
     """The column to predict. Any value but `positive` counts as `negative` where `rest` is set."""
 
     column: Word
@@ -56,18 +34,27 @@ class Target(_Part):
         return self
 
 
-class Feature(_Part):
-    """One input column of a tabular model."""
+class Feature(Part):
+    """One input column of a tabular model.
+
+    `definition` names a feature that several models share, as ``name@version``: a column that is
+    derived from others, or looked up by the entity's id when a request leaves it out.
+    """
 
     name: Word
-    type: Literal["numeric", "category"]
+    type: Literal["numeric", "category", "text"]
+    definition: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}@[1-9][0-9]{0,5}$")] | None = (
+        None
+    )
 
 
-class Input(_Part):
+class Input(Part):
     """What the model reads: one text column, or up to 500 features."""
 
     text: Word | None = None
     features: tuple[Feature, ...] = Field((), max_length=500)
+    entity: Word | None = None  # the column whose value a client sends as entity_id
+    at: Word | None = None  # the column that says when a row was seen, for point-in-time joins
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -79,7 +66,7 @@ class Input(_Part):
         return self
 
 
-class Download(_Part):
+class Download(Part):
     """A zip archive on the web, the file inside it, and that file's SHA-256."""
 
     url: Annotated[str, Field(max_length=500)]
@@ -94,7 +81,7 @@ class Download(_Part):
         return url
 
 
-class Source(_Part):
+class Source(Part):
     """Where rows come from, in order of trial: a path in the data folder, the web, built in."""
 
     path: Word | None = None
@@ -115,27 +102,7 @@ class Source(_Part):
         return path
 
 
-class Candidate(_Part):
-    """One algorithm to try, with the parameters that differ from our defaults."""
-
-    kind: Literal["logistic_regression", "complement_nb", "random_forest", "gradient_boosting"]
-    parameters: dict[str, float | None] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _known_parameters(self) -> Self:
-        known = PARAMETERS[self.kind]
-        for name, value in self.parameters.items():
-            if name not in known:
-                raise ValueError(f"{self.kind} has no parameter {name}; it has {', '.join(known)}")
-            low, high = known[name]
-            if value is None and name != "max_depth":
-                raise ValueError(f"{name} must be a number from {low:g} to {high:g}")
-            if value is not None and not low <= value <= high:
-                raise ValueError(f"{name} must lie between {low:g} and {high:g}")
-        return self
-
-
-class Gate(_Part):
+class Gate(Part):
     """When a new version may replace the one that serves."""
 
     rule: Literal["superiority", "non_inferiority"] = "superiority"
@@ -144,9 +111,10 @@ class Gate(_Part):
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     min_slice: Annotated[int, Field(ge=1)] = 300
     floor: Share = 0.93  # of a first version
+    auto_deploy_threshold: Share | None = None  # accuracy below this is never promoted
 
 
-class Monitoring(_Part):
+class Monitoring(Part):
     """How drift is watched; `reference_rows` bounds the stored reference sample."""
 
     min_samples: Annotated[int, Field(ge=20, le=100_000)] = 200
@@ -155,14 +123,14 @@ class Monitoring(_Part):
     reference_rows: Annotated[int, Field(ge=50, le=5_000)] = 3_000
 
 
-class Policy(_Part):
+class Policy(Part):
     """What the agent may conclude; `overrides` replaces single defaults of the policy by name."""
 
     accuracy_floor: Share = 0.93
     overrides: dict[str, bool | float | str] = Field(default_factory=dict)
 
 
-class Validation(_Part):
+class Validation(Part):
     """Below these bounds data is refused."""
 
     min_rows: Annotated[int, Field(ge=20)] = 200
@@ -171,7 +139,7 @@ class Validation(_Part):
     max_duplicate_share: Annotated[float, Field(ge=0, le=1)] = 0.5
 
 
-class ModelSpec(_Part):
+class ModelSpec(Part):
     """Everything about one model."""
 
     name: Annotated[str, Field(pattern=NAME)]
@@ -181,10 +149,12 @@ class ModelSpec(_Part):
     input: Input
     source: Source = Source()
     candidates: Annotated[tuple[Candidate, ...], Field(min_length=1, max_length=10)]
-    selection_metric: Literal["f1", "accuracy", "roc_auc"] = "f1"
+    selection_metric: Metric = "f1"
     test_share: Annotated[float, Field(ge=0.05, le=0.5)] = 0.2
     folds: Annotated[int, Field(ge=2, le=10)] = 5
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+    search: Search = Search()
+    threshold: Threshold = Threshold()
     validation: Validation = Validation()
     gate: Gate = Gate()
     monitoring: Monitoring = Monitoring()
@@ -213,15 +183,6 @@ class ModelSpec(_Part):
             raise ValueError(f"the target {self.target.column} cannot be an input too")
         check_candidates(self.task, self.candidates)
         return self
-
-
-def check_candidates(task: Task, candidates: tuple[Candidate, ...]) -> None:
-    """Raise ValueError where a candidate cannot learn this task, or is named twice."""
-    for candidate in candidates:
-        if FOR_ONE_TASK.get(candidate.kind, task) != task:
-            raise ValueError(f"{candidate.kind} cannot learn a {task} task")
-    if len({(c.kind, tuple(c.parameters.items())) for c in candidates}) < len(candidates):
-        raise ValueError("a candidate is named twice")
 
 
 def candidates_from(spec: ModelSpec, chosen: list[Any] | None) -> tuple[Candidate, ...]:

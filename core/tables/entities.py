@@ -39,6 +39,38 @@ class DatasetVersion(Table):
     report: Mapped[Json]  # validation report
     author: Mapped[str]
     at: Mapped[datetime]
+    parent_id: Mapped[str | None]  # the version it was made from, by adding or leaving out rows
+    kept_at: Mapped[str | None]  # the outside store that holds a copy, and its name there
+
+
+class ExpectationSuite(Table):
+    """What is expected of a model's data; each edit is a new row, the newest is in force."""
+
+    __tablename__ = "expectation_suite"
+    __table_args__ = ENTITY
+    model: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    expectations: Mapped[list[Any]]  # [{kind, column, arguments, severity}]
+    dataset_id: Mapped[str | None]  # the data it was generated from
+    author: Mapped[str]
+    reason: Mapped[str] = mapped_column(LongText)
+    at: Mapped[datetime]
+
+
+class FeatureDefinition(Table):
+    """A feature that models share: typed, derived or looked up; a change is a new version."""
+
+    __tablename__ = "feature_definition"
+    __table_args__ = ENTITY
+    name: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    type: Mapped[str]  # numeric, category, text
+    how: Mapped[str]  # expression, function, lookup
+    body: Mapped[str] = mapped_column(LongText)  # the expression, or the function's name
+    inputs: Mapped[list[Any]]  # columns that it reads; none for a lookup
+    entity: Mapped[str | None]  # whose value it is, for a lookup
+    author: Mapped[str]
+    at: Mapped[datetime]
 
 
 class Run(Table):
@@ -48,7 +80,7 @@ class Run(Table):
     __table_args__ = ENTITY
     id: Mapped[str] = mapped_column(primary_key=True)
     model: Mapped[str] = mapped_column(index=True)
-    kind: Mapped[str]  # train, retrain
+    kind: Mapped[str]  # train, retrain, register, import
     state: Mapped[str]  # queued, running, finished, failed, cancelled
     job_id: Mapped[str]
     spec_version: Mapped[int]
@@ -66,6 +98,10 @@ class Run(Table):
     version: Mapped[str | None]
     mlflow_run_id: Mapped[str | None]
     error: Mapped[str | None] = mapped_column(LongText)
+    options: Mapped[Json] = mapped_column(
+        default=dict, server_default="{}"
+    )  # what differs from the spec
+    study: Mapped[Json] = mapped_column(default=dict, server_default="{}")  # the trials of a search
 
 
 class ModelVersion(Table):
@@ -87,6 +123,14 @@ class ModelVersion(Table):
     test_dataset_id: Mapped[str]
     reference_dataset_id: Mapped[str]
     at: Mapped[datetime]
+    threshold: Mapped[float] = mapped_column(
+        default=0.5, server_default="0.5"
+    )  # positive from here
+    staged_at: Mapped[datetime | None]  # since when it is the challenger
+    overridden: Mapped[Json] = mapped_column(default=dict, server_default="{}")  # {by, reason, at}
+    explanation: Mapped[Json] = mapped_column(
+        default=dict, server_default="{}"
+    )  # global importance
 
 
 class Release(Table):

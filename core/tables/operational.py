@@ -30,6 +30,7 @@ class Job(Table):
     note: Mapped[str] = mapped_column(LongText, default="")
     result: Mapped[Json] = mapped_column(default=dict)
     error: Mapped[str | None] = mapped_column(LongText)
+    board: Mapped[Json] = mapped_column(default=dict, server_default="{}")  # figures while it runs
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]

@@ -35,6 +35,17 @@ class Prediction(Table):
     key_id: Mapped[str]
 
 
+class FeatureValue(Table):
+    """What a looked-up feature was for an entity, from a moment on; rows are only ever added."""
+
+    __tablename__ = "feature_value"
+    __table_args__ = TELEMETRY
+    feature: Mapped[str] = mapped_column(primary_key=True)  # name@version
+    entity_id: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    value: Mapped[Json]  # {"value": …}
+
+
 class RequestOnce(Table):
     """A client's request_id that was stored; a repeated request is stored once."""
 
