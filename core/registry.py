@@ -32,6 +32,7 @@ def register(
     test_dataset_id: str,
     reference_dataset_id: str,
     state: str = "candidate",
+    threshold: float = 0.5,
 ) -> ModelVersion:
     """Add the version that `run` yielded, inside the command that finishes the run."""
     newest = next(iter(versions(command.session, run.model)), None)
@@ -49,6 +50,7 @@ def register(
         train_dataset_id=train_dataset_id,
         test_dataset_id=test_dataset_id,
         reference_dataset_id=reference_dataset_id,
+        threshold=threshold,
         at=command.now,
     )
     command.session.add(version)
