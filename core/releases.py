@@ -8,13 +8,14 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import outbox
+from core import jobs, outbox
 from core.access import Actor
 from core.db import Command, Database
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.tables.entities import ModelVersion, Release
 
 BUCKETS = 1000
+MIRROR_ATTEMPTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,20 @@ def append(
     )
     session.add(release)
     session.flush()
+    mirror_later(command, model, f"release {release.seq}")
     return release
+
+
+def mirror_later(command: Command, model: str, change: str) -> None:
+    """Queue the job that shows other tools what serves, once this command is committed."""
+    jobs.enqueue(
+        command.session,
+        "mirror",
+        {"model": model},
+        now=command.now,
+        key=f"mirror:{model}:{change}",
+        max_attempts=MIRROR_ATTEMPTS,
+    )
 
 
 def _check_arms(session: Session, model: str, arms: Sequence[Arm]) -> None:

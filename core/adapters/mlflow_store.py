@@ -5,6 +5,8 @@ import logging
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -32,14 +34,26 @@ class MlflowStore:
 
         Raises: UnavailableError (the server is away, or refused; with the reason).
         """
+        with self.answering():
+            return self._log(run)
+
+    def client(self) -> Any:  # noqa: ANN401
+        """Return a client of the tracking server, with limits that suit a short visit."""
         _prepare()
         import mlflow
+
+        mlflow.set_tracking_uri(self._settings.tracking_uri)
+        return mlflow.MlflowClient()
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Turn any failure of the server into `UnavailableError`, without passwords in it."""
+        _prepare()
         import requests
         from mlflow.exceptions import MlflowException
 
-        mlflow.set_tracking_uri(self._settings.tracking_uri)
         try:
-            return self._log(run)
+            yield
         except (MlflowException, requests.RequestException, OSError) as error:
             kind = type(error.__cause__ or error).__name__  # its text may hold the password
             raise UnavailableError(
@@ -52,9 +66,7 @@ class MlflowStore:
         return parts.hostname or parts.scheme
 
     def _log(self, run: "FinishedRun") -> str:
-        import mlflow
-
-        client = mlflow.MlflowClient()
+        client = self.client()
         experiment = client.get_experiment_by_name(run.model)
         experiment_id = (
             experiment.experiment_id

@@ -35,11 +35,11 @@ class Runner:
 
 def train(panel: Panel, claim: Claim) -> Result:
     """Train, register, and ask whether the new version should serve."""
-    from core.adapters.mlflow_store import MlflowStore
+    from core.adapters.mlflow_registry import MlflowRegistry
     from core.training.run import carry_out
 
     run_id = claim.payload["run_id"]
-    version = carry_out(panel.settings, panel.db, claim, run_id, MlflowStore(panel.settings))
+    version = carry_out(panel.settings, panel.db, claim, run_id, MlflowRegistry(panel.settings))
     with panel.db.keep() as session:
         payload = {"run_id": run_id}
         jobs.enqueue(
@@ -58,10 +58,10 @@ def _train_cancelled(panel: Panel, claim: Claim, _why: str) -> None:
 
 def track(panel: Panel, claim: Claim) -> Result:
     """Show a training on the tracking server; while that is away, the job waits ever longer."""
-    from core.adapters.mlflow_store import MlflowStore
+    from core.adapters.mlflow_registry import MlflowRegistry
     from core.training import tracking
 
-    run_id, tracker = claim.payload["run_id"], MlflowStore(panel.settings)
+    run_id, tracker = claim.payload["run_id"], MlflowRegistry(panel.settings)
     try:
         return {"mlflow_run_id": tracking.once(panel.db, panel.settings, tracker, run_id)}
     except UnavailableError as problem:
@@ -69,6 +69,23 @@ def track(panel: Panel, claim: Claim) -> Result:
         if not jobs.retry(panel.db, claim, error=str(problem), delay=wait):
             raise
     return {}  # the job is back in the queue: nothing ends it here
+
+
+def mirror(panel: Panel, claim: Claim) -> Result:
+    """Let the tracking server's aliases follow what serves; a server that is away is asked later.
+
+    A release never waits for this: the job is queued with it and runs after its commit.
+    """
+    from core.adapters.mlflow_registry import MlflowRegistry
+    from core.training import aliases, tracking
+
+    try:
+        return aliases.mirror(panel.db, MlflowRegistry(panel.settings), claim.payload["model"])
+    except UnavailableError as problem:
+        wait = tracking.pause(claim.fence)
+        if not jobs.retry(panel.db, claim, error=str(problem), delay=wait):
+            raise
+    return {}
 
 
 def propose_promotion(panel: Panel, claim: Claim) -> Result:
@@ -132,6 +149,7 @@ def _execute_failed(panel: Panel, claim: Claim, why: str) -> None:
 RUNNERS: dict[str, Runner] = {
     "train": Runner(train, in_child=True, on_failure=_train_failed, on_cancel=_train_cancelled),
     "track": Runner(track, in_child=True),
+    "mirror": Runner(mirror, in_child=True),
     "propose_promotion": Runner(propose_promotion),
     "monitor": Runner(monitor),
     "investigate": Runner(ask_agent),

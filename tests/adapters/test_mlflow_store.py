@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from core import jobs, runs, specs
+from core.adapters.mlflow_registry import MlflowRegistry
 from core.adapters.mlflow_store import MlflowStore
 from core.clock import monotonic
 from core.errors import UnavailableError
@@ -33,7 +34,7 @@ def trained(db, settings, ana):
         specs.apply(db, ana, SPEC)
         run = runs.request(db, ana, "small", trigger="test")
         claim = jobs.claim(db, "one", lease=timedelta(minutes=5))
-        carry_out(settings, db, claim, run.id, MlflowStore(settings))
+        carry_out(settings, db, claim, run.id, MlflowRegistry(settings))
         with db.read() as session:
             lines = [line.text for line in jobs.lines(session, run.job_id)]
             return runs.get(session, run.id), lines
@@ -120,3 +121,38 @@ def test_what_an_interrupted_attempt_left_is_ended_and_the_training_shown(traine
     assert again != run.mlflow_run_id
     assert client.get_run(run.mlflow_run_id).info.status == "KILLED"
     assert client.get_run(again).info.status == "FINISHED"
+
+
+@pytest.fixture
+def elsewhere(settings):
+    import mlflow
+
+    mlflow.set_tracking_uri(settings.tracking_uri)
+    return mlflow.MlflowClient()
+
+
+def test_versions_carry_our_number_as_a_tag_and_aliases_follow_what_serves(
+    trained, settings, elsewhere
+):
+    trained()
+    shelf = MlflowRegistry(settings)
+    shelf.point("small", {"champion": "1.0.0", "challenger": "1.0.0"})
+    there = elsewhere.get_model_version_by_alias("small", "champion")
+    assert there.tags["pilothouse.version"] == "1.0.0"
+    shelf.point("small", {"champion": "1.0.0"})
+    assert elsewhere.get_registered_model("small").aliases == {"champion": there.version}
+
+
+def test_a_version_that_was_only_tracked_is_registered_when_an_alias_needs_it(
+    trained, settings, elsewhere
+):
+    trained()
+    elsewhere.delete_registered_model("small")
+    MlflowRegistry(settings).point("small", {"champion": "1.0.0"})
+    assert elsewhere.get_model_version_by_alias("small", "champion").tags["pilothouse.version"]
+
+
+def test_an_alias_for_a_version_that_mlflow_does_not_know_waits(trained, settings):
+    trained()
+    with pytest.raises(UnavailableError, match=r"does not know small 9\.0\.0 yet"):
+        MlflowRegistry(settings).point("small", {"champion": "9.0.0"})
