@@ -1,7 +1,8 @@
-.PHONY: help install run demo test check unit browser lock clean
+.PHONY: help install run demo test test-extras check unit browser lock clean
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
+EXTRAS := $(filter-out requirements-dev.txt requirements-lab.txt,$(wildcard requirements-*.txt))
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,12 +35,20 @@ check: .venv/.ready-dev ## lint, types and import contracts
 
 unit: .venv/.ready-dev ## all tests without a browser, with coverage
 	rm -f .coverage .coverage.*
-	$(PYTEST) -q -n 2 --dist loadgroup -m "not browser" --cov --cov-report=
+	$(PYTEST) -q -n 2 --dist loadgroup -m "not browser and not extras" --cov --cov-report=
 	-$(BIN)/coverage combine -q
 	$(BIN)/coverage report --skip-covered --skip-empty --fail-under=85
 
 browser: .venv/.ready-dev ## the whole loop in a real browser; screenshots in artifacts/
 	$(PYTEST) -q -n 2 --dist loadfile -m browser
+
+.venv/.ready-extras: $(EXTRAS) .venv/.ready-dev
+	@sh ops/install.sh requirements.txt requirements-dev.txt $(filter-out requirements-gpu.txt,$(EXTRAS))
+	@$(if $(filter requirements-gpu.txt,$(EXTRAS)),$(BIN)/pip install -q --disable-pip-version-check -r requirements-gpu.txt)
+	@touch $@
+
+test-extras: .venv/.ready-extras ## what needs the optional packages, or minutes: Ray, DVC, torch, real servers
+	$(PYTEST) -q -n 0 -m "extras and not browser"
 
 lock: .venv/.ready-dev ## resolve requirements.in and requirements-dev.in anew
 	$(BIN)/uv pip compile -q requirements.in -o requirements.txt --no-annotate --no-header
