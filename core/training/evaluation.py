@@ -1,7 +1,7 @@
 """Splitting rows without leaks, and measuring a model on rows it has not seen."""
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -79,9 +79,15 @@ def positive_column(classes: Any, spec: ModelSpec) -> int:  # noqa: ANN401 (a nu
     return [str(label) for label in classes].index(spec.positive)
 
 
-def predicted(probability: Floats, spec: ModelSpec) -> Mask:
-    """Return which rows the model calls positive: the more likely class, ties to the first."""
-    return probability > 0.5 if spec.labels[1] == spec.positive else probability >= 0.5
+def predicted(probability: Floats, spec: ModelSpec, threshold: float = 0.5) -> Mask:
+    """Return which rows the model calls positive; at the threshold itself, the first label wins."""
+    above = probability > threshold
+    return above if tie_side(spec) == "right" else above | (probability == threshold)
+
+
+def tie_side(spec: ModelSpec) -> Literal["left", "right"]:
+    """Return "right" where a row at the threshold is negative, as the first label is."""
+    return "right" if spec.labels[1] == spec.positive else "left"
 
 
 def measure(truth: Mask, probability: Floats, said: Mask) -> dict[str, Any]:
