@@ -1,12 +1,17 @@
 """What OpenAPI says of every route: each error it can answer, with an example."""
 
+from importlib.resources import files
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.staticfiles import StaticFiles
+from starlette.responses import HTMLResponse
 
 from api.errors import MEDIA_TYPE, TITLES
 from api.schemas import Problem
 
+STATIC = "/docs/static"
 DESCRIPTION = """Predictions, feedback and figures of the models that Pilothouse runs.
 
 Send a key in `X-API-Key`. Errors are problem details (RFC 9457): `type` is stable, `detail` is a
@@ -31,7 +36,7 @@ def _problem(status: int) -> dict[str, Any]:
 
 
 def install(app: FastAPI) -> None:
-    """Add the shape of problems to the schema, once."""
+    """Add the shape of problems to the schema, once, and a page that needs no other host."""
     original = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -41,3 +46,15 @@ def install(app: FastAPI) -> None:
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+    app.mount(STATIC, StaticFiles(directory=str(files("fastapi_offline") / "static")))
+    app.add_api_route("/docs", _page, include_in_schema=False)
+
+
+async def _page() -> HTMLResponse:
+    return get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title="Pilothouse",
+        swagger_js_url=f"{STATIC}/swagger-ui-bundle.js",
+        swagger_css_url=f"{STATIC}/swagger-ui.css",
+        swagger_favicon_url=f"{STATIC}/favicon.png",
+    )

@@ -61,6 +61,7 @@ def build(service: Service) -> FastAPI:
         version=version("pilothouse"),
         description=docs.DESCRIPTION,
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
     )
     app.state.service = service

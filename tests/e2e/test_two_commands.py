@@ -49,6 +49,16 @@ def wait_until(condition, seconds=60):
     raise AssertionError("it did not happen in time")
 
 
+def test_the_documentation_is_drawn_without_another_host(product, browser):
+    page = browser.new_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(product.url("api", "/docs"))
+    page.get_by_text("/predict/batch").first.wait_for(timeout=20_000)
+    page.close()
+    assert [url for url in asked if not url.startswith((product.url("api"), "data:"))] == []
+
+
 def test_it_is_ready_in_under_three_minutes_and_says_where_to_go(product):
     print(f"make run to a ready panel: {product.seconds:.1f} s")
     assert product.seconds < 180
