@@ -11,7 +11,7 @@ from typing import Any
 from core import actions, jobs, recommendations, releases, runs
 from core.access import system
 from core.agent.investigate import investigate
-from core.automation import watch
+from core.automation import data_checks, watch
 from core.errors import UnavailableError
 from core.jobs import Claim
 from core.panel import Panel
@@ -142,6 +142,16 @@ def evidently_report(panel: Panel, claim: Claim) -> Result:
     return {"path": str(watch.full_report(panel.db, panel.settings, claim.payload["report_id"]))}
 
 
+def validate(panel: Panel, claim: Claim) -> Result:
+    """Judge an upload by the model's expectations."""
+    row = data_checks.judge(panel, claim.payload["dataset_id"])
+    return {"state": row.state, "sentence": row.report["sentence"]}
+
+
+def _validate_failed(panel: Panel, claim: Claim, why: str) -> None:
+    data_checks.refuse(panel, claim.payload["dataset_id"], why)
+
+
 def _execute_failed(panel: Panel, claim: Claim, why: str) -> None:
     actions.fail(panel.db, claim.payload["action_id"], why, claim=claim)
 
@@ -150,6 +160,7 @@ RUNNERS: dict[str, Runner] = {
     "train": Runner(train, in_child=True, on_failure=_train_failed, on_cancel=_train_cancelled),
     "track": Runner(track, in_child=True),
     "mirror": Runner(mirror, in_child=True),
+    "validate": Runner(validate, in_child=True, on_failure=_validate_failed),
     "propose_promotion": Runner(propose_promotion),
     "monitor": Runner(monitor),
     "investigate": Runner(ask_agent),

@@ -1,5 +1,6 @@
 """Data, training and versions at the command line."""
 
+import json
 import time
 from pathlib import Path
 from typing import Annotated
@@ -8,9 +9,10 @@ import typer
 
 from core import jobs, outbox, recommendations, registry, releases, runs, specs
 from core.cli.base import actor, app, fail, model_name, panel, print_json, say, stamped, table
-from core.datasets import versions
-from core.errors import NotFoundError
+from core.datasets import copies, ranking, suites, versions
+from core.errors import InvalidInputError, NotFoundError
 from core.panel import Panel
+from core.tables.base import Json
 
 data_app = typer.Typer(help="Dataset versions.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
@@ -29,34 +31,143 @@ def apply_spec(file: Annotated[Path, typer.Option("-f", help="A model spec in YA
 @data_app.command("fetch")
 def fetch(model: str) -> None:
     """Load a model's data from its source as a dataset version, and validate it."""
+    from core.adapters.expectations import GreatExpectations
+
     built = panel()
-    row = versions.load(built.db, actor(built), built.settings, model_name(built, model))
+    name = model_name(built, model)
+    row = versions.load(built.db, actor(built), built.settings, name, validator=GreatExpectations())
     say(f"{row.source}\n{row.n_rows} rows, {row.state}, digest {row.digest[:12]}")
-    for problem in row.report.get("problems", []):
-        say(f"  {problem['severity']}: {problem['sentence']}")
+    _say_findings(row.report)
     if row.state == "rejected":
         raise typer.Exit(1)
 
 
+def _say_findings(report: Json) -> None:
+    for problem in report.get("problems", []):
+        say(f"  {problem['severity']}: {problem['sentence']}")
+    for one in report.get("failed", []):
+        say(f"  {'error' if one['severity'] == 'hard' else 'warning'}: {one['sentence']}")
+
+
 @data_app.command("validate")
 def validate(model: str) -> None:
-    """Show the validation report of the newest training data."""
+    """Judge uploads that wait for it, then show the report of the newest training data."""
+    from core.automation import data_checks
+
     built = panel()
+    name = model_name(built, model)
     with built.db.read() as session:
-        row = versions.latest(session, model_name(built, model), "train")
-    print_json({"state": row.state, "rows": row.n_rows, "source": row.source, **row.report})
+        waiting = versions.pending(session, name)
+    for row in waiting:
+        data_checks.judge(built, row.id)
+    with built.db.read() as session:
+        rows = [row for row in versions.history(session, name) if row.role == "train"]
+    if not rows:
+        raise NotFoundError(f"{name} has no data yet: `pilothouse data fetch {name}`")
+    row = rows[0]
+    print_json(
+        {"id": row.id, "state": row.state, "rows": row.n_rows, "source": row.source, **row.report}
+    )
+    if row.state == "rejected":
+        raise typer.Exit(1)
 
 
 @data_app.command("list")
-def list_data(model: str) -> None:
-    """List the dataset versions of a model."""
+def list_data(
+    model: str, every: Annotated[bool, typer.Option("--all", help="Of every role.")] = False
+) -> None:
+    """List the training data of a model, the best to train on first, with its score."""
     built = panel()
+    name = model_name(built, model)
     with built.db.read() as session:
-        rows = versions.history(session, model_name(built, model))
-    cells = (
-        (r.id[:13], r.role, r.state, r.n_rows, f"{r.at:%Y-%m-%d %H:%M}", r.source) for r in rows
-    )
-    table(("id", "role", "state", "rows", "at", "source"), cells)
+        rows, spec = versions.history(session, name), specs.active(session, name)
+    kept = [row for row in rows if every or row.role == "train"]
+    found = ranking.ranked(kept, spec, built.settings, now=built.clock())
+    head = ("id", "role", "state", "rows", "score", *ranking.WEIGHTS, "at", "note", "source")
+    table(head, (_ranked_cells(one) for one in found))
+
+
+def _ranked_cells(one: ranking.Ranked) -> tuple[object, ...]:
+    row = one.row
+    parts = (f"{one.parts[name]:.2f}" for name in ranking.WEIGHTS)
+    note = one.why_not if one.why_not != row.state else ""
+    score = "-" if one.why_not else f"{one.score:.3f}"
+    when = f"{row.at:%Y-%m-%d %H:%M}"
+    return (row.id, row.role, row.state, row.n_rows, score, *parts, when, note, row.source)
+
+
+@data_app.command("compare")
+def compare_data(first: str, second: str) -> None:
+    """Compare two dataset versions: columns, counts, classes, drift per column."""
+    from core.monitoring import datasets
+
+    built = panel()
+    print_json(datasets.compare(built.db, built.settings, first, second).to_dict())
+
+
+@data_app.command("archive")
+def archive(
+    dataset: str,
+    reason: Annotated[str, typer.Option(help="Why; it is recorded.")],
+    undo: Annotated[bool, typer.Option("--undo", help="Use it again.")] = False,
+) -> None:
+    """Keep a dataset version from being used again, or undo that."""
+    built = panel()
+    change = versions.restore if undo else versions.archive
+    row = change(built.db, actor(built), dataset, reason)
+    say(f"Data set {row.id} is {row.state}.")
+
+
+@data_app.command("suite")
+def suite(
+    model: str,
+    file: Annotated[Path | None, typer.Option("--file", "-f", help="A JSON list.")] = None,
+    reason: Annotated[str, typer.Option(help="Why it changes; it is recorded.")] = "",
+) -> None:
+    """Show what is expected of a model's data as JSON, or put an edited list in force."""
+    built = panel()
+    name = model_name(built, model)
+    if file is not None:
+        row = suites.edit(built.db, actor(built), name, _json_list(file), reason=reason)
+        say(f"Suite {row.version} of {name} is in force: {len(row.expectations)} expectations.")
+        return
+    with built.db.read() as session:
+        current = suites.current(session, name)
+    if current is None:
+        raise NotFoundError(f"{name} has no suite yet: its first good data generates one")
+    print_json(current.expectations)
+
+
+def _json_list(file: Path) -> list[dict[str, object]]:
+    if not file.is_file():
+        raise NotFoundError(f"there is no file {file}")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InvalidInputError(f"{file.name} is no JSON: {error}") from error
+    if not isinstance(content, list) or not all(isinstance(one, dict) for one in content):
+        raise InvalidInputError(f"{file.name} must hold a list, as `pilothouse data suite` shows")
+    return content
+
+
+@data_app.command("push")
+def push(dataset: str) -> None:
+    """Copy a dataset version to the DVC store that PILOTHOUSE_DVC_REMOTE names."""
+    from core.adapters.dvc_store import DvcStore
+
+    built = panel()
+    row = copies.push(built.db, actor(built), built.settings, dataset, DvcStore(built.settings))
+    say(f"Data set {row.id} is kept as {row.kept_at}.")
+
+
+@data_app.command("pull")
+def pull(dataset: str) -> None:
+    """Bring the rows of a dataset version back from the store, and verify them."""
+    from core.adapters.dvc_store import DvcStore
+
+    built = panel()
+    row = copies.pull(built.db, built.settings, dataset, DvcStore(built.settings))
+    say(f"Data set {row.id} is in the data folder: {row.n_rows} rows, digest verified.")
 
 
 @app.command()

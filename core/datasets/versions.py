@@ -8,15 +8,18 @@ import pandas as pd
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import specs
+from core import jobs, specs
 from core.access import Actor
-from core.datasets import schema, sources, validation
+from core.datasets import schema, sources, suites, validation
+from core.datasets.expectations import Expectation, Validator
+from core.datasets.rules import PlainValidator
 from core.datasets.validation import Report
 from core.db import Command, Database
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.ids import new_id
 from core.settings import Settings
 from core.specs import ModelSpec
+from core.tables.base import Json
 from core.tables.entities import DatasetVersion
 
 
@@ -30,11 +33,15 @@ def load(
     frame: pd.DataFrame | None = None,
     source: str = "",
     spec: ModelSpec | None = None,
+    validator: Validator | None = None,
+    parent_id: str | None = None,
 ) -> DatasetVersion:
     """Keep `frame`, or the rows of the spec's source, as a version; the same content is the same.
 
-    The answer's state is `validated` or `rejected`, with the validation report. The checks are
-    those of `spec`, the spec in force unless given.
+    The answer's state is `validated` or `rejected`, with the validation report, or `archived`
+    where the content was archived. The checks are those of `spec` (the spec in force unless
+    given) and of the model's suite, which the first good data generates; `validator` judges by it,
+    the built-in rules unless given. `parent_id` is the version that these rows were made from.
     Raises: ForbiddenError, NotFoundError (model), InvalidInputError (no source answers).
     """
     with db.read() as session:
@@ -42,14 +49,14 @@ def load(
     if frame is None:
         loaded = sources.read(spec, settings)
         frame, source = loaded.frame, source or loaded.sentence
-    report = validation.validate(frame, spec)
     digest = write(settings, frame)
     with db.read() as session:
         known = find(session, spec.name, role, digest)
-    if known is not None and _unchanged(known, report):
+    report, suite = _judged(db, spec, frame, role, known=known, validator=validator)
+    if known is not None and (known.state == "archived" or _unchanged(known, report)):
         return known
     with db.command(actor, "dataset.load") as command:
-        return add(
+        row = add(
             command,
             model=spec.name,
             role=role,
@@ -57,7 +64,126 @@ def load(
             digest=digest,
             source=source,
             report=report,
+            parent_id=parent_id,
         )
+    if suite:
+        suites.keep_first(db, spec, suite, row.id)
+    return row
+
+
+def receive(
+    db: Database,
+    actor: Actor,
+    settings: Settings,
+    model: str,
+    frame: pd.DataFrame,
+    *,
+    source: str,
+    parent_id: str | None = None,
+) -> DatasetVersion:
+    """Keep a person's upload after the quick checks; a job `validate` does the rest.
+
+    The answer's state is `pending`, or `rejected` by the quick checks; content that was judged
+    before keeps its state.
+    Raises: ForbiddenError, NotFoundError (model).
+    """
+    with db.read() as session:
+        spec = specs.active(session, model)
+    digest, report = write(settings, frame), validation.validate(frame, spec)
+    with db.command(actor, "dataset.load") as command:
+        known = find(command.session, spec.name, "train", digest)
+        if known is not None and known.state in ("validated", "archived"):
+            command.note(model=spec.name, train_dataset=known.id, known=True)
+            return known
+        row = add(
+            command,
+            model=spec.name,
+            role="train",
+            frame=frame,
+            digest=digest,
+            source=source,
+            report=report,
+            parent_id=parent_id,
+        )
+        if report.ok:
+            row.state = "pending"
+            jobs.enqueue(command.session, "validate", {"dataset_id": row.id}, now=command.now)
+        return row
+
+
+def judge(
+    db: Database, actor: Actor, settings: Settings, dataset_id: str, validator: Validator
+) -> DatasetVersion:
+    """Judge a pending version by the model's suite; one that is not pending stays as it is.
+
+    Raises: NotFoundError (version, its rows), ConflictError (its file was changed).
+    """
+    with db.read() as session:
+        row = get(session, dataset_id)
+        spec = specs.active(session, row.model)
+    if row.state != "pending":
+        return row
+    rows = schema.typed(frame(settings, row))
+    report, suite = _judged(db, spec, rows, row.role, known=None, validator=validator)
+    row = _ended(db, actor, dataset_id, report.to_dict(), "validated" if report.ok else "rejected")
+    if suite:
+        suites.keep_first(db, spec, suite, row.id)
+    return row
+
+
+def refuse(db: Database, actor: Actor, dataset_id: str, why: str) -> DatasetVersion:
+    """Reject a pending version that could not be judged. Raises: NotFoundError."""
+    return _ended(db, actor, dataset_id, {"sentence": f"It could not be checked: {why}"})
+
+
+def _ended(
+    db: Database, actor: Actor, dataset_id: str, report: Json, state: str = "rejected"
+) -> DatasetVersion:
+    with db.command(actor, "dataset.load") as command:
+        row = get(command.session, dataset_id)
+        if row.state == "pending":
+            row.state, row.report = state, {**row.report, **report}
+        command.note(model=row.model, dataset=row.id, state=row.state)
+        return row
+
+
+def pending(session: Session, model: str) -> list[DatasetVersion]:
+    """Return the uploads of a model that are not judged yet, oldest first."""
+    query = select(DatasetVersion).filter_by(model=specs.canonical(model), state="pending")
+    return list(session.scalars(query.order_by(DatasetVersion.at)))
+
+
+def _judged(
+    db: Database,
+    spec: ModelSpec,
+    rows: pd.DataFrame,
+    role: str,
+    *,
+    known: DatasetVersion | None,
+    validator: Validator | None,
+) -> tuple[Report, tuple[Expectation, ...]]:
+    """Return the report, and the suite that this data generated where the model has none.
+
+    What the same suite said of the same content before is said again without another look.
+    """
+    report = validation.validate(rows, spec)
+    if role != "train" or not report.ok:
+        return report, ()
+    with db.read() as session:
+        stored = suites.current(session, spec.name)
+    suite = suites.expectations(stored, spec) if stored else suites.suite_for(spec, rows)
+    number, judges = stored.version if stored else 1, validator or PlainValidator()
+    before = known.report if known is not None else {}
+    same_engine = validator is None or before.get("engine") == validator.name
+    if before.get("suite") == number and same_engine:
+        judged = report.with_failed(
+            before["failed"], n=before["n_expectations"], suite=number, engine=before["engine"]
+        )
+        return judged, ()
+    results = judges.run(rows, suite)
+    return report.with_results(results, rows, suite=number, engine=judges.name), (
+        () if stored else suite
+    )
 
 
 def add(
@@ -69,6 +195,7 @@ def add(
     digest: str,
     source: str,
     report: Report | None = None,
+    parent_id: str | None = None,
 ) -> DatasetVersion:
     """Add the row of a frame that `write` has kept, or bring the known row's report up to date."""
     state = "rejected" if report is not None and not report.ok else "validated"
@@ -84,6 +211,7 @@ def add(
             source=source,
             author=command.actor.name,
             at=command.now,
+            parent_id=parent_id,
         )
         command.session.add(row)
     row.state = state
@@ -96,7 +224,42 @@ def add(
 
 def _unchanged(row: DatasetVersion, report: Report) -> bool:
     state = "validated" if report.ok else "rejected"
-    return row.state == state and row.report.get("sentence") == report.sentence
+    told = ("sentence", "suite", "engine")
+    fresh = report.to_dict()
+    return row.state == state and all(row.report.get(name) == fresh[name] for name in told)
+
+
+def archive(db: Database, actor: Actor, dataset_id: str, reason: str) -> DatasetVersion:
+    """Keep a version from being used again; its rows stay, for what was trained on them.
+
+    Raises: ForbiddenError, NotFoundError, InvalidInputError (no reason), ConflictError (it is).
+    """
+    return _set_aside(db, actor, dataset_id, reason, archived=True)
+
+
+def restore(db: Database, actor: Actor, dataset_id: str, reason: str) -> DatasetVersion:
+    """Let an archived version be used again, in the state that its report says.
+
+    Raises: ForbiddenError, NotFoundError, InvalidInputError (no reason), ConflictError (it is not).
+    """
+    return _set_aside(db, actor, dataset_id, reason, archived=False)
+
+
+def _set_aside(
+    db: Database, actor: Actor, dataset_id: str, reason: str, *, archived: bool
+) -> DatasetVersion:
+    with db.command(actor, "dataset.archive") as command:
+        row = get(command.session, dataset_id)
+        command.note(model=row.model, reason=reason.strip(), dataset=row.id, archived=archived)
+        if not reason.strip():
+            raise InvalidInputError("Say in a few words why.")
+        if (row.state == "archived") == archived:
+            raise ConflictError(f"data set {row.id} is {row.state} already")
+        if archived:
+            row.state = "archived"
+        else:
+            row.state = "validated" if row.report.get("ok", True) else "rejected"
+        return row
 
 
 def find(session: Session, model: str, role: str, digest: str) -> DatasetVersion | None:
@@ -131,7 +294,8 @@ def frame(settings: Settings, row: DatasetVersion) -> pd.DataFrame:
     """
     path = _path(settings, row.digest)
     if not path.exists():
-        raise NotFoundError(f"the rows of data set {row.id} are no longer in the data folder")
+        copy = "; a copy is kept: `pilothouse data pull`" if row.kept_at else ""
+        raise NotFoundError(f"the rows of data set {row.id} are no longer in the data folder{copy}")
     try:
         found = schema.plain(pd.read_parquet(path))
     except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
@@ -139,6 +303,15 @@ def frame(settings: Settings, row: DatasetVersion) -> pd.DataFrame:
     if schema.digest(found) != row.digest:
         raise ConflictError(f"the file of data set {row.id} was changed after it was kept")
     return found
+
+
+def is_whole(settings: Settings, row: DatasetVersion) -> bool:
+    """Say whether the rows of a version are there and are those that were kept."""
+    try:
+        frame(settings, row)
+    except (NotFoundError, ConflictError):
+        return False
+    return True
 
 
 def get(session: Session, dataset_id: str) -> DatasetVersion:
@@ -168,7 +341,16 @@ def usable(row: DatasetVersion) -> DatasetVersion:
     """Return a version that may be trained on. Raises: InvalidInputError (with the report)."""
     if row.state == "validated":
         return row
+    if row.state == "archived":
+        raise InvalidInputError(f"Data set {row.id} was archived: restore it, or name another.")
+    if row.state == "pending":
+        raise InvalidInputError(f"Data set {row.id} is still being checked; try again shortly.")
     raise InvalidInputError(f"This data cannot be trained on. {row.report.get('sentence', '')}")
+
+
+def path_of(settings: Settings, row: DatasetVersion) -> Path:
+    """Return the file that holds, or would hold, the rows of a version."""
+    return _path(settings, row.digest)
 
 
 def _path(settings: Settings, digest: str) -> Path:
