@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -67,6 +68,48 @@ def as_of(session: Session, model: str, moment: datetime) -> Release | None:
     """Return what served at `moment`."""
     query = select(Release).filter_by(model=model).where(Release.at <= moment)
     return session.scalars(query.order_by(Release.seq.desc()).limit(1)).first()
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One stretch of a model's past: what served, since when, by whom and why, and until when."""
+
+    release: Release
+    state: str  # current, superseded, rolled back
+    until: datetime | None  # None while it serves
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        row = self.release
+        return {
+            "release": row.seq,
+            "serves": label(row),
+            "versions": {arm.version: arm.weight / BUCKETS for arm in arms(row)},
+            "mode": row.mode,
+            "state": self.state,
+            "since": row.at.isoformat(),
+            "until": self.until.isoformat() if self.until else None,
+            "by": row.actor,
+            "why": row.reason,
+            "takes_back": row.undoes,
+        }
+
+
+def past(session: Session, model: str) -> list[Served]:
+    """Return what served when and why, newest first."""
+    rows = history(session, model)
+    undone, ends = {row.undoes for row in rows}, [None, *(row.at for row in rows)]
+    states = ["rolled back" if row.seq in undone else "superseded" for row in rows]
+    states[:1] = ["current"] if rows else []
+    return [Served(*one) for one in zip(rows, states, ends[: len(rows)], strict=True)]
+
+
+def served_at(session: Session, model: str, moment: datetime) -> Served:
+    """Return what served at `moment`. Raises: NotFoundError (nothing did)."""
+    for one in past(session, model):
+        if one.release.at <= moment:
+            return one
+    raise NotFoundError(f"nothing of {model} served at {moment:%Y-%m-%d %H:%M:%S} UTC")
 
 
 def champion(release: Release) -> str:
@@ -186,7 +229,7 @@ def promote(command: Command, model: str, version: str, *, replaces: int, reason
     """Let `version` serve everything, inside the executor's command."""
     release = append(command, model, only(version), replaces=replaces, reason=reason)
     promoted = command.session.get_one(ModelVersion, (model, version))
-    promoted.state = "approved"
+    promoted.state, promoted.staged_at = "approved", None
     return release
 
 

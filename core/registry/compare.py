@@ -1,115 +1,24 @@
-"""Model versions: registered once by a training, compared on the rows both were judged on."""
+"""Two versions side by side: figures, parameters, data, slices, and rows that both met."""
 
-import base64
-import zlib
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import specs
-from core.db import Command
-from core.errors import InvalidInputError, NotFoundError
+from core.errors import InvalidInputError
+from core.registry.versions import get, unpack
 from core.statistics import mcnemar
 from core.tables.entities import DatasetVersion, ModelVersion, Run
 
 COMPARED = ("accuracy", "f1", "precision", "recall", "roc_auc", "brier")
-
-
-def register(
-    command: Command,
-    *,
-    run: Run,
-    algorithm: str,
-    artifact: str,
-    signature: dict[str, Any],
-    metrics: dict[str, Any],
-    gate: dict[str, Any],
-    train_dataset_id: str,
-    test_dataset_id: str,
-    reference_dataset_id: str,
-    state: str = "candidate",
-    threshold: float = 0.5,
-) -> ModelVersion:
-    """Add the version that `run` yielded, inside the command that finishes the run."""
-    newest = next(iter(versions(command.session, run.model)), None)
-    version = ModelVersion(
-        model=run.model,
-        version=next_version(command.session, run.model, signature),
-        number=newest.number + 1 if newest else 1,
-        state=state,
-        run_id=run.id,
-        algorithm=algorithm,
-        artifact=artifact,
-        signature=signature,
-        metrics=metrics,
-        gate=gate,
-        train_dataset_id=train_dataset_id,
-        test_dataset_id=test_dataset_id,
-        reference_dataset_id=reference_dataset_id,
-        threshold=threshold,
-        at=command.now,
-    )
-    command.session.add(version)
-    command.session.flush()
-    command.note(model=run.model, version=version.version, state=state, artifact=artifact)
-    return version
-
-
-def next_version(session: Session, model: str, signature: dict[str, Any] | None = None) -> str:
-    """Return the number of the version that comes next.
-
-    The first is 1.0.0; each training adds to the middle number; a version with other inputs or
-    labels than the one before breaks its clients and adds to the first.
-    """
-    newest = next(iter(versions(session, model)), None)
-    if newest is None:
-        return "1.0.0"
-    major, minor, _patch = (int(part) for part in newest.version.split("."))
-    if signature is not None and signature != newest.signature:
-        return f"{major + 1}.0.0"
-    return f"{major}.{minor + 1}.0"
-
-
-def versions(session: Session, model: str) -> list[ModelVersion]:
-    """Return all versions of a model, newest first."""
-    query = select(ModelVersion).filter_by(model=specs.canonical(model))
-    return list(session.scalars(query.order_by(ModelVersion.number.desc())))
-
-
-def get(session: Session, model: str, version: str) -> ModelVersion:
-    """Return one version ("1.2.0" or "v1.2.0"). Raises: NotFoundError."""
-    key = specs.canonical(model), version.strip().removeprefix("v")
-    if found := session.get(ModelVersion, key):
-        return found
-    raise NotFoundError(f"{key[0]} has no version {key[1]}")
-
-
-def pack(right: Sequence[bool] | NDArray[np.bool_]) -> str:
-    """Spell "right or wrong" per test row compactly; `unpack` reads it.
-
-    >>> unpack(pack([True, False, True])).tolist()
-    [True, False, True]
-    """
-    bits = np.asarray(right, dtype=bool)
-    packed = len(bits).to_bytes(8) + np.packbits(bits).tobytes()
-    return base64.b85encode(zlib.compress(packed)).decode()
-
-
-def unpack(text: str) -> NDArray[np.bool_]:
-    """Read what `pack` wrote."""
-    packed = zlib.decompress(base64.b85decode(text))
-    n, bits = int.from_bytes(packed[:8]), np.frombuffer(packed[8:], dtype=np.uint8)
-    return np.unpackbits(bits, count=n).astype(bool)
+SMALLER_IS_BETTER = frozenset({"brier"})
 
 
 def compare(session: Session, model: str, first: str, second: str) -> dict[str, Any]:
     """Set two versions side by side: figures with intervals, parameters, data, and paired rows.
 
-    `paired` is None where no held-out rows exist on which both were judged.
+    `difference` is second minus first throughout; of the metrics in `SMALLER_IS_BETTER` a
+    negative one is the better. `paired` is None where no held-out rows exist on which both were
+    judged; `slices` is empty where the gate did not set the two against each other.
     Raises: NotFoundError, InvalidInputError (a version compared with itself).
     """
     one, other = get(session, model, first), get(session, model, second)
@@ -124,6 +33,7 @@ def compare(session: Session, model: str, first: str, second: str) -> dict[str, 
         "parameters": _changed(sides[0]["parameters"], sides[1]["parameters"]),
         "same_test_rows": one.test_dataset_id == other.test_dataset_id,
         "paired": _paired(session, one, other),
+        "slices": _slices(one, other),
     }
 
 
@@ -134,6 +44,7 @@ def _side(session: Session, version: ModelVersion) -> dict[str, Any]:
         "version": version.version,
         "state": version.state,
         "algorithm": version.algorithm,
+        "threshold": version.threshold,
         "parameters": run.parameters if run else {},
         "n_test": version.metrics.get("n_test"),
         "confusion": version.metrics.get("confusion"),
@@ -151,6 +62,7 @@ def _pair(one: ModelVersion, other: ModelVersion, name: str) -> dict[str, Any]:
         "values": [before, after],
         "intervals": [v.metrics.get("intervals", {}).get(name) for v in (one, other)],
         "difference": None if before is None or after is None else after - before,
+        "smaller_is_better": name in SMALLER_IS_BETTER,
     }
 
 
@@ -193,6 +105,31 @@ def _paired_by_gate(one: ModelVersion, other: ModelVersion) -> dict[str, Any] | 
                 **_figures(first, second, gate["n"]),
             }
     return None
+
+
+def _slices(one: ModelVersion, other: ModelVersion) -> list[dict[str, Any]]:
+    """Return what the gate found per slice, as second minus first; the worst comes first."""
+    for judged, served, sign in ((other, one, 1), (one, other, -1)):
+        if judged.gate.get("champion") == served.version:
+            found = [_slice(part, sign) for part in judged.gate.get("slices") or []]
+            return sorted(found, key=lambda part: part["difference"] or 0.0)
+    return []
+
+
+def _slice(part: dict[str, Any], sign: int) -> dict[str, Any]:
+    change = part.get("difference") or {}
+    edges = [change[name] * sign for name in ("low", "high") if name in change]
+    low, high = sorted(edges) if edges else (None, None)
+    value = change["value"] * sign if change else None
+    return {
+        "name": part["name"],
+        "n": part["n"],
+        "difference": value,
+        "low": low,
+        "high": high,
+        "level": change.get("level"),
+        "answer": part["answer"],
+    }
 
 
 def _figures(only_first: int, only_second: int, n: int) -> dict[str, Any]:
