@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import specs
@@ -85,14 +85,15 @@ def get(session: Session, model: str, version: str) -> ModelVersion:
     raise NotFoundError(f"{key[0]} has no version {key[1]}")
 
 
-def tried(session: Session, model: str, test_dataset_id: str) -> int:
-    """Return how many versions were judged on these held-out rows already.
+def tried(session: Session, model: str, test_dataset_id: str, champion: str) -> int:
+    """Return how many versions were set against `champion` on these held-out rows already.
 
-    The next one is the best of that many and one more: the gate's alpha is divided by it.
+    The next one is the best of one more than that, and the gate asks for more evidence.
     """
-    query = select(func.count()).select_from(ModelVersion)
-    query = query.filter_by(model=specs.canonical(model), test_dataset_id=test_dataset_id)
-    return session.scalar(query) or 0
+    query = select(ModelVersion).filter_by(
+        model=specs.canonical(model), test_dataset_id=test_dataset_id
+    )
+    return sum(one.gate.get("champion") == champion for one in session.scalars(query))
 
 
 def pack(right: Sequence[bool] | NDArray[np.bool_]) -> str:

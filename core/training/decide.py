@@ -39,6 +39,7 @@ def against_floor(right: Mask, spec: ModelSpec, *, overlap: int, why: str = "") 
         floor=spec.gate.floor,
         alpha=spec.gate.alpha,
         train_test_overlap=overlap,
+        absolute_floor=spec.gate.auto_deploy_threshold,
     ).to_dict()
     if why:
         result["reasons"] = (*result["reasons"], why)
@@ -82,6 +83,7 @@ class Comparison:
     n_recent: int
     overlap: int
     age_days: float | None = None
+    candidates_tried: int = 1  # against this champion on these rows, with this one
 
 
 def against_champion(compared: Comparison, spec: ModelSpec) -> Decision:
@@ -90,7 +92,7 @@ def against_champion(compared: Comparison, spec: ModelSpec) -> Decision:
     With recent rows from production: superiority on them and non-inferiority on the old rows.
     """
     everything = np.ones(len(compared.test), dtype=bool)
-    harm = _judge(compared, spec, everything, "non_inferiority", classes=False)
+    harm = _judge(compared, spec, everything, "non_inferiority", only_harm=True)
     if compared.n_recent:
         recent = np.arange(len(compared.test)) >= len(compared.test) - compared.n_recent
         result = _both(
@@ -104,9 +106,10 @@ def against_champion(compared: Comparison, spec: ModelSpec) -> Decision:
 
 
 def _judge(
-    compared: Comparison, spec: ModelSpec, rows: Mask, rule: Rule, *, classes: bool = True
+    compared: Comparison, spec: ModelSpec, rows: Mask, rule: Rule, *, only_harm: bool = False
 ) -> GateResult:
     part = compared.test[rows].reset_index(drop=True)
+    slices = evaluation.slices(part, spec, classes=not only_harm)
     return gate.judge(
         champion_right=compared.champion[rows].tolist(),
         candidate_right=compared.candidate[rows].tolist(),
@@ -114,8 +117,10 @@ def _judge(
         required_improvement=spec.gate.required_improvement,
         margin=spec.gate.margin,
         alpha=spec.gate.alpha,
-        slices={name: places.tolist() for name, places in evaluation.slices(part, spec).items()},
+        slices={name: places.tolist() for name, places in slices.items()},
         min_slice=spec.gate.min_slice,
+        candidates_tried=compared.candidates_tried,
+        absolute_floor=None if only_harm else spec.gate.auto_deploy_threshold,
         train_test_overlap=compared.overlap,
         test_age_days=compared.age_days,
     )

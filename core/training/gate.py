@@ -49,6 +49,9 @@ class GateResult:
     only_candidate_right: int
     more_rows_needed: int | None
     slices: tuple[SliceResult, ...] = ()
+    alpha: float = 0.05  # of this question, after the correction for `candidates_tried`
+    candidates_tried: int = 1
+    absolute_floor: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -83,13 +86,15 @@ def judge(
     candidates_tried: int = 1,
     train_test_overlap: int = 0,
     test_age_days: float | None = None,
+    absolute_floor: float | None = None,
 ) -> GateResult:
     """Judge a candidate against the champion on the same held-out rows.
 
     Superiority: one-sided McNemar mid-p, and a point estimate above `required_improvement`.
     Non-inferiority: Tango's score test against losing `margin` or more. Alpha is divided by
-    `candidates_tried`, the candidates compared on these rows. `slices` maps a name to row
-    positions; a slice where the candidate is worse (Bonferroni over slices) refuses it.
+    `candidates_tried`, the candidates compared on these rows (Bonferroni). `slices` maps a name
+    to row positions; a slice where the candidate is worse (Bonferroni over slices) refuses it, one
+    under `min_slice` rows never passes. Below the accuracy `absolute_floor` nothing is promoted.
     Raises: InvalidInputError (no rows, lengths differ, settings out of range).
 
     >>> champion, candidate = [True] * 90 + [False] * 10, [True] * 100
@@ -99,7 +104,7 @@ def judge(
     if rule not in ("superiority", "non_inferiority"):
         raise InvalidInputError(f"'{rule}' is no rule; use superiority or non_inferiority.")
     champion, candidate = _rows(champion_right), _rows(candidate_right)
-    _check(champion, candidate, alpha, candidates_tried)
+    _check(champion, candidate, alpha, candidates_tried, absolute_floor)
     pairs, level = _pairs(champion, candidate), alpha / candidates_tried
     result = (
         _superiority(pairs, level, required_improvement)
@@ -108,8 +113,16 @@ def judge(
     )
     parts = _slices(champion, candidate, slices or {}, alpha=alpha, min_slice=min_slice)
     harmed = [f"worse on slice '{part.name}'" for part in parts if part.answer == "refuse"]
-    result = replace(result, slices=parts, reasons=(*result.reasons, *_small(parts, min_slice)))
-    return _refused(result, [*_unfit(train_test_overlap, test_age_days), *harmed])
+    result = replace(
+        result,
+        slices=parts,
+        reasons=(*result.reasons, *_tried(candidates_tried), *_small(parts, min_slice)),
+        alpha=level,
+        candidates_tried=candidates_tried,
+        absolute_floor=absolute_floor,
+    )
+    unfit = _unfit(train_test_overlap, test_age_days)
+    return _refused(result, [*unfit, *_too_low(candidate, absolute_floor), *harmed])
 
 
 def first(
@@ -120,17 +133,19 @@ def first(
     candidates_tried: int = 1,
     train_test_overlap: int = 0,
     test_age_days: float | None = None,
+    absolute_floor: float | None = None,
 ) -> GateResult:
     """Judge a first model, where nothing serves yet, against an absolute accuracy `floor`.
 
-    Promote when Wilson's lower bound (one-sided alpha) reaches the floor.
+    Promote when Wilson's lower bound (one-sided alpha) reaches the floor, and the accuracy itself
+    the `absolute_floor`, below which nothing is promoted.
     Raises: InvalidInputError (no rows, settings out of range).
 
     >>> first(candidate_right=[True] * 98 + [False] * 2, floor=0.9).answer
     'promote'
     """
     right = _rows(candidate_right)
-    _check(right, right, alpha, candidates_tried)
+    _check(right, right, alpha, candidates_tried, absolute_floor)
     if not 0 < floor < 1:
         raise InvalidInputError("The accuracy floor lies between 0 and 1.")
     level = alpha / candidates_tried
@@ -154,8 +169,12 @@ def first(
         more_rows_needed=_more_for_floor(accuracy, floor)
         if answer == "not_enough_evidence"
         else None,
+        alpha=level,
+        candidates_tried=candidates_tried,
+        absolute_floor=absolute_floor,
     )
-    return _refused(result, _unfit(train_test_overlap, test_age_days))
+    unfit = _unfit(train_test_overlap, test_age_days)
+    return _refused(result, [*unfit, *_too_low(right, absolute_floor)])
 
 
 def _rows(right: Sequence[bool]) -> NDArray[np.bool_]:
@@ -163,7 +182,11 @@ def _rows(right: Sequence[bool]) -> NDArray[np.bool_]:
 
 
 def _check(
-    champion: NDArray[np.bool_], candidate: NDArray[np.bool_], alpha: float, tried: int
+    champion: NDArray[np.bool_],
+    candidate: NDArray[np.bool_],
+    alpha: float,
+    tried: int,
+    absolute_floor: float | None,
 ) -> None:
     if len(champion) != len(candidate):
         raise InvalidInputError("Champion and candidate must be judged on the same rows.")
@@ -173,6 +196,8 @@ def _check(
         raise InvalidInputError(
             "Alpha lies between 0 and .5, and at least one candidate was tried."
         )
+    if absolute_floor is not None and not 0 < absolute_floor < 1:
+        raise InvalidInputError("The accuracy below which nothing is promoted is from 0 to 1.")
 
 
 def _pairs(champion: NDArray[np.bool_], candidate: NDArray[np.bool_]) -> _Pairs:
@@ -184,16 +209,18 @@ def _pairs(champion: NDArray[np.bool_], candidate: NDArray[np.bool_]) -> _Pairs:
 def _superiority(pairs: _Pairs, alpha: float, required: float) -> GateResult:
     difference = pairs.difference(alpha)
     p = mcnemar.mid_p(pairs.only_champion, pairs.only_candidate)
+    certain, target = p <= alpha, max(difference.value, required, 1e-3)
     answer: Answer = "not_enough_evidence"
-    if p <= alpha and difference.value > required:
+    if certain and difference.value > required:
         answer, reason = "promote", f"better by {difference}"
-    elif p <= alpha:
-        answer, reason = "refuse", f"better by {difference}, but {required:.1%} is required"
-    elif difference.high <= required:
-        answer, reason = "refuse", f"a gain above {required:.1%} is ruled out: {difference}"
+    elif certain:
+        reason = f"better by {difference}, but more than {required:.1%} is required"
+        target = max(required - difference.value, required / 4)
     else:
         reason = f"the difference may be chance: {difference}"
-    target = max(difference.value, required, 1e-3)
+    if answer != "promote" and difference.high <= required:
+        answer = "refuse"
+        reason = reason if certain else f"a gain above {required:.1%} is ruled out: {difference}"
     return _result(answer, "superiority", reason, p, difference, pairs, alpha, target)
 
 
@@ -278,6 +305,20 @@ def _unfit(overlap: int, age_days: float | None) -> list[str]:
     if age_days is not None and age_days > OLDEST_TEST_DAYS:
         reasons.append(f"the test rows are {age_days:.0f} days old, over {OLDEST_TEST_DAYS:.0f}")
     return reasons
+
+
+def _too_low(right: NDArray[np.bool_], floor: float | None) -> list[str]:
+    """Why a model may not be promoted whatever it replaces."""
+    accuracy = float(right.mean())
+    if floor is None or accuracy >= floor:
+        return []
+    return [f"accuracy {accuracy:.1%} is below {floor:.1%}, under which nothing is promoted"]
+
+
+def _tried(candidates: int) -> list[str]:
+    if candidates == 1:
+        return []
+    return [f"the best of {candidates} judged on these rows, so more evidence was asked for"]
 
 
 def _refused(result: GateResult, reasons: list[str]) -> GateResult:

@@ -2,6 +2,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from core.errors import InvalidInputError
 from core.training.gate import first, judge
@@ -36,6 +38,14 @@ def test_a_certain_but_too_small_gain_is_refused():
 
     assert result.answer == "refuse"
     assert "required" in result.reasons[0]
+
+
+def test_a_certain_gain_that_may_yet_reach_what_is_required_asks_for_more_rows():
+    result = judge(**rows(400, only_candidate=4))
+
+    assert result.answer == "not_enough_evidence"
+    assert "but more than 1.0% is required" in result.reasons[0]
+    assert result.more_rows_needed > 100
 
 
 def test_a_worse_candidate_is_refused():
@@ -80,6 +90,77 @@ def test_the_best_of_many_candidates_needs_stronger_evidence():
 
     assert judge(**data).answer == "promote"
     assert judge(**data, candidates_tried=20).answer == "not_enough_evidence"
+
+
+@pytest.mark.parametrize("judged", ["judge", "first"])
+def test_below_the_absolute_floor_nothing_is_promoted_and_the_reason_says_so(judged):
+    better = rows(1000, only_champion=100, only_candidate=200)
+    ask = {
+        "judge": lambda **more: judge(**better, **more),
+        "first": lambda **more: first(candidate_right=better["candidate_right"], floor=0.5, **more),
+    }[judged]
+
+    assert ask(absolute_floor=0.90).answer == "promote"
+    result = ask(absolute_floor=0.91)
+    assert result.answer == "refuse"
+    assert result.reasons[0] == "accuracy 90.0% is below 91.0%, under which nothing is promoted"
+
+
+def test_the_result_says_how_many_were_tried_and_how_strictly_it_asked():
+    result = judge(**rows(1000, only_champion=20, only_candidate=60), candidates_tried=5)
+
+    assert (result.candidates_tried, result.alpha) == (5, 0.01)
+    assert "the best of 5 judged on these rows" in result.reasons[1]
+
+
+@pytest.mark.parametrize(
+    ("only_champion", "only_candidate", "two_sided"),
+    [
+        (1, 7, 0.039),  # airway hyper-responsiveness of 21 children
+        (6, 16, 0.035),  # complete response of 161 patients
+    ],
+)
+def test_the_p_value_is_the_published_one(only_champion, only_candidate, two_sided):
+    """Fagerland, Lydersen, Laake (2013), BMC Med Res Methodol 13:91, McNemar mid-p."""
+    result = judge(**rows(161, only_champion=only_champion, only_candidate=only_candidate))
+
+    assert 2 * result.p_value == pytest.approx(two_sided, abs=5e-4)
+
+
+counts = st.integers(0, 60)
+RULES = pytest.mark.parametrize("rule", ["superiority", "non_inferiority"])
+BETTER = ["refuse", "not_enough_evidence", "promote"]
+
+
+@given(b=counts, c=counts)
+def test_exchanging_the_two_models_mirrors_the_difference_and_the_p_value(b, c):
+    one = judge(**rows(400, only_champion=b, only_candidate=c))
+    other = judge(**rows(400, only_champion=c, only_candidate=b))
+
+    assert one.p_value + other.p_value == pytest.approx(1)
+    assert one.difference.value == pytest.approx(-other.difference.value)
+    assert one.difference.low == pytest.approx(-other.difference.high, abs=1e-9)
+    assert "promote" not in (one.answer, other.answer) or one.answer != other.answer
+
+
+@RULES
+@given(b=st.integers(1, 60), c=counts)
+@example(b=1, c=3)  # certain from one row more, and not yet above what is required
+def test_one_more_row_won_never_makes_the_answer_worse(rule, b, c):
+    before = judge(**rows(400, only_champion=b, only_candidate=c), rule=rule)
+    after = judge(**rows(400, only_champion=b - 1, only_candidate=c + 1), rule=rule)
+
+    assert after.p_value <= before.p_value + 1e-12
+    assert BETTER.index(after.answer) >= BETTER.index(before.answer)
+
+
+@RULES
+@given(b=counts, c=counts, tried=st.integers(2, 50))
+def test_trying_more_candidates_never_makes_promotion_easier(rule, b, c, tried):
+    once = judge(**rows(400, only_champion=b, only_candidate=c), rule=rule)
+    often = judge(**rows(400, only_champion=b, only_candidate=c), rule=rule, candidates_tried=tried)
+
+    assert often.answer != "promote" or once.answer == "promote"
 
 
 def test_harm_to_one_slice_refuses_an_overall_better_candidate():
