@@ -135,7 +135,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     missed = _print_equal(2_000 if options.short else options.pairs, full=not options.short)
     missed += _print_slices(100 if options.short else 1_000)
-    missed += _print_intervals(300 if options.short else 5_000)
+    missed += _print_intervals(1_000 if options.short else 5_000)
     missed += _print_heart(Settings().data_dir or ROOT.parent / "shared" / "data")
     print(f"\n{missed} figures missed" if missed else "\nevery figure is met")
     return min(missed, 1)
