@@ -1,0 +1,243 @@
+"""Running a plan: one input, or many, in; the probability of the second class out."""
+
+import math
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from core.serving.plans.format import Category, Isotonic, Linear, Link, Number, Plan, Text, Trees
+from core.serving.plans.words import terms_of
+
+Given = Any  # a text, or features by name; None is a missing value
+Pairs = Iterator[tuple[int, float]]
+
+
+class Runner(Protocol):
+    """A plan that is ready to answer."""
+
+    def probability(self, given: Given) -> float:
+        """Return the probability of the second class."""
+        ...
+
+    def probabilities(self, rows: Sequence[Given]) -> list[float]:
+        """Return it for each row."""
+        ...
+
+
+def runner(plan: Plan) -> Runner:
+    """Return what runs a plan: the fast way for its shape."""
+    head, column = plan.head, plan.columns[0]
+    if isinstance(head, Trees):
+        return TreeRunner(plan, head)
+    if isinstance(column, Text) and column.name is None and len(head.weights) == 1:
+        return TextRunner(plan, column, head)
+    return LinearRunner(plan, head)
+
+
+def logistic(score: float) -> float:
+    """Return 1 / (1 + exp(-score)) without overflow.
+
+    >>> logistic(0.0), logistic(-1e9)
+    (0.5, 0.0)
+    """
+    if score >= 0:
+        return 1.0 / (1.0 + math.exp(-score))
+    odds = math.exp(score) if score > -745 else 0.0
+    return odds / (1.0 + odds)
+
+
+def _linked(link: Link) -> Callable[[float], float]:
+    """Return the function from a member's sum to its probability."""
+    calibration = link.calibration
+    if calibration is None:
+        return logistic if link.logistic else _same
+    if isinstance(calibration, Isotonic):
+        x, y = np.asarray(calibration.x), np.asarray(calibration.y)
+
+        def last(score: float) -> float:
+            return float(np.interp(score, x, y))
+    else:
+        a, b = calibration.a, calibration.b
+
+        def last(score: float) -> float:
+            return logistic(-(a * score + b))
+
+    return (lambda score: last(logistic(score))) if link.logistic else last
+
+
+def _same(score: float) -> float:
+    return min(1.0, max(0.0, score))
+
+
+class _Base:
+    def __init__(self, plan: Plan) -> None:
+        self._links = [_linked(link) for link in plan.links]
+
+    def probability(self, given: Given) -> float:
+        raise NotImplementedError
+
+    def probabilities(self, rows: Sequence[Given]) -> list[float]:
+        """Return the probability of each row."""
+        return [self.probability(row) for row in rows]
+
+    def _mean(self, sums: Iterable[float]) -> float:
+        parts = [link(total) for link, total in zip(self._links, sums, strict=True)]
+        return sum(parts) / len(parts)
+
+
+class TextRunner(_Base):
+    """One text, one weighted sum: a dictionary look-up per term and nothing else."""
+
+    def __init__(self, plan: Plan, column: Text, head: Linear) -> None:
+        super().__init__(plan)
+        self._cut, self._bias, self._link = terms_of(column), head.bias[0], self._links[0]
+        weights = head.weights[0]
+        self._table = {
+            term: (column.idf[slot], weights.get(slot, 0.0)) for term, slot in column.slots.items()
+        }
+        self._sublinear, self._normed = column.sublinear, column.normed
+
+    def probability(self, given: str) -> float:
+        """Return the probability of the second class for a text."""
+        known = self._table
+        counts: dict[str, int] = {}
+        for term in self._cut(given):
+            if term in known:
+                counts[term] = counts.get(term, 0) + 1
+        total = squares = 0.0
+        for term, count in counts.items():
+            idf, weight = known[term]
+            value = idf * ((1.0 + math.log(count)) if self._sublinear and count > 1 else count)
+            squares += value * value
+            total += value * weight
+        if self._normed and squares:
+            total /= math.sqrt(squares)
+        return self._link(total + self._bias)
+
+
+class LinearRunner(_Base):
+    """Any columns, one or more weighted sums."""
+
+    def __init__(self, plan: Plan, head: Linear) -> None:
+        super().__init__(plan)
+        self._readers = [_reader(column) for column in plan.columns]
+        self._bias = head.bias
+        self._weights = [
+            tuple(weights.get(slot, 0.0) for weights in head.weights) for slot in range(plan.slots)
+        ]
+
+    def probability(self, given: Mapping[str, Any]) -> float:
+        """Return the probability of the second class for features by name."""
+        sums, weights = list(self._bias), self._weights
+        members = range(len(sums))
+        for read in self._readers:
+            for slot, value in read(given):
+                weight = weights[slot]
+                for member in members:
+                    sums[member] += weight[member] * value
+        return self._mean(sums)
+
+
+class TreeRunner(_Base):
+    """Trees over threshold intervals, many rows in one call of the graph."""
+
+    def __init__(self, plan: Plan, head: Trees) -> None:
+        super().__init__(plan)
+        self._readers = [_reader(column) for column in plan.columns]
+        self._bias, self._narrow = head.bias, head.narrow
+        self._place = {slot: place for place, slot in enumerate(head.used)}
+        self._thresholds = head.thresholds
+        self._count = bisect_left if head.inclusive else bisect_right
+        empty = math.nan if head.absent else 0.0
+        self._empty = np.array([self._interval(i, empty) for i in range(len(head.used))], "float32")
+        self._session = _session(head.graph)
+
+    def probability(self, given: Given) -> float:
+        """Return the probability of the second class for one input."""
+        return self.probabilities([given])[0]
+
+    def probabilities(self, rows: Sequence[Given]) -> list[float]:
+        """Return the probability of the second class for each input."""
+        matrix = np.tile(self._empty, (len(rows), 1))
+        for line, given in zip(matrix, rows, strict=True):
+            for read in self._readers:
+                for slot, value in read(given):
+                    place = self._place.get(slot)
+                    if place is not None:
+                        line[place] = self._interval(place, value)
+        sums = self._session.run(None, {"x": matrix})[0].tolist()
+        return [self._mean(map(float.__add__, self._bias, map(float, line))) for line in sums]
+
+    def _interval(self, place: int, value: float) -> float:
+        if value != value:
+            return value  # a missing value stays one: the graph knows which way it goes
+        number = float(np.float32(value)) if self._narrow else value
+        return self._count(self._thresholds[place], number)
+
+
+def _session(graph: bytes) -> Any:  # noqa: ANN401
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+def _reader(column: Number | Category | Text) -> Callable[[Given], Pairs]:
+    if isinstance(column, Number):
+        return _number_reader(column)
+    if isinstance(column, Category):
+        return _category_reader(column)
+    return _text_reader(column)
+
+
+def _number_reader(column: Number) -> Callable[[Given], Pairs]:
+    name, slot, flag = column.name, column.slot, column.flag
+    mean, scale, fill = column.mean, column.scale, column.fill
+    filled = (slot, (fill - mean) / scale)
+    absent = [filled, (flag, column.absent)] if flag >= 0 else [filled]
+    present = [(flag, column.present)] if flag >= 0 else []
+
+    def read(given: Given) -> Pairs:
+        value = given[name]
+        if value is None or value != value:
+            yield from absent
+        else:
+            yield slot, (value - mean) / scale
+            yield from present
+
+    return read
+
+
+def _category_reader(column: Category) -> Callable[[Given], Pairs]:
+    name, slots, unknown, missing = column.name, column.slots, column.unknown, column.missing
+
+    def read(given: Given) -> Pairs:
+        value = given[name]
+        slot = missing if value is None else slots.get(value, unknown)
+        if slot >= 0:
+            yield slot, 1.0
+
+    return read
+
+
+def _text_reader(column: Text) -> Callable[[Given], Pairs]:
+    cut, slots, idf = terms_of(column), column.slots, column.idf
+    sublinear, normed, name = column.sublinear, column.normed, column.name
+
+    def read(given: Given) -> Pairs:
+        text = given if name is None else given[name] or ""
+        counts = Counter(slots[term] for term in cut(text) if term in slots)
+        values = {
+            slot: idf[slot] * (1.0 + math.log(count) if sublinear else count)
+            for slot, count in counts.items()
+        }
+        length = math.sqrt(sum(value * value for value in values.values())) if normed else 1.0
+        for slot, value in values.items():
+            yield slot, value / (length or 1.0)
+
+    return read
