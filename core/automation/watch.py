@@ -48,7 +48,9 @@ class Checked:
 
 
 def check(db: Database, settings: Settings, model: str) -> Checked:
-    """Check drift and performance of what serves, and open, extend or end incidents.
+    """Check drift, performance and inputs of what serves, and open, extend or end incidents.
+
+    A report on the quality of inputs opens none: what it finds is a sign, not yet a harm.
 
     Raises: NotFoundError (no such model, or nothing is released).
     """
@@ -65,6 +67,8 @@ def check(db: Database, settings: Settings, model: str) -> Checked:
     report = checks.check_performance(db, spec.name)
     found.append(report)
     opened |= alarm(db, settings, spec, report)
+    if inputs := checks.check_quality(db, spec.name):
+        found.append(inputs)
     for kind in _CAUSES:
         if resolved := clear(db, spec, report.version, kind):
             ended.append(resolved)

@@ -149,7 +149,7 @@ class Result:
         return content
 
 
-def _shown(value: object) -> str | None:
+def _shown(value: Any) -> str | None:  # noqa: ANN401 (one cell)
     return None if pd.isna(value) else str(value)[:SHOWN_CHARACTERS]
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from core.clock import monotonic
-from core.datasets import generator, schema
-from core.errors import InvalidInputError
+from core.datasets import generator, schema, uploads
+from core.errors import InvalidInputError, TooLargeError
 from core.settings import Settings
 from core.specs import ModelSpec, Source
 
@@ -149,25 +149,48 @@ def _breast_cancer(target: str) -> pd.DataFrame:
 
 
 def _table(content: bytes, source: Source) -> pd.DataFrame:
-    """Parse a delimited text; numbers become numbers, the spec's missing words become missing."""
+    """Parse a delimited text; numbers become numbers, the spec's missing words become missing.
+
+    Raises: InvalidInputError (a header that no model can use), TooLargeError.
+    """
+    if not content.strip():
+        raise _Away("the file is empty")
     try:
         frame = pd.read_csv(
-            io.StringIO(content.decode("utf-8-sig")),
+            io.BytesIO(content),
+            encoding="utf-8-sig",
             sep=source.separator,
-            header=None if source.columns else 0,
-            names=list(source.columns) if source.columns else None,
+            header=None,  # so that the parser refuses a line with more fields than the first
             quoting=csv.QUOTE_MINIMAL if source.quoted else csv.QUOTE_NONE,
             dtype=str,
             keep_default_na=False,
             na_values=list(source.missing),
+            nrows=uploads.MOST_ROWS + 2,
         )
     except UnicodeDecodeError as error:
         raise _Away("the file is not UTF-8 text") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
         raise _Away(f"the file is no table ({str(error).splitlines()[0][:80]})") from error
+    frame = _named(frame, source)
     if frame.empty:
         raise _Away("the file is empty")
+    if len(frame) > uploads.MOST_ROWS:
+        raise TooLargeError(f"The file has more than {uploads.MOST_ROWS:,} rows: keep a sample.")
     return schema.typed(frame)
+
+
+def _named(frame: pd.DataFrame, source: Source) -> pd.DataFrame:
+    """Name the columns by the spec, or by the first line, which is then no row."""
+    if source.columns is None:
+        names = ["" if pd.isna(name) else str(name).strip() for name in frame.iloc[0]]
+        frame = frame.iloc[1:].reset_index(drop=True)
+    else:
+        names = list(source.columns)
+    if frame.shape[1] != len(names):
+        raise _Away(f"the file has {frame.shape[1]} columns where the spec names {len(names)}")
+    uploads.check_names("The file", names)
+    frame.columns = pd.Index(names)
+    return frame
 
 
 def _count(frame: pd.DataFrame, spec: ModelSpec) -> str:

@@ -3,7 +3,8 @@
 import csv
 import io
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,13 +14,13 @@ import pyarrow.parquet as pq
 import yaml
 
 from core import specs
-from core.datasets import schema
+from core.datasets import schema, validation
 from core.datasets.values import category
 from core.errors import InvalidInputError, TooLargeError
 from core.settings import Settings
 
 MOST_ROWS, MOST_COLUMNS, MOST_CLASSES = 1_000_000, 500, 50
-MOST_DECODED_BYTES = 512 << 20
+MOST_DECODED_BYTES, _LONGEST_HEADER = 512 << 20, 1 << 20
 _ARCHIVES = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"7z\xbc\xaf", b"\xfd7zXZ", b"Rar!", b"(\xb5/\xfd")
 _TYPES = ("numeric", "category", "text", "ignore")
 
@@ -30,7 +31,10 @@ def read(name: str, content: bytes, settings: Settings) -> pd.DataFrame:
     Raises: InvalidInputError, TooLargeError (a sentence that says what is wrong).
     """
     if len(content) > settings.max_upload_mb << 20:
-        raise TooLargeError(f"{_named(name)} is larger than {settings.max_upload_mb} MB.")
+        raise TooLargeError(
+            f"{_named(name)} is larger than {settings.max_upload_mb} MB: upload a sample of it, or "
+            "Parquet, or put it into PILOTHOUSE_DATA_DIR and name it in a spec."
+        )
     if not content.strip():
         raise InvalidInputError(f"{_named(name)} is empty.")
     if content.startswith(_ARCHIVES) or content[257:262] == b"ustar":
@@ -40,47 +44,106 @@ def read(name: str, content: bytes, settings: Settings) -> pd.DataFrame:
     frame = _parquet(name, content) if content.startswith(b"PAR1") else _csv(name, content)
     if frame.empty:
         raise InvalidInputError(f"{_named(name)} has column names, but no rows.")
-    return schema.typed(schema.plain(frame))
+    return schema.typed(schema.plain(_numbers_first(frame)))
+
+
+def _numbers_first(frame: pd.DataFrame) -> pd.DataFrame:
+    """Turn columns of nothing but numbers into numbers at once; the rest is read value by value."""
+    return pd.DataFrame({name: _quickly(frame[name]) for name in frame.columns})
+
+
+def _quickly(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    if not pd.api.types.is_string_dtype(values):
+        return values
+    try:
+        numbers = pd.to_numeric(values)
+    except (ValueError, TypeError):
+        return values
+    codes = values.str.fullmatch(r"\s*0\d+\s*").fillna(False).astype(bool)
+    return values if codes.any() or numbers.isna().all() else numbers.astype("float64")
 
 
 def _named(name: str) -> str:
     return os.path.basename(name.replace("\\", "/"))[:80] or "The file"
 
 
-def _check_names(name: str, columns: list[str]) -> None:
+def check_names(what: str, columns: Sequence[str]) -> None:
+    """Refuse a header that no model can use. Raises: InvalidInputError, TooLargeError."""
     if len(columns) > MOST_COLUMNS:
-        raise TooLargeError(f"{_named(name)} has more than {MOST_COLUMNS} columns.")
-    if twice := next((column for column in columns if columns.count(column) > 1), None):
-        raise InvalidInputError(f"{_named(name)} names the column {twice[:80]!r} twice.")
+        raise TooLargeError(
+            f"{what} has {len(columns):,} columns; at most {MOST_COLUMNS} can be read: "
+            "keep those that a model needs."
+        )
+    if twice := [column for column, n in Counter(columns).items() if n > 1]:
+        raise InvalidInputError(
+            f"{what} names the column {twice[0][:80]!r} twice: rename or remove one of them."
+        )
     if any(not column.strip() or len(column) > 200 for column in columns):
-        raise InvalidInputError(f"{_named(name)} has a column without a usable name.")
+        raise InvalidInputError(
+            f"{what} has a column without a usable name: give each 1 to 200 characters."
+        )
 
 
 def _csv(name: str, content: bytes) -> pd.DataFrame:
-    text = _decoded(name, content)
+    text = _decoded(name, content).lstrip("\r\n")
     if text.count("\n") > 2 * MOST_ROWS:
         raise TooLargeError(f"{_named(name)} has more than {MOST_ROWS:,} rows.")
     separator = _separator(text)
     try:
-        header = next(csv.reader(io.StringIO(text), delimiter=separator, strict=True))
-        header = _without_unnamed_tail([column.strip() for column in header])
-        _check_names(name, header)
-        frame = pd.read_csv(
-            io.StringIO(text),
-            sep=separator,
-            dtype=str,
-            keep_default_na=False,
-            index_col=False,
-            nrows=MOST_ROWS + 1,
-        )
+        head = io.StringIO(text[:_LONGEST_HEADER], newline="")
+        lines = csv.reader(head, delimiter=separator, strict=True)
+        header = _without_unnamed_tail([column.strip() for column in next(lines)])
+        check_names(_named(name), header)
+        frame = _rows(name, text, separator)
     except (pd.errors.ParserError, csv.Error, StopIteration, ValueError) as error:
         first = str(error).splitlines()[0][:120] if str(error) else "no header"
         raise InvalidInputError(f"{_named(name)} is not a readable CSV file: {first}.") from error
     if len(frame) > MOST_ROWS:
         raise TooLargeError(f"{_named(name)} has more than {MOST_ROWS:,} rows.")
-    frame = frame.iloc[:, : len(header)]
+    beyond = frame.iloc[:, len(header) :]
+    if any(bool((beyond[place].fillna("") != "").any()) for place in beyond):
+        _widest(name, text, separator)
+    frame = frame.iloc[:, : len(header)].reset_index(drop=True)
     frame.columns = pd.Index(header)
     return frame
+
+
+def _rows(name: str, text: str, separator: str) -> pd.DataFrame:
+    """Return the lines below the header. The parser refuses a line with more fields than it."""
+    content = text.encode()
+
+    def read(names: range | None) -> pd.DataFrame:
+        return pd.read_csv(
+            io.BytesIO(content),
+            sep=separator,
+            header=None,
+            names=names,
+            dtype=str,
+            keep_default_na=False,
+            nrows=MOST_ROWS + 2,
+        ).iloc[1:]
+
+    try:
+        return read(None)
+    except pd.errors.ParserError:
+        return read(range(_widest(name, text, separator)))  # the fields too many were empty
+
+
+def _widest(name: str, text: str, separator: str) -> int:
+    """Return the number of fields in the longest line.
+
+    Raises: InvalidInputError (a line says something in a field that the header does not name).
+    """
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    header = widest = len(_without_unnamed_tail([column.strip() for column in next(lines, [])]))
+    for row in lines:
+        widest = max(widest, len(row))
+        if any(field.strip() for field in row[header:]):
+            raise InvalidInputError(
+                f"{_named(name)}: line {lines.line_num:,} has {len(row)} fields, but the header "
+                f"names {header}: put quotes around text that holds {separator!r}."
+            )
+    return widest
 
 
 def _without_unnamed_tail(header: list[str]) -> list[str]:
@@ -112,7 +175,7 @@ def _parquet(name: str, content: bytes) -> pd.DataFrame:
     try:
         file = pq.ParquetFile(io.BytesIO(content))
         arrow = file.schema_arrow
-        _check_names(name, list(arrow.names))
+        check_names(_named(name), list(arrow.names))
         if file.metadata.num_rows > MOST_ROWS:
             raise TooLargeError(f"{_named(name)} has more than {MOST_ROWS:,} rows.")
         for field in arrow:
@@ -216,7 +279,7 @@ def _labels(frame: pd.DataFrame, target: str, positive: str) -> list[str]:
     if len(labels) > MOST_CLASSES:
         raise InvalidInputError(
             f"Column {target} has {len(labels):,} different values; at most {MOST_CLASSES} "
-            "classes can be told apart."
+            "classes can be told apart: group them, or choose another column to predict."
         )
     if category(positive) not in labels:
         raise InvalidInputError(
@@ -239,12 +302,25 @@ def _kinds(frame: pd.DataFrame, target: str, types: Mapping[str, str]) -> dict[s
             raise InvalidInputError(f"The data has no column {column[:80]!r}.")
         if kind not in _TYPES:
             raise InvalidInputError(f"{kind[:80]!r} is no type; use {', '.join(_TYPES)}.")
-    inferred = {column.name: column.type for column in schema.infer(frame)}
+    inferred = inferred_types(frame)
     kinds = {name: types.get(name, kind) for name, kind in inferred.items() if name != target}
     for column, kind in kinds.items():
         if kind == "numeric":
             schema.numbers(frame[column])
     return kinds
+
+
+def inferred_types(frame: pd.DataFrame) -> dict[str, str]:
+    """Return the type of each column; one of dates is ignored, since no model reads dates.
+
+    >>> inferred_types(pd.DataFrame({"day": ["2026-01-31", "2026-02-01"], "n": [1.0, 2.0]}))
+    {'day': 'ignore', 'n': 'numeric'}
+    """
+    without = set(validation.dates(frame))
+    return {
+        column.name: "ignore" if column.name in without else str(column.type)
+        for column in schema.infer(frame)
+    }
 
 
 def _candidates(text: bool) -> list[str]:

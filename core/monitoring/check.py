@@ -14,11 +14,11 @@ import pandas as pd
 from sqlalchemy.orm import Session
 
 from core import predictions, registry, releases, specs
-from core.datasets import versions
+from core.datasets import suites, versions
 from core.db import Database
 from core.errors import InvalidInputError, NotFoundError, PilothouseError
 from core.ids import new_id
-from core.monitoring import tabular, text, windows
+from core.monitoring import quality, tabular, text, windows
 from core.monitoring.performance import Standard, Verdict, judge
 from core.monitoring.reports import JUDGED, PENDING, get, judged, reports, store, streak
 from core.monitoring.windows import Position, Window
@@ -33,6 +33,7 @@ __all__ = [
     "JUDGED",
     "check_drift",
     "check_performance",
+    "check_quality",
     "compare",
     "get",
     "judged",
@@ -152,11 +153,7 @@ def _drift_report(
         "drift",
         "pass" if not drifted else "fail" if large else "warn",
         now=db.clock(),
-        window_start=window.start,
-        window_end=window.end[0],
-        window_last_id=window.end[1],
-        follows=subject.before.window_last_id if subject.before else "",
-        n_current=window.n,
+        **_window(subject, window),
         n_reference=compared.n_reference,
         p_value=compared.p_value,
         score=compared.score,
@@ -206,6 +203,59 @@ def check_performance(db: Database, model: str) -> MonitorReport:
     if subject.before is not None and subject.before.figures == figures:
         return subject.before
     return store(db, _performance_report(db, subject, rows, standard, verdict, figures))
+
+
+def check_quality(db: Database, model: str) -> MonitorReport | None:
+    """Judge the champion's inputs since the last window by the suite of its data.
+
+    None where the model has no suite; inconclusive with fewer than `min_samples` predictions.
+    Raises: NotFoundError (no such model, or nothing is released).
+    """
+    with db.read() as session:
+        subject = _subject(session, model, "quality")
+        suite = suites.current(session, subject.spec.name)
+        of = (session, subject.spec.name, subject.version.version, subject.after)
+        n, need = windows.waiting(*of), subject.spec.monitoring.min_samples
+        window = windows.behind(*of, n=n) if suite is not None and n >= need else None
+    if suite is None:
+        return None
+    if window is None:
+        return store(db, _too_few(db, subject, "quality", n, need))
+    spec = subject.spec
+    expected = suites.for_traffic(spec, suites.expectations(suite, spec))
+    frame = windows.frame(spec, window.rows)
+    if len(frame) < need:
+        words = f"Only {len(frame)} of {window.n} predictions were stored with their input."
+        return store(db, _unfinished(db, subject, "quality", "inconclusive", n, words))
+    return store(db, _quality_report(db, subject, window, quality.judge(frame, expected)))
+
+
+def _quality_report(
+    db: Database, subject: _Subject, window: Window, judged: quality.Quality
+) -> MonitorReport:
+    return subject.report(
+        "quality",
+        judged.state,
+        now=db.clock(),
+        **_window(subject, window),
+        n_reference=0,
+        score=judged.score,
+        method=quality.METHOD,
+        sentence=judged.sentence,
+        figures=judged.figures,
+        assumptions=quality.ASSUMPTIONS,
+    )
+
+
+def _window(subject: _Subject, window: Window) -> dict[str, Any]:
+    """The columns that say which window a report is about."""
+    return {
+        "window_start": window.start,
+        "window_end": window.end[0],
+        "window_last_id": window.end[1],
+        "follows": subject.before.window_last_id if subject.before else "",
+        "n_current": window.n,
+    }
 
 
 def _performance_report(
