@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import outbox
+from core import outbox, registry
 from core.access import Actor, Kind
 from core.db import Database
-from core.errors import NotFoundError
+from core.errors import ConflictError
 from core.recommendations.proposing import Basis, propose, tell_incident
 from core.settings import Settings
 from core.tables.entities import ActionRow, ModelVersion, Recommendation
@@ -24,23 +24,24 @@ def propose_promotion(
     version: str,
     reason: str = "",
 ) -> Recommendation | None:
-    """Propose to release a trained version if its gate said so.
+    """Propose to release a version that the gate lets through, or whose gate was overridden.
 
-    Where the gate refused or wants more evidence there is no proposal (None), and the incident
-    that led to the training and the channels are told why. With a `reason` it is proposed all the
-    same, and the card shows what the gate said.
+    Where the product itself asks and the gate does not say promote there is no proposal (None),
+    and the incident that led to the training and the channels are told why.
 
-    Raises: ForbiddenError; NotFoundError (no such version).
+    Raises: ForbiddenError; NotFoundError (no such version); ConflictError (the gate does not say
+    promote, and no approver overrode it; or it may not serve).
     """
     with db.read() as session:
-        candidate = _version(session, model, version)
+        candidate = registry.get(session, model, version)
         incident_id = _incident_of(session, candidate)
-    answer, why = candidate.gate.get("answer"), _gate_words(candidate)
-    if answer != "promote" and not reason.strip():
-        if actor.kind is Kind.SYSTEM:
-            _withhold(db, settings, actor, candidate, incident_id)
+    if not registry.releasable(candidate) and actor.kind is Kind.SYSTEM:
+        _withhold(db, settings, actor, candidate, incident_id)
         return None
-    gate = f"The gate answers {str(answer or 'nothing').replace('_', ' ')}: {why}."
+    model, version = candidate.model, candidate.version
+    _check(candidate)
+    answer = str(candidate.gate.get("answer") or "nothing").replace("_", " ")
+    gate = f"The gate answers {answer}: {_gate_words(candidate)}."
     return propose(
         db,
         actor,
@@ -48,10 +49,26 @@ def propose_promotion(
         kind="promote",
         arguments={"version": version},
         title=f"Release {model} {version}",
-        reasoning=" ".join(part for part in (_ended(reason), gate) if part),
+        reasoning=" ".join(part for part in (_ended(reason), gate, _overridden(candidate)) if part),
         basis=_gate_basis(candidate, incident_id),
         channels=outbox.channels(settings),
     )
+
+
+def _check(candidate: ModelVersion) -> None:
+    name = f"{candidate.model} {candidate.version}"
+    if candidate.state == "archived":
+        raise ConflictError(f"{name} is archived and cannot serve")
+    if not registry.releasable(candidate):
+        raise ConflictError(
+            f"{name} is not proposed: {_gate_words(candidate)}; an approver may override the gate"
+            " with a reason"
+        )
+
+
+def _overridden(candidate: ModelVersion) -> str:
+    over = candidate.overridden
+    return f"Overridden by {over['by']}: {_ended(over['reason'])}" if over else ""
 
 
 def _ended(text: str) -> str:
@@ -77,12 +94,6 @@ def _withhold(
         outbox.post(command, outbox.channels(settings), what, model=model, path=path)
 
 
-def _version(session: Session, model: str, version: str) -> ModelVersion:
-    if row := session.get(ModelVersion, (model, version)):
-        return row
-    raise NotFoundError(f"{model} has no version {version}")
-
-
 def _incident_of(session: Session, candidate: ModelVersion) -> str | None:
     """Return the incident behind the approved retrain that trained the candidate."""
     query = select(ActionRow).filter_by(model=candidate.model, kind="retrain")
@@ -96,7 +107,8 @@ def _gate_words(candidate: ModelVersion) -> str:
     reasons = candidate.gate.get("reasons") or ["the gate has not judged it"]
     more = candidate.gate.get("more_rows_needed")
     words = "; ".join(str(reason) for reason in reasons)
-    return f"{words}; {more} more labelled rows are needed" if more else words
+    known = not more or "more labelled rows" in words
+    return words if known else f"{words}; {more} more labelled rows are needed"
 
 
 def _compared_with(gate: Mapping[str, Any]) -> str:

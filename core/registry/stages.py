@@ -54,8 +54,12 @@ def verdict(version: ModelVersion) -> str:
 
 
 def releasable(version: ModelVersion) -> bool:
-    """Say whether a version may be proposed for release: the gate says so, or was overridden."""
-    return version.gate.get("answer") == "promote" or bool(version.overridden)
+    """Say whether a version may be proposed for release.
+
+    The gate says so, an approver overrode the gate, or it was released before.
+    """
+    asked = version.gate.get("answer") == "promote" or version.state == "approved"
+    return asked or bool(version.overridden)
 
 
 def promote_to_staging(

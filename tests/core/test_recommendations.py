@@ -4,7 +4,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select, text
 
-from core import audit, recommendations
+from core import audit, recommendations, registry
 from core.access import Actor, Kind, Role, local, system
 from core.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from core.experiments import lifecycle
@@ -356,13 +356,38 @@ def incident(db, clock):
         command.session.add(row)
 
 
-def test_a_person_who_says_why_may_propose_what_the_gate_refused_and_the_card_shows_both(
-    db, settings, release, ana
+def test_what_the_gate_refused_is_proposed_only_after_an_approver_overrode_it(
+    db, settings, release, ana, apo
 ):
     gate = {**GATE, "answer": "refuse", "reasons": ["worse on slice 'short'"]}
     assert after_training(db, settings, release, gate) is None
-    row = recommendations.propose_promotion(
-        db, settings, ana, model="spam", version="2.0.0", reason="short texts are gone."
+    asked = {"model": "spam", "version": "2.0.0", "reason": "no short texts come."}
+    with pytest.raises(ConflictError, match="an approver may override the gate with a reason"):
+        recommendations.propose_promotion(db, settings, ana, **asked)
+    registry.override(db, apo, "spam", "2.0.0", reason="the slice is gone")
+
+    row = recommendations.propose_promotion(db, settings, ana, **asked)
+
+    assert row.reasoning == (
+        "no short texts come. The gate answers refuse: worse on slice 'short'."
+        " Overridden by apo: the slice is gone."
     )
-    assert row.reasoning == "short texts are gone. The gate answers refuse: worse on slice 'short'."
     assert (row.severity, row.reasoner, row.proposed_by) == ("high", "person", "ana")
+
+
+def test_a_version_that_served_before_may_be_proposed_whatever_the_gate_said(
+    db, settings, release, ana
+):
+    release("spam", "1.0.0")
+    release("spam", "2.0.0")
+    row = recommendations.propose_promotion(db, settings, ana, model="spam", version="1.0.0")
+    assert row.arguments == {"version": "1.0.0"}
+
+
+def test_an_archived_version_is_not_proposed(db, settings, release, ana):
+    release("spam", "1.0.0")
+    release("spam", "2.0.0", release=False)
+    measure(db, "2.0.0", {}, GATE)
+    registry.archive(db, ana, "spam", "2.0.0")
+    with pytest.raises(ConflictError, match="archived"):
+        recommendations.propose_promotion(db, settings, ana, model="spam", version="2.0.0")

@@ -175,3 +175,33 @@ def test_the_product_itself_may_only_propose_to_roll_back_or_to_stop(action, wor
     assert not may(worker, action)
     assert may(ana, action)
     assert may(shell, action)
+
+
+def test_the_past_says_what_served_from_when_until_when_by_whom_and_why(db, ana, release, clock):
+    release("spam", "1.0.0")
+    clock.forward(days=1)
+    release("spam", "2.0.0")
+    clock.forward(days=1)
+    releases.roll_back(db, ana, "spam", reason="recall fell")
+    with db.read() as session:
+        past = [one.to_dict() for one in releases.past(session, "spam")]
+
+    assert [(one["serves"], one["state"]) for one in past] == [
+        ("1.0.0", "current"),
+        ("2.0.0", "rolled back"),
+        ("1.0.0", "superseded"),
+    ]
+    assert (past[0]["by"], past[0]["why"], past[0]["takes_back"]) == ("ana", "recall fell", 2)
+    assert past[0]["until"] is None
+    assert [one["until"] for one in past[1:]] == [one["since"] for one in past[:-1]]
+
+
+def test_what_served_at_a_moment_is_found_and_before_the_first_nothing(db, release, clock):
+    before = clock()
+    clock.forward(days=1)
+    release("spam", "1.0.0")
+    clock.forward(days=1)
+    with db.read() as session:
+        assert releases.served_at(session, "spam", clock()).to_dict()["versions"] == {"1.0.0": 1.0}
+        with pytest.raises(NotFoundError, match="nothing of spam served at 2030-01-01 12:00:00"):
+            releases.served_at(session, "spam", before)
