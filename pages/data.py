@@ -1,120 +1,117 @@
-"""Data sets: upload a CSV or Parquet file as a new model, and what was loaded before."""
+"""Data sets: upload a file, see what the checks say, compare versions, edit what is expected."""
 
 import pandas as pd
 import streamlit as st
 
-from app import nav, session, ui
+from app import datasets, expected, nav, session, ui
 from core import specs
-from core.datasets import schema, uploads, validation, versions
-from core.datasets.validation import Report
+from core.datasets import ranking, suites, versions
+from core.datasets.ranking import Ranked
+from core.monitoring import datasets as drifts
+from core.monitoring import reports
+from core.specs import ModelSpec
+from core.tables.entities import DatasetVersion
 
 panel, actor = session.panel(), session.actor(nav.BY_STEM["data"].action)
 now = panel.clock()
-TYPES = ("numeric", "category", "text", "ignore")
 
 
-def report(found: Report) -> None:
-    """Show what the checks say about the data."""
-    (st.success if found.ok else st.error)(ui.plain(found.sentence))
-    if found.classes:
-        shown = ", ".join(f"{label}: {n:,}" for label, n in found.classes.items())
-        st.caption(ui.plain(f"Rows per class: {shown}"))
-    if found.problems:
-        ui.table(
-            {
-                "severity": one.severity,
-                "column": one.column or "",
-                "finding": one.sentence,
-                "rows": one.rows,
-            }
-            for one in found.problems
-        )
-
-
-def corrected(frame: pd.DataFrame) -> dict[str, str]:
-    """Show the inferred columns and let a person correct their types."""
-    columns = schema.infer(frame)
-    rows = pd.DataFrame(
+def listed(found: list[Ranked]) -> None:
+    """Show the versions, the best to train on first."""
+    ui.table(
         {
-            "column": [c.name for c in columns],
-            "type": [c.type for c in columns],
-            "missing": [c.missing for c in columns],
-            "distinct": [c.distinct for c in columns],
-            "examples": [", ".join(c.examples) for c in columns],
+            "role": one.row.role,
+            "state": one.row.state,
+            "rows": one.row.n_rows,
+            "score": "" if one.why_not else ui.figure(one.score, 3),
+            "use": one.why_not or ("the next training's" if one is found[0] else "possible"),
+            "checks": one.row.report.get("sentence", ""),
+            "from": one.row.source,
+            "by": one.row.author,
+            "at": ui.when(one.row.at, now),
+            "id": one.row.id,
         }
+        for one in found
     )
-    edited = st.data_editor(
-        rows,
-        hide_index=True,
-        disabled=["column", "missing", "distinct", "examples"],
-        column_config={"type": st.column_config.SelectboxColumn(options=TYPES, required=True)},
-        key="types",
-    )
-    return dict(zip(edited["column"], edited["type"], strict=True))
+    if found and not found[0].why_not:
+        parts = ", ".join(f"{name} {part:.2f}" for name, part in found[0].parts.items())
+        st.caption(ui.plain(f"Parts of the best score: {parts}. Weights: {dict(ranking.WEIGHTS)}."))
 
 
-def new_model(name: str, frame: pd.DataFrame) -> None:
-    """Turn an uploaded table into a model: target, types, checks, then keep it."""
-    st.markdown(f"**{ui.plain(name)}**: {len(frame):,} rows, {len(frame.columns)} columns")
-    types = corrected(frame)
-    few = [c.name for c in schema.infer(frame) if 2 <= c.distinct <= uploads.MOST_CLASSES]
-    if not few:
-        st.error("No column has 2 to 50 different values, so there is nothing to predict.")
+def name_of(row: DatasetVersion) -> str:
+    """Name a version in a list."""
+    return f"{row.at:%Y-%m-%d %H:%M} · {row.role} · {row.state} · {row.n_rows:,} rows · {row.id}"
+
+
+def compared(rows: list[DatasetVersion]) -> None:
+    """Let a person choose two versions and show how they differ."""
+    named = {row.id: name_of(row) for row in rows}
+    left, right = st.columns(2)
+    first = left.selectbox("First", named, index=1, format_func=named.__getitem__)
+    second = right.selectbox("Second", named, index=0, format_func=named.__getitem__)
+    if not st.button("Compare"):
         return
-    target = st.selectbox("What to predict", few, index=len(few) - 1)
-    classes = sorted(str(value) for value in schema.plain(frame)[target].dropna().unique())
-    rarest = str(schema.plain(frame)[target].value_counts().idxmin())
-    positive = st.selectbox(
-        "The value to find (counts as positive)", classes, index=classes.index(rarest)
-    )
-    title = st.text_input("Name of the model", value=name.rsplit(".", 1)[0], max_chars=60)
-    text = uploads.spec_for(title, frame, target=target, positive=positive, types=types)
-    spec = specs.parse(text)
-    found = validation.validate(frame, spec)
-    report(found)
-    with st.expander("The spec that follows from this"):
-        st.code(text, language="yaml")
-    if st.button("Keep the data and the model", type="primary", disabled=not found.ok):
-        specs.apply(panel.db, actor, text)
-        versions.load(
-            panel.db, actor, panel.settings, spec.name, frame=frame, source=f"uploaded as {name}"
+    with ui.reporting():
+        found = drifts.compare(panel.db, panel.settings, first, second)
+        st.markdown(f"**{ui.plain(found.sentence)}**")
+        counts = {"rows": found.sides.rows, **found.sides.classes}
+        ui.small_table(
+            {"count": name, "first": pair[0], "second": pair[1]} for name, pair in counts.items()
         )
-        st.session_state["last_model"] = spec.name
-        ui.done(f"{spec.title} is ready to be trained.")
+        by_name = {row["column"]: row for row in found.drift}
+        ui.table(
+            ui.flat(
+                {
+                    "column": one.name,
+                    "change": one.change,
+                    "first": one.before or "-",
+                    "second": one.after or "-",
+                    "drift": by_name.get(one.name, {}).get("distance"),
+                    "p": by_name.get(one.name, {}).get("p_value"),
+                    "detail": by_name.get(one.name, {}).get("detail") or "-",
+                }
+            )
+            for one in found.sides.columns
+        )
+
+
+def kept(spec: ModelSpec) -> None:
+    """Show a model's data: its versions, one of them whole, two compared, and its suite."""
+    with panel.db.read() as db:
+        rows = versions.history(db, spec.name)[:50]
+        suite = suites.current(db, spec.name)
+        live = next(iter(reports.reports(db, spec.name, "quality", limit=1)), None)
+    if not rows:
+        ui.empty("No data was loaded yet.", "Upload a file, or train the model.", "training")
+        return
+    listed(ranking.ranked(rows, spec, panel.settings, now=now))
+    ui.link("training", "Train on them", model=spec.name)
+    ui.section("One data set")
+    named = {row.id: row for row in rows}
+    chosen = st.selectbox("Data set", named, format_func=lambda key: name_of(named[key]))
+    datasets.version(panel, actor, named[chosen])
+    if len(rows) > 1:
+        ui.section("Compare two")
+        compared(rows)
+    ui.section("What is expected")
+    expected.suite(panel, actor, spec, suite, live)
 
 
 # load
 with panel.db.read() as db:
     models = specs.all_active(db)
-    known = [row for spec in models for row in versions.history(db, spec.name)[:20]]
+    states = pd.Series([row.state for spec in models for row in versions.history(db, spec.name)])
 
 # render
-rejected = sum(row.state == "rejected" for row in known)
-finding = f"{ui.count(len(known), 'data set')}; {rejected} rejected by the checks."
-ui.head("Data", finding, ui.color("warn" if rejected else "pass") if known else ui.color(""))
-
+rejected, waiting = int((states == "rejected").sum()), int((states == "pending").sum())
+finding = f"{ui.count(len(states), 'data set')}; {rejected} rejected by the checks"
+finding += f", {waiting} being checked." if waiting else "."
+ui.head("Data", finding, ui.color("warn" if rejected else "pass") if len(states) else "gray")
 ui.section("Bring your own")
-st.caption(f"CSV or Parquet, at most {panel.settings.max_upload_mb} MB; no archives.")
-given = st.file_uploader("File", type=["csv", "tsv", "txt", "parquet"], key="file")
-if given is not None:
-    with ui.reporting():
-        new_model(given.name, uploads.read(given.name, given.getvalue(), panel.settings))
-
+datasets.upload(panel, actor, models)
 ui.section("Loaded data sets")
-if known:
-    ui.table(
-        {
-            "model": row.model,
-            "role": row.role,
-            "state": row.state,
-            "rows": row.n_rows,
-            "from": row.source,
-            "checks": row.report.get("sentence", ""),
-            "by": row.author,
-            "at": ui.when(row.at, now),
-        }
-        for row in sorted(known, key=lambda row: row.at, reverse=True)
-    )
-    ui.link("training", "Train on them")
+if models:
+    model = ui.pick_model(panel)
+    kept(next(spec for spec in models if spec.name == model))
 else:
     ui.empty("No data was loaded yet.", "Upload a file, or train a shipped model.", "training")

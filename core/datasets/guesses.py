@@ -2,13 +2,16 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 import pandas as pd
 
-from core.datasets import schema, uploads
+from core.datasets import uploads
+from core.datasets.schema import Column
 from core.datasets.values import category
 
 TARGET_NAMES = frozenset({"label", "target", "class", "outcome", "y"})
+FEW = 10
 _YES = re.compile(
     "yes|y|true|t|1|ja|oui|si|positive|pos|spam|fraud|churn|churned|left|bad|default|malignant|"
     "disease|sick|abuse|toxic|attack|failure|fail|failed|faulty"
@@ -19,16 +22,17 @@ _NO = re.compile(
 )
 
 
-def targets(frame: pd.DataFrame) -> list[str]:
+def targets(described: Sequence[Column]) -> list[str]:
     """Return the columns that could be predicted, the likeliest first.
 
-    Columns with two to 50 values; fewest values first, then words before numbers, then the last.
+    Columns with two to 50 values: those called label or the like, then those with at most ten
+    values, words before numbers, the last column before the first.
     """
-    columns = [c for c in schema.infer(frame) if 2 <= c.distinct <= uploads.MOST_CLASSES]
+    columns = [c for c in described if 2 <= c.distinct <= uploads.MOST_CLASSES]
     order = {column.name: place for place, column in enumerate(columns)}
     named = {c.name for c in columns if c.name.strip().lower() in TARGET_NAMES}
     columns.sort(
-        key=lambda c: (c.name not in named, c.distinct > 2, c.type == "numeric", -order[c.name])
+        key=lambda c: (c.name not in named, c.distinct > FEW, c.type == "numeric", -order[c.name])
     )
     return [column.name for column in columns]
 

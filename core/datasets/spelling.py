@@ -37,6 +37,18 @@ def variants(values: Iterable[object]) -> dict[str, str]:
     return {word: best[normalised(word)] for word in counted if best[normalised(word)] != word}
 
 
+def towards(values: Iterable[object], labels: Iterable[str]) -> dict[str, str]:
+    """Return each value that is a label but for case or spaces, with that label.
+
+    >>> towards(["Spam", "ham", "eggs"], ["ham", "spam"])
+    {'Spam': 'spam'}
+    """
+    known = {normalised(label): label for label in labels}
+    words = {word for value in values if (word := category(value)) is not None}
+    found = {word: known.get(normalised(word), word) for word in sorted(words)}
+    return {word: label for word, label in found.items() if word != label}
+
+
 def mended(frame: pd.DataFrame, column: str, spellings: Mapping[str, str]) -> pd.DataFrame:
     """Return the frame with the labels of one column spelled as `spellings` says."""
     words: Any = frame[column].astype("object").map(category)

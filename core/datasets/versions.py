@@ -5,7 +5,7 @@ import secrets
 from pathlib import Path
 
 import pandas as pd
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from core import jobs, specs
@@ -20,7 +20,7 @@ from core.ids import new_id
 from core.settings import Settings
 from core.specs import ModelSpec
 from core.tables.base import Json
-from core.tables.entities import DatasetVersion
+from core.tables.entities import DatasetVersion, ModelVersion, Run
 
 
 def load(
@@ -335,6 +335,29 @@ def history(session: Session, model: str) -> list[DatasetVersion]:
     """Return all versions of a model's data, newest first."""
     query = select(DatasetVersion).filter_by(model=specs.canonical(model))
     return list(session.scalars(query.order_by(DatasetVersion.at.desc(), DatasetVersion.id.desc())))
+
+
+def lineage(session: Session, row: DatasetVersion) -> dict[str, str]:
+    """Return where a version came from and what came of it, in words: name to value."""
+    children = session.scalars(select(DatasetVersion.id).filter_by(parent_id=row.id))
+    runs = session.scalars(select(Run.id).filter_by(dataset_id=row.id).order_by(Run.at))
+    columns = (
+        ModelVersion.train_dataset_id,
+        ModelVersion.test_dataset_id,
+        ModelVersion.reference_dataset_id,
+    )
+    made = select(ModelVersion.version).filter_by(model=row.model)
+    made = made.where(or_(*(column == row.id for column in columns)))
+    numbered = session.scalars(made.order_by(ModelVersion.number))
+    return {
+        "data set": row.id,
+        "content (SHA-256)": row.digest,
+        "made from": row.parent_id or "its source",
+        "data made from it": ", ".join(children) or "none",
+        "trainings": ", ".join(runs) or "none",
+        "model versions": ", ".join(numbered) or "none",
+        "copy kept": row.kept_at or "no",
+    }
 
 
 def usable(row: DatasetVersion) -> DatasetVersion:
