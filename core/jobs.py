@@ -117,6 +117,13 @@ def progress(db: Database, claim: Claim, *, done: int, total: int, note: str = "
             job.done, job.total, job.note = done, total, note
 
 
+def show(db: Database, claim: Claim, board: Mapping[str, Any]) -> None:
+    """Show figures while the job runs, in place of those before; ignored like `progress`."""
+    with db.keep() as session:
+        if job := _held(session, claim):
+            job.board = dict(board)
+
+
 def say(db: Database, job_id: str, line: str) -> None:
     """Add one line to the job's log."""
     now = db.clock()

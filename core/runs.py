@@ -1,5 +1,6 @@
 """Trainings: requested by somebody, carried out by a worker, ended exactly once."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
@@ -11,6 +12,7 @@ from core.db import Command, Database
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.ids import new_id
 from core.jobs import Claim
+from core.specs import options as run_options
 from core.tables.entities import DatasetVersion, ModelSpecRow, Run
 from core.tables.operational import Job
 
@@ -29,8 +31,11 @@ def request(
     trigger: str,
     reason: str = "",
     dataset_id: str | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Run:
     """Queue a training of `model`; `candidates` are kinds or ``{kind, parameters}``.
+
+    `options` are what differs from the spec (`core.specs.options`).
 
     Raises: ForbiddenError, NotFoundError, InvalidInputError, ConflictError (one is under way).
     """
@@ -43,6 +48,7 @@ def request(
             trigger=trigger,
             reason=reason,
             dataset_id=dataset_id,
+            options=options,
         )
 
 
@@ -55,6 +61,7 @@ def request_in(
     trigger: str,
     reason: str = "",
     dataset_id: str | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Run:
     """Do what `request` does, inside a command; the job is queued in the same transaction."""
     session, now = command.session, command.now
@@ -62,7 +69,9 @@ def request_in(
     if kind not in KINDS:
         raise InvalidInputError(f"A training is a train or a retrain, not {kind!r}.")
     row = _locked_spec(session, model)
-    chosen = specs.candidates_from(specs.parse(row.yaml), candidates)
+    spec = specs.parse(row.yaml)
+    chosen = specs.candidates_from(spec, candidates)
+    differs = run_options.checked(options or {}, spec)
     if busy := under_way(session, row.model):
         raise ConflictError(f"a training of {row.model} is {busy.state} already: {busy.id}")
     if dataset_id is not None:
@@ -82,11 +91,14 @@ def request_in(
         reason=reason,
         author=command.actor.name,
         at=now,
+        options=differs,
     )
     run.job_id = jobs.enqueue(session, "train", {"run_id": run.id}, now=now, key=run.id).id
     session.add(run)
     session.flush()
     command.note(run=run.id)
+    if differs:
+        command.note(options=differs)
     return run
 
 
@@ -152,13 +164,14 @@ def finish_in(
     parameters: dict[str, Any],
     metrics: dict[str, Any],
     leaderboard: list[Any],
+    study: dict[str, Any],
 ) -> None:
     """Note what a training yielded, inside the command that registers the version."""
     if run.state != "running":
         raise ConflictError(f"the training has {run.state} already; nothing was registered")
     run.state, run.finished_at, run.version = "finished", command.now, version
     run.dataset_id, run.parameters = dataset_id, parameters
-    run.metrics, run.leaderboard = metrics, leaderboard
+    run.metrics, run.leaderboard, run.study = metrics, leaderboard, study
 
 
 def note_tracking(db: Database, run_id: str, mlflow_run_id: str) -> None:

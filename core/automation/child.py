@@ -7,6 +7,7 @@ process writes only through transactions that check the fence.
 import logging
 import subprocess
 import sys
+from datetime import timedelta
 
 from core import jobs, lifeline, logs
 from core.automation.runners import RUNNERS
@@ -17,6 +18,7 @@ from core.settings import Settings
 
 log = logging.getLogger("child")
 RECORDED = 4  # the exit code of a failure that was written down here
+SOON = timedelta(seconds=5)  # until something that was away is asked again
 
 
 def start(claim: Claim) -> "subprocess.Popen[bytes]":
@@ -40,7 +42,9 @@ def main(job_id: str, fence: str) -> int:
         result = RUNNERS[job.kind].work(panel, claim)
     except UnavailableError as error:
         log.warning("job %s (%s) has to wait: %s", claim.job_id, claim.kind, error)
-        return 1  # the parent tries again
+        if not jobs.retry(panel.db, claim, error=str(error), delay=SOON):
+            give_up(panel, claim, str(error))
+        return RECORDED
     except PilothouseError as error:
         give_up(panel, claim, str(error))
         return RECORDED

@@ -6,7 +6,7 @@ finished run asks whether to release: each step is a job, so a crash between two
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core import actions, jobs, recommendations, releases, runs
 from core.access import system
@@ -15,6 +15,10 @@ from core.automation import data_checks, watch
 from core.errors import UnavailableError
 from core.jobs import Claim
 from core.panel import Panel
+from core.settings import Settings
+
+if TYPE_CHECKING:
+    from core.training.search import Tools
 
 Result = Mapping[str, Any]
 
@@ -38,14 +42,26 @@ def train(panel: Panel, claim: Claim) -> Result:
     from core.adapters.mlflow_registry import MlflowRegistry
     from core.training.run import carry_out
 
-    run_id = claim.payload["run_id"]
-    version = carry_out(panel.settings, panel.db, claim, run_id, MlflowRegistry(panel.settings))
+    run_id, settings = claim.payload["run_id"], panel.settings
+    tracker = MlflowRegistry(settings)
+    version = carry_out(settings, panel.db, claim, run_id, tracker, _tools(settings))
     with panel.db.keep() as session:
         payload = {"run_id": run_id}
         jobs.enqueue(
             session, "propose_promotion", payload, now=panel.clock(), key=f"promotion:{run_id}"
         )
     return {"version": version}
+
+
+def _tools(settings: Settings) -> "Tools":
+    """Return where the fits of a training are carried out, and where its trials are kept."""
+    from core.adapters.optuna_study import OptunaStudies
+    from core.adapters.ray_executor import RayExecutor
+    from core.training import executors
+    from core.training.search import Tools
+
+    ray = settings.ray_address
+    return Tools(RayExecutor(ray) if ray else executors.local(settings), OptunaStudies(settings))
 
 
 def _train_failed(panel: Panel, claim: Claim, why: str) -> None:

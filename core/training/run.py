@@ -15,12 +15,22 @@ from core.errors import ConflictError
 from core.jobs import Claim
 from core.serving import artifacts
 from core.settings import Settings
-from core.specs import ModelSpec
+from core.specs import ModelSpec, options
 from core.tables.entities import ModelVersion, Run
-from core.training import data, decide, evaluation, pipelines, search, tracking
+from core.training import (
+    data,
+    decide,
+    evaluation,
+    executors,
+    pipelines,
+    search,
+    thresholds,
+    tracking,
+)
 from core.training.data import Material
 from core.training.decide import Decision
-from core.training.search import Progress, Scored
+from core.training.progress import Progress
+from core.training.search import Searched, Tools
 from core.training.tracking import Tracker
 
 
@@ -30,7 +40,8 @@ class _Result:
 
     spec: ModelSpec
     material: Material
-    leaderboard: list[Scored]
+    searched: Searched
+    threshold: float
     parameters: dict[str, Any]
     artifact: str
     metrics: dict[str, Any]
@@ -42,14 +53,20 @@ class _Result:
 
     @property
     def algorithm(self) -> str:
-        return self.leaderboard[0].candidate.kind
+        return self.searched.board[0].candidate.kind
 
 
 def carry_out(
-    settings: Settings, db: Database, claim: Claim, run_id: str, tracker: Tracker | None
+    settings: Settings,
+    db: Database,
+    claim: Claim,
+    run_id: str,
+    tracker: Tracker | None,
+    tools: Tools | None = None,
 ) -> str:
     """Train, judge and register; return the version. A finished run is not repeated.
 
+    Without `tools` the fits are carried out on this machine, and nothing is searched.
     Nothing is registered before the last step, which is one transaction that checks the fence.
     Raises: InvalidInputError (the data), ConflictError (cancelled or taken over), NotFoundError.
     """
@@ -58,9 +75,11 @@ def carry_out(
         return run.version
     with db.read() as session:
         spec = specs.at_version(session, run.model, run.spec_version)
+    spec = options.with_options(spec, run.options)
     candidates = specs.candidates_from(spec, run.candidates)
     progress = Progress(db, claim, search.steps(spec, candidates) + 3)
-    result = _train(db, settings, run, spec, progress)
+    tools = tools or Tools(executors.local(settings))
+    result = _train(db, settings, run, spec, progress, tools)
     with progress.step("register"):
         version = _register(db, claim, run_id, result, tracked=tracker is not None)
     progress.say(f"registered {version.model} {version.version}: {_gate_words(version)}")
@@ -70,24 +89,31 @@ def carry_out(
 
 
 def _train(
-    db: Database, settings: Settings, run: Run, spec: ModelSpec, progress: Progress
+    db: Database,
+    settings: Settings,
+    run: Run,
+    spec: ModelSpec,
+    progress: Progress,
+    tools: Tools,
 ) -> _Result:
     with progress.step("load data"):
         material = data.prepare(db, settings, run, spec)
     train, test = material.train, material.test
     progress.say(f"{material.dataset.source}: {len(train):,} to learn, {len(test):,} to judge")
     candidates = specs.candidates_from(spec, run.candidates)
-    board = search.cross_validate(train, spec, candidates, progress)
-    pipeline = search.refit(train, spec, board[0].candidate, progress)
+    found = search.search(train, spec, candidates, progress, tools, name=run.id)
+    threshold = thresholds.choose(spec.threshold, found.truth, found.probability, spec)
+    pipeline = search.refit(train, spec, found.board[0].candidate, progress)
     with progress.step("judge"):
-        metrics, right = _judged(pipeline, test, spec)
+        metrics, right = _judged(pipeline, test, spec, threshold)
         overlap = evaluation.overlap(train, test, spec)
         reference = data.reference(train, spec)
         return _Result(
             spec=spec,
             material=material,
-            leaderboard=board,
-            parameters={"algorithm": board[0].candidate.kind, **_parameters(pipeline)},
+            searched=found,
+            threshold=threshold,
+            parameters={"algorithm": found.board[0].candidate.kind, **_parameters(pipeline)},
             artifact=artifacts.save(settings, pipeline),
             metrics=metrics,
             right=right,
@@ -103,13 +129,13 @@ def _parameters(pipeline: Pipeline) -> dict[str, Any]:
 
 
 def _judged(
-    pipeline: Pipeline, test: pd.DataFrame, spec: ModelSpec
+    pipeline: Pipeline, test: pd.DataFrame, spec: ModelSpec, threshold: float
 ) -> tuple[dict[str, Any], NDArray[np.bool_]]:
     """Return the figures on the held-out rows, and on which of them the model is right."""
     column = evaluation.positive_column(pipeline.classes_, spec)
     probability = pipeline.predict_proba(schema.inputs(test, spec))[:, column]
     truth = np.asarray(test[spec.target.column] == spec.positive, dtype=bool)
-    said = evaluation.predicted(probability, spec)
+    said = evaluation.predicted(probability, spec, threshold)
     return evaluation.measure(truth, probability, said), truth == said
 
 
@@ -134,6 +160,7 @@ def _decide(
     with db.read() as session:
         seen = data.seen_by(settings, session, champion, test, spec)
         known = versions.find(session, spec.name, "validation", versions.digest_of(test))
+        tried = registry.tried(session, spec.name, known.id, champion.version) if known else 0
     if seen.all():  # no fair row is left: say so rather than judge on what the champion learnt
         overlap, seen = overlap + len(test), np.zeros_like(seen)
     age = (db.clock() - known.at).total_seconds() / 86_400 if known else None
@@ -145,6 +172,7 @@ def _decide(
             n_recent=material.n_recent,
             overlap=overlap,
             age_days=None if material.n_recent else age,
+            candidates_tried=tried + 1,  # only versions count: ours were ranked on training rows
         ),
         spec,
     )
@@ -178,6 +206,7 @@ def _register(
             train_dataset_id=material.dataset.id,
             test_dataset_id=stored["validation"],
             reference_dataset_id=stored["reference"],
+            threshold=result.threshold,
         )
         runs.finish_in(
             command,
@@ -186,7 +215,8 @@ def _register(
             dataset_id=material.dataset.id,
             parameters=result.parameters,
             metrics={name: metrics[name] for name in registry.COMPARED},
-            leaderboard=[scored.to_dict() for scored in result.leaderboard],
+            leaderboard=[scored.to_dict() for scored in result.searched.board],
+            study=result.searched.study,
         )
         if tracked:
             tracking.make_sure(command, run_id)

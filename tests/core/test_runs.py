@@ -6,6 +6,7 @@ import pytest
 from core import audit, jobs, runs, specs
 from core.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from core.settings import ROOT
+from core.specs import options
 from core.tables.entities import DatasetVersion
 
 LEASE = timedelta(seconds=30)
@@ -53,14 +54,15 @@ def test_of_many_requests_at_once_one_is_queued(db, ana, model):
 
 def test_chosen_candidates_keep_the_specs_parameters(db, ana, model):
     run = runs.request(db, ana, model, trigger="api", candidates=["complement_nb"])
-    assert run.candidates == [{"kind": "complement_nb", "parameters": {"alpha": 0.1}}]
+    (chosen,) = run.candidates
+    assert (chosen["kind"], chosen["parameters"]) == ("complement_nb", {"alpha": 0.1})
 
 
 @pytest.mark.parametrize(
     "candidates",
     [
         [],
-        ["xgboost"],
+        ["perceptron"],
         ["gradient_boosting"],
         [{"kind": "complement_nb", "x": 1}],
         [7],
@@ -70,6 +72,39 @@ def test_chosen_candidates_keep_the_specs_parameters(db, ana, model):
 def test_candidates_that_cannot_be_used_are_refused(db, ana, model, candidates):
     with pytest.raises(InvalidInputError):
         runs.request(db, ana, model, trigger="api", candidates=candidates)
+
+
+def test_options_of_one_training_are_kept_beside_the_spec(db, ana, model):
+    given = {"trials": 5, "threshold": "f1", "selection_metric": "roc_auc"}
+    run = runs.request(db, ana, model, trigger="api", options=given)
+    with db.read() as session:
+        spec = options.with_options(specs.active(session, model), runs.get(session, run.id).options)
+    assert (spec.search.trials, spec.search.seconds) == (5, 600)
+    assert (spec.threshold.by, spec.selection_metric) == ("f1", "roc_auc")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"trees": 5}, "A training has no option trees; it has trials, seconds"),
+        ({"trials": 5000}, "The option trials cannot be used: Input should be less"),
+        ({"threshold": "luck"}, "The option threshold.by cannot be used"),
+        ({"seconds": float("nan")}, "The option seconds cannot be used"),
+    ],
+)
+def test_options_that_cannot_be_used_are_refused_in_a_sentence(db, ana, model, given, words):
+    with pytest.raises(InvalidInputError, match=words):
+        runs.request(db, ana, model, trigger="api", options=given)
+
+
+def test_a_training_may_be_stricter_than_the_gate_and_never_laxer(db, ana, model):
+    text = (ROOT / "specs" / "sms_spam.yaml").read_text()
+    strict = specs.parse(
+        text.replace("floor: 0.93}", "floor: 0.93, auto_deploy_threshold: 0.95}", 1)
+    )
+    assert options.checked({"auto_deploy_threshold": 0.97}, strict)
+    with pytest.raises(InvalidInputError, match="not laxer: 0.9"):
+        options.checked({"auto_deploy_threshold": 0.9}, strict)
 
 
 def test_a_request_needs_a_known_model_kind_and_data(db, ana, vic, model):
