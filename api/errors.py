@@ -149,4 +149,4 @@ def _names() -> frozenset[str]:
         if isinstance(one, type) and issubclass(one, BaseModel)
     ]
     fields = {name for model in models for name in model.model_fields}
-    return frozenset(fields | {"hours", "limit", "name", "version", "job_id"})
+    return frozenset(fields | {"hours", "limit", "name", "version", "job_id", "prediction_id"})

@@ -56,6 +56,9 @@ class PredictBody(_Body):
     features: dict[str, Feature] | None = Field(
         None, max_length=500, description="For a tabular model; what is left out is missing."
     )
+    entity_id: Short | None = Field(
+        None, description="Whose features are looked up, where `features` leaves them out."
+    )
     model: Name | None = Field(None, description="Without it the default text model answers.")
     user_id: Short | None = Field(None, description="The same user meets the same version.")
     experiment_name: Short | None = Field(None, description="Noted with the prediction.")
@@ -75,6 +78,7 @@ class BatchBody(_Body):
     messages: list[Any] | None = Field(None, min_length=1)
     batch_features: list[Any] | None = Field(None, min_length=1)
     user_ids: list[Any] | None = None
+    entity_ids: list[Any] | None = None
     model: Name | None = None
     experiment_name: Short | None = None
 
@@ -353,3 +357,41 @@ class ExperimentStatus(_Answer):
     users: dict[str, int] = Field(description="Per arm; a prediction without a user counts as one.")
     verdict: dict[str, Any] | None
     sentence: str
+
+
+class ExplainBody(_Body):
+    """One input to explain, and which version is asked; without one the version that serves."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"message": "WIN a free cruise, reply YES now"}]}
+    )
+    message: Words | None = Field(None, description="For a text model.")
+    features: dict[str, Feature] | None = Field(None, max_length=500)
+    version: VersionName | None = None
+
+
+class ExplanationPart(_Answer):
+    """One feature or word, and what it added to the score; below zero it speaks against."""
+
+    name: str
+    value: float | str | None = Field(description="As given; how often a word occurs.")
+    contribution: float
+    word: bool = Field(description="Whether it is a word of a text; else a feature.")
+
+
+class Explanation(_Answer):
+    """Why an input got its answer: base + contributions + rest is the score."""
+
+    model: str
+    version: str
+    label: str
+    positive: str = Field(description="The label that contributions above zero speak for.")
+    negative: str
+    probability: float = Field(description="Of the positive label.", ge=0, le=1)
+    score: float
+    base: float
+    scale: str = Field(description="log-odds, margin or probability", examples=["log-odds"])
+    method: str
+    parts: list[ExplanationPart] = Field(description="The largest first.")
+    rest: float
+    n_rest: int = Field(description="How many inputs are not listed; they add `rest`.")

@@ -24,12 +24,17 @@ def frame(signature: Signature, rows: Sequence[Given]) -> Any:  # noqa: ANN401 (
     return pd.DataFrame(
         {
             name: pd.Series(
-                [None if isinstance(row, str) else row.get(name) for row in rows],
+                [_read(row, name, kind) for row in rows],
                 dtype="float64" if kind == "numeric" else "object",
             )
             for name, kind in kinds.items()
         }
     )
+
+
+def _read(row: Given, name: str, kind: str) -> float | str | None:
+    value = None if isinstance(row, str) else row.get(name)
+    return "" if value is None and kind == "text" else value
 
 
 def sample(rows: Any) -> Any:  # noqa: ANN401 (texts, or a frame)

@@ -29,13 +29,14 @@ Sampler = Callable[[Game, int], tuple[float, Floats]]
 class Part:
     """One input and what it added to the score; below zero it speaks for the other label.
 
-    `value` is what was given: a number or a category, None where it was missing; for a word of a
-    text how often it occurs.
+    `value` is what was given: a number or a category, None where it was missing; for a `word` of
+    a text how often it occurs there, 0 where its absence counts.
     """
 
     name: str
     value: float | str | None
     contribution: float
+    word: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,13 @@ from core.clock import monotonic
 from core.errors import UnavailableError
 from core.explain import inputs
 from core.explain.inputs import Given, Signature
-from core.explain.result import Floats, Game, Sampler, Taken
+from core.explain.result import Floats, Game, Part, Sampler, Taken
 
 MOST_SECONDS = 20.0
+_METHOD = (
+    "Shapley values by SHAP: what an input adds, on average over the order in which inputs become "
+    "known. The base is the answer when none is known."
+)
 _MOST_PIECES = 60  # of a text
 _MOST_BACKGROUND = 20
 
@@ -22,7 +26,7 @@ def sampled(
     given: Given,
     sampler: Sampler,
     background: Sequence[Given],
-) -> tuple[Taken, list[str], list[float | str | None]]:
+) -> tuple[Taken, list[Part]]:
     """Ask the pipeline with inputs left out, and let `sampler` share the score among them."""
     from scipy import sparse
 
@@ -37,18 +41,18 @@ def sampled(
     game = _game(pipeline, signature, given, names, others)
     base, added = sampler(game, len(names))
     score = game(np.ones((1, len(names)), dtype=bool))
-    return (
-        Taken(
-            columns=sparse.csr_matrix(added.reshape(1, -1)),
-            base=np.array([base]),
-            score=score,
-            scale="probability",
-            method="Shapley values by SHAP: what an input adds, on average over the order in "
-            "which inputs become known. The base is the answer when none is known.",
-        ),
-        names,
-        values,
+    taken = Taken(
+        columns=sparse.csr_matrix(added.reshape(1, -1)),
+        base=np.array([base]),
+        score=score,
+        scale="probability",
+        method=_METHOD,
     )
+    word = isinstance(given, str)
+    return taken, [
+        Part(name, value, float(size), word)
+        for name, value, size in zip(names, values, added, strict=True)
+    ]
 
 
 def _game(

@@ -37,27 +37,25 @@ def one(
     rows = inputs.frame(signature, [given])
     probability = float(pipeline.predict_proba(rows)[0, inputs.column(pipeline, signature)])
     try:
-        taken, names, values = _exactly(pipeline, signature, given, rows)
+        taken, parts = _exactly(pipeline, signature, given, rows)
     except InexactError as problem:
         if sampler is None:
             raise InexactError(f"{problem}; {_INSTALL}") from problem
-        taken, names, values = sampling.sampled(pipeline, signature, given, sampler, background)
-    return _explanation(taken, names, values, signature, probability, threshold=threshold, top=top)
+        taken, parts = sampling.sampled(pipeline, signature, given, sampler, background)
+    return _explanation(taken, parts, signature, probability, threshold=threshold, top=top)
 
 
 def _explanation(
     taken: Taken,
-    names: list[str],
-    values: list[float | str | None],
+    parts: list[Part],
     signature: Signature,
     probability: float,
     *,
     threshold: float,
     top: int,
 ) -> Explanation:
-    added = np.asarray(taken.columns.todense(), dtype=float).ravel()
-    order = [int(place) for place in np.argsort(-np.abs(added), kind="stable") if added[place]]
-    shown = tuple(Part(names[p], values[p], float(added[p])) for p in order[:top])
+    order = sorted((part for part in parts if part.contribution), key=_size, reverse=True)
+    shown = tuple(order[:top])
     base, score = float(taken.base[0]), float(taken.score[0])
     labels, positive = [str(label) for label in signature["labels"]], str(signature["positive"])
     negative = next(label for label in labels if label != positive)
@@ -75,6 +73,10 @@ def _explanation(
         rest=score - base - sum(part.contribution for part in shown),
         n_rest=len(order) - len(shown),
     )
+
+
+def _size(part: Part) -> float:
+    return abs(part.contribution)
 
 
 def importance(
@@ -142,10 +144,8 @@ def _exactly(
     signature: Signature,
     given: Given,
     rows: Any,  # noqa: ANN401
-) -> tuple[Taken, list[str], list[float | str | None]]:
+) -> tuple[Taken, list[Part]]:
     """Fold what the columns add into inputs and words: one column each in the answer."""
-    from scipy import sparse
-
     from core.explain import taking
 
     origins, matrix, model = _columns(pipeline, signature, rows)
@@ -157,13 +157,15 @@ def _exactly(
         totals[key] = totals.get(key, 0.0) + float(added)
     counted = inputs.word_counts(pipeline, signature, given)
     features = [] if isinstance(given, str) else inputs.feature_names(signature)
-    names = [_name(features, number, word) for number, word in totals]
-    values = [
-        float(counted[number][word]) if word else _value(given, features[number])
-        for number, word in totals
+    return taken, [
+        Part(
+            name=_name(features, number, word),
+            value=float(counted[number][word]) if word else _value(given, features[number]),
+            contribution=added,
+            word=bool(word),
+        )
+        for (number, word), added in totals.items()
     ]
-    columns = sparse.csr_matrix(np.array([list(totals.values())]).reshape(1, len(totals)))
-    return Taken(columns, taken.base, taken.score, taken.scale, taken.method), names, values
 
 
 def _name(features: list[str], number: int, word: str) -> str:

@@ -164,15 +164,17 @@ def _means(nodes: Any) -> Floats:  # noqa: ANN401 (a structured array)
 def _xgboost(model: Any, rows: Any, sign: float) -> Taken:  # noqa: ANN401
     from xgboost import DMatrix
 
-    booster = model.get_booster()
-    matrices = [DMatrix(part, missing=model.missing) for part in _parts(rows)]
+    ours = type(model).__name__ == "XGBoost"
+    booster = model.booster if ours else model.get_booster()
+    missing = np.nan if ours else model.missing
+    matrices = [DMatrix(part, missing=missing, nthread=1) for part in _parts(rows)]
     given = [sparse.csr_matrix(booster.predict(one, pred_contribs=True)) for one in matrices]
     score = [booster.predict(one, output_margin=True) for one in matrices]
     return _shapley(sparse.vstack(given), np.concatenate(score), sign)
 
 
 def _lightgbm(model: Any, rows: Any, sign: float) -> Taken:  # noqa: ANN401
-    booster = model.booster_
+    booster = model.booster if type(model).__name__ == "LightGBM" else model.booster_
     parts = list(_parts(rows))
     given = [sparse.csr_matrix(booster.predict(part, pred_contrib=True)) for part in parts]
     score = [booster.predict(part, raw_score=True) for part in parts]
@@ -221,6 +223,6 @@ _TAKERS: dict[str, Callable[[Any, Any, float], Taken]] = {
         ("RandomForestClassifier", "ExtraTreesClassifier", "DecisionTreeClassifier"), _forest
     ),
     "HistGradientBoostingClassifier": _histogram,
-    "XGBClassifier": _xgboost,
-    "LGBMClassifier": _lightgbm,
+    **dict.fromkeys(("XGBoost", "XGBClassifier"), _xgboost),
+    **dict.fromkeys(("LightGBM", "LGBMClassifier"), _lightgbm),
 }

@@ -24,6 +24,8 @@ EXPECTED = {
     ("GET", "/experiments/{name}/status"): "read",
     ("GET", "/api/v1/models"): "read",
     ("GET", "/api/v1/models/{name}/{version}"): "read",
+    ("POST", "/api/v1/models/{name}/explain"): "predict",
+    ("GET", "/api/v1/predictions/{prediction_id}/explain"): "read",
     ("POST", "/api/v1/training/start"): "operate",
     ("GET", "/api/v1/training/status/{job_id}"): "read",
 }
@@ -32,6 +34,7 @@ GUARDED = [(*route, scope) for route, scope in EXPECTED.items() if scope not in 
 PLACES = {
     "{name}": "sms_spam",
     "{version}": "9.9.9",
+    "{prediction_id}": "0" * 8 + "-0000" * 3 + "-" + "0" * 12,
     "{job_id}": "0" * 8 + "-0000" * 3 + "-" + "0" * 12,
 }
 

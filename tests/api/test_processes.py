@@ -24,7 +24,7 @@ from tests import serving_kit as kit
 
 ROOT = Path(__file__).parents[2]
 SPAM = {"message": "win a free prize"}
-HEAVY = ("mlflow", "evidently", "langchain", "streamlit", "plotly", "optuna")
+HEAVY = ("mlflow", "evidently", "langchain", "streamlit", "plotly", "optuna", "shap")
 OURS = ("core.panel", "core.adapters", "core.agent", "core.automation", "core.cli")
 
 pytestmark = pytest.mark.processes

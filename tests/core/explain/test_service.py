@@ -20,6 +20,7 @@ from xgboost import XGBClassifier
 from core import explain
 from core.explain import inputs
 from core.explain.result import InexactError
+from core.serving.boosted import LightGBM, XGBoost
 
 TABLE = {
     "task": "tabular",
@@ -45,18 +46,20 @@ TABULAR = {
     "calibrated boosting": CalibratedClassifierCV(
         HistGradientBoostingClassifier(max_iter=5, early_stopping=False), cv=2, method="isotonic"
     ),
-    "xgboost": XGBClassifier(max_depth=3, **TREES),
-    "lightgbm": LGBMClassifier(verbose=-1, min_child_samples=5, **TREES),
+    "xgboost": XGBoost(max_depth=3, **TREES),
+    "lightgbm": LightGBM(min_child_samples=5, **TREES),
+    "foreign xgboost": XGBClassifier(max_depth=3, **TREES),
+    "foreign lightgbm": LGBMClassifier(verbose=-1, min_child_samples=5, **TREES),
 }
 OVER_WORDS = {
     "logistic": LogisticRegression(C=10),
     "bayes": ComplementNB(),
     "svm": CalibratedClassifierCV(LinearSVC(), cv=2),
     "forest": RandomForestClassifier(**TREES),
-    "xgboost": XGBClassifier(**TREES),
-    "lightgbm": LGBMClassifier(verbose=-1, min_child_samples=2, **TREES),
+    "xgboost": XGBoost(**TREES),
+    "lightgbm": LightGBM(min_child_samples=2, **TREES),
 }
-SINGLE = {"xgboost", "lightgbm"}  # XGBoost adds up in single precision
+SINGLE = {"xgboost", "foreign xgboost"}  # XGBoost adds up in single precision
 
 
 def rows(n=300):
