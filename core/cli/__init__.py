@@ -14,7 +14,11 @@ HOME = {
     "processes": ("up", "serve", "ready", "alive"),
     "people": ("login", "logout", "users", "audit"),
     "keys": ("keys",),
-    "data": ("apply", "data", "train", "versions", "compare", "promote", "rollback"),
+    "data": ("apply", "data", "train"),
+    "models": (
+        *("versions", "compare", "stage", "promote", "override", "rollback"),
+        *("history", "archive", "export", "import"),
+    ),
     "loop": ("drift", "monitor", "agent", "experiment", "alerts"),
     "demo": ("demo",),
 }

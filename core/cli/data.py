@@ -1,4 +1,4 @@
-"""Data, training and versions at the command line."""
+"""Data and training at the command line."""
 
 import json
 import time
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from core import jobs, outbox, recommendations, registry, releases, runs, specs
+from core import jobs, runs, specs
 from core.cli.base import actor, app, fail, model_name, panel, print_json, say, stamped, table
 from core.datasets import copies, ranking, suites, versions
 from core.errors import InvalidInputError, NotFoundError
@@ -206,72 +206,3 @@ def _follow(built: Panel, run_id: str) -> None:
         if run.state in ("failed", "cancelled"):
             fail(f"the run {run.state}: {run.error or ''}".rstrip(": "))
         time.sleep(0.5)
-
-
-@app.command("versions")
-def list_versions(model: str, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
-    """List the versions of a model and what serves."""
-    built = panel()
-    name = model_name(built, model)
-    with built.db.read() as session:
-        rows = registry.versions(session, name)
-        release = releases.find_current(session, name)
-    serving = {arm.version: arm.weight / 10 for arm in releases.arms(release)} if release else {}
-    content = [
-        {
-            "version": r.version,
-            "state": r.state,
-            "algorithm": r.algorithm,
-            "accuracy": r.metrics.get("accuracy"),
-            "f1": r.metrics.get("f1"),
-            "serves_percent": serving.get(r.version, 0),
-            "gate": r.gate.get("answer"),
-        }
-        for r in rows
-    ]
-    if as_json:
-        print_json(content)
-    else:
-        head = ("version", "state", "algorithm", "accuracy", "f1", "serves_percent", "gate")
-        table(head, ([_short(c[k]) for k in head] for c in content))
-
-
-def _short(value: object) -> str:
-    return f"{value:.4f}" if isinstance(value, float) and value <= 1 else str(value)
-
-
-@app.command()
-def compare(model: str, first: str, second: str) -> None:
-    """Compare two versions."""
-    built = panel()
-    with built.db.read() as session:
-        print_json(registry.compare(session, model_name(built, model), first, second))
-
-
-@app.command()
-def promote(model: str, version: str, reason: Annotated[str, typer.Option()] = "") -> None:
-    """Propose that a version serves everything; an approver decides in the inbox."""
-    built = panel()
-    name = model_name(built, model)
-    made = recommendations.propose_promotion(
-        built.db, built.settings, actor(built), model=name, version=version, reason=reason
-    )
-    if made is None:
-        fail(f"the gate refuses {name} {version}; give a --reason to propose it all the same")
-        return
-    where = f"{built.settings.panel_address}/recommendation?id={made.id}"
-    say(f"Proposed. It waits for a decision: {where}")
-
-
-@app.command()
-def rollback(model: str, reason: Annotated[str, typer.Option(help="Why; it is recorded.")]) -> None:
-    """Serve again what served before."""
-    built = panel()
-    release = releases.roll_back(
-        built.db,
-        actor(built),
-        model_name(built, model),
-        reason=reason,
-        channels=outbox.channels(built.settings),
-    )
-    say(f"{release.model} now serves {releases.label(release)}.")
