@@ -195,6 +195,17 @@ def _receive(
     ui.done(f"The data for {spec.title} {words}.")
 
 
+def described(column: Mapping[str, Any] | None) -> str:
+    """Say what one side of a comparison holds in a column.
+
+    >>> described({"type": "numeric", "missing": 0.25, "distinct": 41})
+    'numeric, 25.0% missing, 41 different'
+    """
+    if column is None:
+        return ui.NOTHING
+    return f"{column['type']}, {column['missing']:.1%} missing, {column['distinct']:,} different"
+
+
 def version(panel: Panel, actor: Actor, row: DatasetVersion) -> None:
     """Show one version: its report, the rows that failed, its columns, and what came of it."""
     report(row.report, row.state)

@@ -35,7 +35,8 @@ def listed(found: list[Ranked]) -> None:
     )
     if found and not found[0].why_not:
         parts = ", ".join(f"{name} {part:.2f}" for name, part in found[0].parts.items())
-        st.caption(ui.plain(f"Parts of the best score: {parts}. Weights: {dict(ranking.WEIGHTS)}."))
+        weights = ", ".join(f"{name} {weight}" for name, weight in ranking.WEIGHTS.items())
+        st.caption(ui.plain(f"Parts of the best score: {parts}. Their weights: {weights}."))
 
 
 def name_of(row: DatasetVersion) -> str:
@@ -64,8 +65,8 @@ def compared(rows: list[DatasetVersion]) -> None:
                 {
                     "column": one.name,
                     "change": one.change,
-                    "first": one.before or "-",
-                    "second": one.after or "-",
+                    "first": datasets.described(one.before),
+                    "second": datasets.described(one.after),
                     "drift": by_name.get(one.name, {}).get("distance"),
                     "p": by_name.get(one.name, {}).get("p_value"),
                     "detail": by_name.get(one.name, {}).get("detail") or "-",

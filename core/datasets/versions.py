@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core import jobs, specs
 from core.access import Actor
-from core.datasets import schema, sources, suites, validation
+from core.datasets import derived, schema, sources, suites, validation
 from core.datasets.expectations import Expectation, Validator
 from core.datasets.rules import PlainValidator
 from core.datasets.validation import Report
@@ -52,7 +52,8 @@ def load(
     digest = write(settings, frame)
     with db.read() as session:
         known = find(session, spec.name, role, digest)
-    report, suite = _judged(db, spec, frame, role, known=known, validator=validator)
+    whole = derived.complete(db, frame, spec)
+    report, suite = _judged(db, spec, whole, role, known=known, validator=validator)
     if known is not None and (known.state == "archived" or _unchanged(known, report)):
         return known
     with db.command(actor, "dataset.load") as command:
@@ -351,7 +352,7 @@ def lineage(session: Session, row: DatasetVersion) -> dict[str, str]:
     numbered = session.scalars(made.order_by(ModelVersion.number))
     return {
         "data set": row.id,
-        "content (SHA-256)": row.digest,
+        "content (SHA-256)": f"{row.digest[:16]}…",
         "made from": row.parent_id or "its source",
         "data made from it": ", ".join(children) or "none",
         "trainings": ", ".join(runs) or "none",
