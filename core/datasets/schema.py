@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.datasets.values import category, normalised
+from core.datasets.values import LARGEST, category, normalised
 from core.errors import InvalidInputError
 from core.specs import ModelSpec
 
@@ -134,7 +134,8 @@ def conform(frame: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
     """Return the model's columns and the target, spelled as the model reads them.
 
     Text is str, numbers float64, categories str or None, the target one of the spec's two
-    labels. Rows without a target or a text are left out. Conforming twice changes nothing.
+    labels. Rows without a target or a text are left out; a text beside other columns is empty
+    where it is missing. Conforming twice changes nothing.
 
     Raises: InvalidInputError (a column is missing, or holds what the spec does not allow).
     """
@@ -145,8 +146,7 @@ def conform(frame: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
     if spec.input.text:
         columns[spec.input.text] = _texts(frame[spec.input.text])
     for feature in spec.input.features:
-        read = numbers if feature.type == "numeric" else _categories
-        columns[feature.name] = read(frame[feature.name])
+        columns[feature.name] = _READ[feature.type](frame[feature.name])
     columns[spec.target.column] = labels(frame[spec.target.column], spec)
     usable = columns[spec.target.column].notna()
     if spec.input.text:
@@ -163,15 +163,22 @@ def _categories(values: "pd.Series[Any]") -> "pd.Series[Any]":
     return pd.Series([category(value) for value in values.astype("object")], dtype="object")
 
 
+def _texts_beside(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    return _texts(values).map(lambda text: text or "")
+
+
 def numbers(values: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Return float64 values, NaN where missing. Raises: InvalidInputError (not a finite number)."""
+    """Return float64 values, NaN where missing.
+
+    Raises: InvalidInputError (not a number, or one beyond `LARGEST`).
+    """
     present = values.notna().to_numpy()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = pd.to_numeric(values.astype("object"), errors="coerce").to_numpy(
             dtype="float64", na_value=np.nan
         )
-    wrong = present & ~np.isfinite(found)
+    wrong = present & ~(np.abs(found) <= LARGEST)
     if wrong.any():
         example = str(values.iloc[int(wrong.argmax())])[:40]
         raise InvalidInputError(
@@ -179,6 +186,9 @@ def numbers(values: "pd.Series[Any]") -> "pd.Series[Any]":
             f"for example {example!r}."
         )
     return pd.Series(found)
+
+
+_READ = {"numeric": numbers, "category": _categories, "text": _texts_beside}
 
 
 def labels(values: "pd.Series[Any]", spec: ModelSpec) -> "pd.Series[Any]":
@@ -227,7 +237,8 @@ def row_keys(frame: pd.DataFrame, spec: ModelSpec) -> NDArray[np.uint64]:
             numeric[np.isnan(numeric)] = np.nan  # one NaN of many
             part = (numeric + 0.0).view(np.uint64)
         else:
-            part = _keys([str(value) for value in frame[feature.name]])
+            spell = normalised if feature.type == "text" else str
+            part = _keys([spell(str(value)) for value in frame[feature.name]])
         total = mixed(total ^ part)
     return total
 

@@ -4,6 +4,9 @@ import math
 import re
 import unicodedata
 
+LARGEST = 1e30
+"""A number beyond this is refused: its square, and its ratio to a small one, must stay finite."""
+
 _WHOLE = re.compile(r"-?\d+\.0+")
 
 

@@ -18,7 +18,7 @@ from core.datasets import suites, versions
 from core.db import Database
 from core.errors import InvalidInputError, NotFoundError, PilothouseError
 from core.ids import new_id
-from core.monitoring import quality, tabular, text, windows
+from core.monitoring import columns, quality, tabular, text, windows
 from core.monitoring.performance import Standard, Verdict, judge
 from core.monitoring.reports import JUDGED, PENDING, get, judged, reports, store, streak
 from core.monitoring.windows import Position, Window
@@ -134,7 +134,9 @@ def compare(
     """
     alpha = spec.monitoring.alpha
     if spec.input.text is None:
-        return tabular.compare(reference, current, alpha=alpha, columns=spec.columns)
+        texts = [feature.name for feature in spec.input.features if feature.type == "text"]
+        before, now = (columns.with_lengths(frame, texts) for frame in (reference, current))
+        return tabular.compare(before, now, alpha=alpha, columns=spec.columns)
     column = spec.input.text
     for frame in (reference, current):
         if column not in frame:

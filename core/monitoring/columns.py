@@ -134,6 +134,16 @@ def binned(table: Table, column: int) -> Bins:
     return Bins(np.where(known, codes, size), size)
 
 
+def with_lengths(frame: pd.DataFrame, texts: Sequence[str]) -> pd.DataFrame:
+    """The frame with each of these text columns as its number of words; missing text has none."""
+    counted = {
+        name: [len(text.split()) if isinstance(text, str) else 0 for text in frame[name]]
+        for name in texts
+        if name in frame.columns
+    }
+    return frame.assign(**{name: pd.Series(n, index=frame.index) for name, n in counted.items()})
+
+
 def _comparable(reference: pd.DataFrame, current: pd.DataFrame) -> list[str]:
     """Common columns without points in time, which always move on."""
     return [

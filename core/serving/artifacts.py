@@ -1,10 +1,14 @@
 """Model files: kept under the SHA-256 of their bytes, which is checked before they are opened."""
 
 import hashlib
+import io
+import json
 import os
 import re
 import secrets
 import zipfile
+from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +16,19 @@ from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.settings import Settings
 
 TRUSTED = (
+    "core.serving.boosted.LightGBM",
+    "core.serving.boosted.XGBoost",
+    "core.serving.words.Words",
     "numpy.dtype",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.model_selection._split.StratifiedKFold",
     "sklearn.tree._tree.Tree",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
 )
 """Types beyond skops' own list that a file may hold. A constant: never read from the file."""
 
+_ADDRESS = "_stop_words_id"  # where scikit-learn remembers a place in memory, to check only once
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -31,11 +42,13 @@ def path(settings: Settings, digest: str) -> Path:
 def save(settings: Settings, pipeline: Any) -> str:  # noqa: ANN401 (scikit-learn)
     """Keep a fitted pipeline, at once or not at all, and return its digest.
 
+    The same pipeline has the same digest on every run.
+
     Raises: InvalidInputError (it holds a type that is not trusted, and could not be loaded).
     """
     import skops.io
 
-    content = skops.io.dumps(pipeline, compression=zipfile.ZIP_DEFLATED)
+    content = _canonical(skops.io.dumps(pipeline))
     _parse(content)
     digest = hashlib.sha256(content).hexdigest()
     target = path(settings, digest)
@@ -47,6 +60,49 @@ def save(settings: Settings, pipeline: Any) -> str:  # noqa: ANN401 (scikit-lear
             os.fsync(file.fileno())
         fresh.replace(target)
     return digest
+
+
+def _canonical(content: bytes) -> bytes:
+    """Return a skops file without what differs between runs: addresses, random names, times."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    schema = json.loads(parts.pop("schema.json"))
+    names = {name: _named(name, part) for name, part in parts.items()}
+    _rename(schema, names, count())
+    renamed = {names[name]: part for name, part in parts.items()}
+    fixed = io.BytesIO()
+    with zipfile.ZipFile(fixed, "w") as archive:
+        for name, part in sorted(renamed.items()):
+            archive.writestr(_entry(name), part)
+        archive.writestr(_entry("schema.json"), json.dumps(schema))
+    return fixed.getvalue()
+
+
+def _named(name: str, part: bytes) -> str:
+    return f"{hashlib.sha256(part).hexdigest()}{Path(name).suffix}"
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    return entry
+
+
+def _rename(node: Any, names: Mapping[str, str], numbers: Iterator[int]) -> None:  # noqa: ANN401
+    """Number the objects of a schema in order and name its parts by what they hold, in place."""
+    if isinstance(node, list):
+        for inner in node:
+            _rename(inner, names, numbers)
+    if not isinstance(node, dict):
+        return
+    if "__loader__" in node:
+        node["__id__"] = next(numbers)
+        if node.get("file") in names:
+            node["file"] = names[node["file"]]
+    for key, inner in node.items():
+        if key == _ADDRESS and isinstance(inner, dict):
+            inner["content"] = "0"
+        _rename(inner, names, numbers)
 
 
 def load(settings: Settings, digest: str) -> Any:  # noqa: ANN401 (scikit-learn)

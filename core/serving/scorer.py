@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.clock import monotonic
-from core.datasets.values import category
+from core.datasets.values import LARGEST, category
 from core.errors import InvalidInputError
 from core.serving import artifacts
 from core.settings import Settings
@@ -16,6 +16,8 @@ Input = str | Mapping[str, float | str | None]
 """A message, or features by name; None is a missing value."""
 
 _MAX_CATEGORY_CHARS = 200
+_MAX_TEXT_CHARS = 20_000
+_EVEN = 0.5
 _SLOW_SECONDS = 0.005
 
 
@@ -24,7 +26,7 @@ class Score:
     """What a version says about one input."""
 
     label: str
-    confidence: float  # the probability of `label`
+    confidence: float  # the probability of `label`: under 0.5 where the threshold is not even
     probabilities: dict[str, float]
     probability: float  # of the positive class
 
@@ -42,6 +44,8 @@ class Scorer:
         self.task: str = signature["task"]
         self.labels: list[str] = [str(label) for label in pipeline.classes_]
         self.positive: str = signature["positive"]
+        (self.negative,) = (label for label in self.labels if label != self.positive)
+        self.threshold: float = _EVEN if version.threshold is None else version.threshold
         self.features: dict[str, str] = {
             feature["name"]: feature["type"] for feature in signature["input"].get("features") or ()
         }
@@ -68,24 +72,33 @@ class Scorer:
 
     def _score(self, row: Sequence[float]) -> Score:
         probabilities = dict(zip(self.labels, row, strict=True))
-        label = max(probabilities, key=probabilities.__getitem__)
-        return Score(label, probabilities[label], probabilities, probabilities[self.positive])
+        probability = probabilities[self.positive]
+        label = self.positive if self._is_positive(probability) else self.negative
+        return Score(label, probabilities[label], probabilities, probability)
+
+    def _is_positive(self, probability: float) -> bool:
+        """At the threshold itself the first label wins, as it did when the version was judged."""
+        if probability == self.threshold:
+            return self.labels[0] == self.positive
+        return probability > self.threshold
 
     def _frame(self, inputs: Sequence[Input]) -> Any:  # noqa: ANN401 (a DataFrame)
         import pandas as pd
 
         rows = [row for row in inputs if not isinstance(row, str)]
-        kinds = {"numeric": "float64", "category": "object"}
         return pd.DataFrame(
             {  # a missing category stays None, as in training; pandas alone would make it NaN
-                name: pd.Series([row[name] for row in rows], dtype=kinds[kind])
+                name: pd.Series(
+                    [row[name] for row in rows],
+                    dtype="float64" if kind == "numeric" else "object",
+                )
                 for name, kind in self.features.items()
             }
         )
 
     def _warm(self) -> float:
         """Answer an example a few times; the first call is slow. Returns seconds of the fastest."""
-        example: Input = "hello" if self.task == "text" else dict.fromkeys(self.features)
+        example = self.check("hello" if self.task == "text" else {})
         times = []
         for _ in range(3):
             start = monotonic()
@@ -100,6 +113,8 @@ def load(settings: Settings, version: ModelVersion) -> Scorer:
 
 
 def _value(name: str, kind: str, given: object) -> float | str | None:
+    if kind == "text":
+        return _text(name, given)
     if given is None:
         return None
     if kind == "numeric":
@@ -107,6 +122,16 @@ def _value(name: str, kind: str, given: object) -> float | str | None:
     if isinstance(given, bool | int | float) or _is_word(given):
         return category(given)
     raise InvalidInputError(f"{name} must be a text of at most {_MAX_CATEGORY_CHARS} characters")
+
+
+def _text(name: str, given: object) -> str:
+    if given is None:
+        return ""
+    if isinstance(given, str) and len(given) <= _MAX_TEXT_CHARS and "\x00" not in given:
+        return given if given.strip() else ""
+    raise InvalidInputError(
+        f"{name} must be a text of at most {_MAX_TEXT_CHARS:,} characters, without NUL"
+    )
 
 
 def _is_word(given: object) -> bool:
@@ -119,6 +144,8 @@ def _number(name: str, given: object) -> float:
             number = float(given)
         except OverflowError:
             number = math.inf
-        if math.isfinite(number):
+        if abs(number) <= LARGEST:
             return number
-    raise InvalidInputError(f"{name} must be a finite number, or null where it is missing")
+    raise InvalidInputError(
+        f"{name} must be a finite number of at most {LARGEST:g}, or null where it is missing"
+    )

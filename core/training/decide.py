@@ -58,19 +58,21 @@ def unproven(right: Mask, spec: ModelSpec, *, overlap: int, why: str) -> Decisio
 def champion_right(
     settings: Settings, champion: ModelVersion, test: pd.DataFrame, spec: ModelSpec
 ) -> Mask:
-    """Return on which test rows the champion is right.
+    """Return on which test rows the champion, with its own threshold, is right.
 
     Raises: ConflictError (its file is missing or was changed, or it cannot read these rows).
     """
     try:
         pipeline = artifacts.load(settings, champion.artifact)
-        said = pipeline.predict(schema.inputs(test, spec))
+        column = evaluation.positive_column(pipeline.classes_, spec)
+        probability = pipeline.predict_proba(schema.inputs(test, spec))[:, column]
     except (PilothouseError, ValueError, KeyError) as problem:
         raise ConflictError(
             f"{champion.version}, which serves, cannot be judged on these rows: {problem}"
         ) from problem
-    truth = test[spec.target.column].to_numpy(dtype=str)
-    return np.asarray(np.asarray(said, dtype=str) == truth, dtype=bool)
+    said = evaluation.predicted(probability, spec, champion.threshold)
+    truth = np.asarray(test[spec.target.column] == spec.positive, dtype=bool)
+    return np.asarray(said == truth, dtype=bool)
 
 
 @dataclass(frozen=True)

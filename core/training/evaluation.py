@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
 from core.datasets import schema
+from core.errors import InvalidInputError
 from core.specs import ModelSpec
+from core.specs.document import Feature, Metric
 from core.statistics.intervals import normal_quantile, wilson
 
 CURVE_POINTS = 60
 CALIBRATION_BINS = 10
 MOST_SLICES, FEWEST = 6, 25
+FEWEST_OF_A_CLASS = 6  # so that a calibration inside a fold has every class too
 LEVEL = 0.95
 
 Mask = NDArray[np.bool_]
@@ -38,16 +41,31 @@ def held_out(frame: pd.DataFrame, spec: ModelSpec) -> Mask:
 
 
 def folds(frame: pd.DataFrame, spec: ModelSpec) -> NDArray[np.intp]:
-    """Return the fold (0 to folds - 1) of each row; repeated rows share one, classes are even."""
+    """Return the fold (0 to folds - 1) of each row; repeated rows share one, classes are even.
+
+    Raises: InvalidInputError (a class has too few different rows to be in every fold).
+    """
     keys = schema.row_keys(frame, spec)
     fold = np.zeros(len(frame), dtype=np.intp)
-    for groups, _sizes in _groups(frame, keys, spec, salt=1):
+    for label, (groups, _sizes) in zip(
+        spec.labels, _groups(frame, keys, spec, salt=1), strict=True
+    ):
+        _enough(label, len(groups), spec)
         order = np.argsort(groups)
         place = np.searchsorted(groups[order], keys)
         place = np.minimum(place, len(groups) - 1)
         ours = groups[order][place] == keys
         fold[ours] = (order[place] % spec.folds)[ours]
     return fold
+
+
+def _enough(label: str, different: int, spec: ModelSpec) -> None:
+    need = max(spec.folds, FEWEST_OF_A_CLASS)
+    if different < need:
+        raise InvalidInputError(
+            f"Only {different} different rows to learn from are {label}; {spec.folds} folds need "
+            f"{need}: add rows of that class."
+        )
 
 
 def _groups(
@@ -90,24 +108,63 @@ def tie_side(spec: ModelSpec) -> Literal["left", "right"]:
     return "right" if spec.labels[1] == spec.positive else "left"
 
 
+def scores(truth: Mask, probability: Floats, said: Mask) -> dict[str, float]:
+    """Return every metric that may choose between candidates, of at least one row.
+
+    As scikit-learn defines them; a ratio without a denominator is 0. Where only one class is
+    there, balanced accuracy is that class's recall and ROC AUC, which has no meaning, 0.5.
+    """
+    tp, fp, fn, tn = _confusion(truth, said)
+    rates = [part / whole for part, whole in ((tp, tp + fn), (tn, tn + fp)) if whole]
+    both = 0 < truth.sum() < len(truth)
+    return {
+        "accuracy": (tp + tn) / len(truth),
+        "balanced_accuracy": sum(rates) / len(rates),
+        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
+        "precision": _ratio(tp, tp + fp),
+        "recall": _ratio(tp, tp + fn),
+        "roc_auc": float(roc_auc_score(truth, probability)) if both else 0.5,
+        "brier": float(((probability - truth) ** 2).mean()),
+    }
+
+
+def better(metric: Metric) -> Literal[1, -1]:
+    """Return 1 where a larger value is better, -1 where a smaller one is: times it, large wins.
+
+    >>> better("f1"), better("brier")
+    (1, -1)
+    """
+    return -1 if metric == "brier" else 1
+
+
+def _confusion(truth: Mask, said: Mask) -> tuple[int, int, int, int]:
+    """Return true and false positives, false and true negatives."""
+    tp, fp = int((truth & said).sum()), int((~truth & said).sum())
+    return tp, fp, int(truth.sum()) - tp, int((~truth).sum()) - fp
+
+
+def _log_loss(truth: Mask, probability: Floats) -> float:
+    """Return the mean of -log p of what was true; p is kept within the precision of a float."""
+    tiny = float(np.finfo(np.float64).eps)
+    given = np.clip(np.where(truth, probability, 1 - probability), tiny, 1 - tiny)
+    return float(-np.log(given).mean())
+
+
 def measure(truth: Mask, probability: Floats, said: Mask) -> dict[str, Any]:
     """Return figures with 95 % intervals, confusion counts and curve points, ready for JSON.
 
     `truth`, `said`: whether each row is, and is called, positive; `probability` of the positive
-    class. Accuracy, precision and recall have Wilson's interval; F1 has Wilson's interval of
-    tp / (tp + fp + fn), of which it is a rising function; ROC AUC has Hanley and McNeil's (1982).
+    class. The figures are those of `scores` and the log loss. Accuracy, precision and recall have
+    Wilson's interval; F1 has Wilson's interval of tp / (tp + fp + fn), of which it is a rising
+    function; ROC AUC has Hanley and McNeil's (1982).
     """
-    tp, fp = int((truth & said).sum()), int((~truth & said).sum())
-    fn, tn = int((truth & ~said).sum()), int((~truth & ~said).sum())
+    tp, fp, fn, tn = _confusion(truth, said)
     squared = (probability - truth) ** 2
-    auc = float(roc_auc_score(truth, probability)) if 0 < truth.sum() < len(truth) else 0.5
+    found = scores(truth, probability, said)
+    auc = found["roc_auc"]
     return {
-        "accuracy": (tp + tn) / len(truth),
-        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
-        "precision": _ratio(tp, tp + fp),
-        "recall": _ratio(tp, tp + fn),
-        "roc_auc": auc,
-        "brier": float(squared.mean()),
+        **found,
+        "log_loss": _log_loss(truth, probability),
         "n_test": len(truth),
         "n_positive": int(truth.sum()),
         "confusion": {"tp": tp, "fp": fp, "fn": fn, "tn": tn},
@@ -190,20 +247,36 @@ def slices(
 ) -> dict[str, NDArray[np.intp]]:
     """Return the largest parts of a test set in which a new model must not be worse.
 
-    Each class (unless `classes` is off), short and long texts, each common value of a category.
+    Each class (unless `classes` is off), short and long texts, each common value of a category,
+    and rows with and without a text that is sometimes missing.
     """
     found: dict[str, NDArray[np.bool_]] = {}
     if classes:
         target = frame[spec.target.column].to_numpy()
         found = {f"{spec.target.column} is {label}": target == label for label in spec.labels}
     if spec.input.text:
-        lengths = frame[spec.input.text].str.len().to_numpy()
-        middle = float(np.median(lengths)) if len(lengths) else 0.0
-        found["short texts"], found["long texts"] = lengths <= middle, lengths > middle
+        found["short texts"], found["long texts"] = _by_length(frame[spec.input.text])
     for feature in spec.input.features:
-        if feature.type == "category":
-            values = frame[feature.name]
-            for value in values.value_counts().head(3).index:
-                found[f"{feature.name} is {value}"] = (values == value).to_numpy()
+        found |= _parts(feature, frame[feature.name])
     ranked = sorted(found, key=lambda name: -int(found[name].sum()))[:MOST_SLICES]
     return {name: np.flatnonzero(found[name]) for name in ranked if found[name].sum() >= FEWEST}
+
+
+def _by_length(texts: "pd.Series[Any]") -> tuple[Mask, Mask]:
+    lengths = texts.str.len().to_numpy()
+    middle = float(np.median(lengths)) if len(lengths) else 0.0
+    return lengths <= middle, lengths > middle
+
+
+def _parts(feature: Feature, values: "pd.Series[Any]") -> dict[str, Mask]:
+    if feature.type == "category":
+        common = values.value_counts().head(3).index
+        return {f"{feature.name} is {value}": (values == value).to_numpy() for value in common}
+    if feature.type == "text":
+        absent = (values == "").to_numpy(dtype=bool)
+        return (
+            {}
+            if absent.all() or not absent.any()
+            else {f"{feature.name} is empty": absent, f"{feature.name} is given": ~absent}
+        )
+    return {}

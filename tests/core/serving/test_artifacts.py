@@ -1,16 +1,18 @@
 import hashlib
+import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import skops.io
 from sklearn.linear_model import LogisticRegression
 
-from core import specs
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.serving import artifacts
-from core.settings import Settings
-from core.specs import Candidate
-from core.training import pipelines, search
+from core.settings import ROOT, Settings
+from tests import candidates_kit
 
 
 @pytest.fixture
@@ -79,32 +81,35 @@ def test_a_file_of_another_kind_is_refused(home):
         artifacts.load(home, keep(home, b"\x80\x04cos\nsystem\n."))
 
 
-TEXTS = ["win a prize now", "see you at home", "free prize call", "ok see you"] * 10
-TABLE = [{"age": float(i % 9), "sex": "mf"[i % 2] if i % 7 else None} for i in range(40)]
-LABELS = np.array(["no", "yes"] * 20, dtype=object)
-KINDS = [("text", kind) for kind in ("logistic_regression", "complement_nb", "random_forest")] + [
-    ("tabular", kind) for kind in ("logistic_regression", "random_forest", "gradient_boosting")
-]
-
-
-@pytest.mark.parametrize(("task", "kind"), KINDS)
-def test_every_candidate_answers_the_same_after_a_trip_through_its_file(home, task, kind):
-    import pandas as pd
-
-    features = [{"name": "age", "type": "numeric"}, {"name": "sex", "type": "category"}]
-    spec = specs.ModelSpec.model_validate(
-        {
-            "name": "m", "title": "M", "task": task, "candidates": [{"kind": kind}],
-            "target": {"column": "y", "positive": "yes", "negative": "no"},
-            "input": {"text": "t"} if task == "text" else {"features": features},
-        }
-    )  # fmt: skip
-    x = TEXTS if task == "text" else pd.DataFrame(TABLE)
-    step = pipelines.features(spec)
-    model = search.fitted(
-        pipelines.model(Candidate(kind=kind), spec), step.fit_transform(x), LABELS
-    )
-    pipeline = pipelines.assembled(step, model)
+@pytest.mark.parametrize(("shape", "kind"), candidates_kit.CASES)
+def test_every_candidate_answers_the_same_after_a_trip_through_its_file(home, shape, kind):
+    pipeline = candidates_kit.trained(shape, kind)
     loaded = artifacts.load(home, artifacts.save(home, pipeline))
+    x = candidates_kit.inputs(shape, candidates_kit.frame())
     assert np.array_equal(loaded.predict_proba(x), pipeline.predict_proba(x))
     assert [str(label) for label in loaded.classes_] == ["no", "yes"]
+
+
+@pytest.mark.parametrize("calibration", ["sigmoid", "isotonic"])
+def test_a_calibrated_candidate_answers_the_same_after_a_trip_through_its_file(home, calibration):
+    pipeline = candidates_kit.trained("mixed", "lightgbm", calibration=calibration)
+    loaded = artifacts.load(home, artifacts.save(home, pipeline))
+    x = candidates_kit.inputs("mixed", candidates_kit.frame())
+    assert np.array_equal(loaded.predict_proba(x), pipeline.predict_proba(x))
+
+
+def test_the_same_rows_spec_and_seed_give_the_same_file_in_every_process(home, tmp_path):
+    command = [sys.executable, "-m", "tests.candidates_kit", str(tmp_path / "elsewhere")]
+    other = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, env={**os.environ, "PYTHONHASHSEED": "7"}
+    )
+    here = candidates_kit.digests(tmp_path / "here")
+    assert json.loads(other.communicate(timeout=120)[0]) == here
+    assert len(set(here.values())) == len(here)  # and another kind another one
+
+
+def test_answering_does_not_change_the_file(home):
+    pipeline = candidates_kit.trained("mixed", "xgboost")
+    before = artifacts.save(home, pipeline)
+    pipeline.predict_proba(candidates_kit.inputs("mixed", candidates_kit.frame()))
+    assert artifacts.save(home, pipeline) == before
