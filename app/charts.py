@@ -165,3 +165,37 @@ def shapes(reference: Sequence[Any], current: Sequence[Any]) -> go.Figure:
             x=spelled, name=name, histnorm="probability", marker_color=color, nbinsx=30
         )
     return figure.update_layout(barmode="group")
+
+
+def contributions(names: Sequence[str], sizes: Sequence[float], *, toward: str, against: str,
+                  scale: str) -> go.Figure:  # fmt: skip
+    """What each input added to a score, largest on top; hatched bars speak for `against`."""
+    figure = _figure(y="", height=110 + 30 * len(names), x_type="linear")
+    for label, color, pattern, wanted in (
+        (toward, BLUE, "", [size if size >= 0 else None for size in sizes]),
+        (against, AMBER, "/", [size if size < 0 else None for size in sizes]),
+    ):
+        figure.add_bar(
+            y=list(names),
+            x=wanted,
+            name=f"speaks for {label}",
+            orientation="h",
+            marker={"color": color, "pattern": {"shape": pattern, "size": 6}},
+            text=[f"{size:+.3g}" for size in sizes],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="%{y}: %{x:+.4f}",
+        )
+    widest = max((abs(size) for size in sizes), default=1.0) * 1.35
+    figure.update_xaxes(title=f"{against} ← {scale} → {toward}", range=[-widest, widest])
+    figure.update_yaxes(type="category", autorange="reversed", categoryarray=list(names))
+    return figure.update_layout(barmode="overlay")
+
+
+def importance(names: Sequence[str], sizes: Sequence[float], *, scale: str) -> go.Figure:
+    """How much each input matters over many rows, most on top."""
+    figure = _figure(y="", height=90 + 26 * len(names), x_type="linear")
+    figure.add_bar(y=list(names), x=list(sizes), orientation="h", marker_color=BLUE)
+    figure.update_xaxes(title=f"mean size of the contribution ({scale})")
+    figure.update_yaxes(type="category", autorange="reversed")
+    return figure.update_layout(showlegend=False)

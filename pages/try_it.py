@@ -1,9 +1,11 @@
-"""One dry prediction: what a version would answer; nothing is logged or counted."""
+"""One dry prediction, or one of the log: what a version answers, and why."""
 
 import streamlit as st
 
-from app import session, ui
-from core import registry, releases
+from app import explanations, session, ui
+from core import predictions, registry, releases
+from core.adapters import shap_explainer
+from core.explain import answers
 from core.serving import scorer
 from core.serving.scorer import Input
 from core.tables.entities import ModelVersion
@@ -35,15 +37,38 @@ def ask(row: ModelVersion) -> Input | None:
 
 
 def answer(row: ModelVersion, given: Input) -> None:
-    """Load the version and show what it says."""
+    """Load the version, show what it says, and why."""
     loaded = scorer.load(panel.settings, row)
-    said = loaded.score([loaded.check(given)])[0]
+    checked = loaded.check(given)
+    said = loaded.score([checked])[0]
     st.metric("Answer", said.label, f"{said.confidence:.1%} sure", delta_color="off",
               delta_arrow="off")  # fmt: skip
     ui.small_table(
         {"label": label, "probability": ui.figure(share)}
         for label, share in said.probabilities.items()
     )
+    ui.section("Why")
+    with ui.reporting(), st.spinner("Taking the answer apart …"):
+        explanations.answer(
+            answers.explain(
+                panel.db, panel.settings, row, checked, sampler=shap_explainer.sampler()
+            )
+        )
+
+
+def look_back(prediction_id: str) -> None:
+    """Show a prediction of the log, and why it was answered so."""
+    with panel.db.read() as db:
+        stored = predictions.get(db, prediction_id)
+    words = f"{stored.model} {stored.version} answered {stored.label}"
+    when = ui.when(stored.at, panel.clock())
+    st.markdown(f"**{ui.plain(words)}**  \n{ui.plain(when)}")
+    found = answers.stored(
+        panel.db, panel.settings, prediction_id, sampler=shap_explainer.sampler()
+    )
+    if isinstance(found.given, str):
+        st.text(found.given)
+    explanations.answer(found)
 
 
 # load
@@ -74,3 +99,9 @@ else:
     if given is not None:
         with ui.reporting():
             answer(chosen, given)
+    ui.section("A prediction of the log")
+    wanted = st.text_input("Prediction id", key="prediction", bind="query-params", width=420,
+                           help="As POST /predict answered it.")  # fmt: skip
+    if wanted.strip():
+        with ui.reporting():
+            look_back(wanted.strip())
