@@ -20,6 +20,10 @@ ENV PATH=/opt/venv/bin:$PATH \
     PILOTHOUSE_ENV=production \
     PILOTHOUSE_HOME=/data \
     PILOTHOUSE_LOG_DIR=/data/logs
+# LightGBM counts on the system's OpenMP; everything else brings its own.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends libgomp1 \
+    && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin pilothouse \
     && install -d -o pilothouse -g pilothouse /data
 WORKDIR /srv/pilothouse
