@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from app import health, nav, session, ui
-from core import jobs, runs, specs
+from app import health, nav, session, trainings, ui
+from core import jobs, registry, runs, specs
 from core.access import may
 from core.datasets import versions
 from core.tables.entities import Run
@@ -24,6 +24,7 @@ def follow(run: Run) -> None:
     st.progress(share, text=f"{share:.0%} after {elapsed:.0f} s: {ui.plain(words)}")
     if alone:
         st.warning("No worker is heard of; the training waits until one runs. See Automation.")
+    trainings.live(job.board, f"live-{run.id}")
     if lines:
         log = "\n".join(f"{line.at:%H:%M:%S}  {line.text}" for line in lines[-200:])
         with st.container(height=220, autoscroll=True):
@@ -37,9 +38,7 @@ def start() -> None:
     kinds = [candidate.kind for candidate in spec.candidates]
     by_id = {row.id: row for row in datasets}
     with st.form("start"):
-        chosen = st.multiselect(
-            "Candidates", kinds, default=kinds, format_func=lambda kind: kind.replace("_", " ")
-        )
+        chosen = st.multiselect("Candidates", kinds, default=kinds, format_func=trainings.spelled)
         dataset = st.selectbox(
             "Data",
             [None, *by_id],
@@ -49,6 +48,7 @@ def start() -> None:
                 else f"{by_id[key].n_rows:,} rows, {by_id[key].source} ({ui.utc(by_id[key].at)})"
             ),
         )
+        given = trainings.options(spec)
         reason = st.text_input("Why?", max_chars=500, placeholder="kept with the run")
         submitted = st.form_submit_button("Start training", type="primary")
     if submitted:
@@ -61,12 +61,13 @@ def start() -> None:
                 trigger="panel",
                 reason=reason,
                 dataset_id=dataset,
+                options=given,
             )
             ui.done(f"Training {run.id[:8]} is queued; you may leave this page.")
 
 
 def past(run: Run) -> None:
-    """Show one ended run with its leaderboard."""
+    """Show one ended run with its leaderboard and its search."""
     took = (run.finished_at - run.started_at) if run.finished_at and run.started_at else None
     made = f"version {run.version}" if run.version else (run.error or "no version")
     with st.container(border=True, key=f"run-{run.id}"):
@@ -78,9 +79,7 @@ def past(run: Run) -> None:
         seconds = f", took {took.total_seconds():.0f} s" if took else ""
         said = f"{run.kind} by {run.author} ({run.trigger}), {ui.when(run.at, now)}{seconds}"
         st.caption(ui.plain(f"{said}. {run.reason}"))
-        if run.leaderboard:
-            with st.expander(f"Leaderboard: {ui.count(len(run.leaderboard), 'candidate')}"):
-                ui.table(ui.flat(row) for row in run.leaderboard)
+        trainings.ended(run, cuts.get(run.version or ""))
 
 
 # load
@@ -90,6 +89,7 @@ with panel.db.read() as db:
     spec = specs.active(db, model)
     history = runs.history(db, model, limit=30)
     known = versions.history(db, model)
+    cuts = {row.version: row.threshold for row in registry.versions(db, model)}
 datasets = [row for row in known if (row.role, row.state) == ("train", "validated")][:20]
 busy = next((run for run in history if run.state in runs.OPEN), None)
 ended = [run for run in history if run.state not in runs.OPEN]

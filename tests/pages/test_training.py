@@ -1,5 +1,6 @@
 from datetime import timedelta
 
+from app import trainings
 from core import jobs, runs
 from tests.pages.looking import button, field, text_of
 
@@ -36,6 +37,72 @@ def test_progress_and_log_of_a_running_one_are_shown_after_coming_back(
     assert "A training is running, asked for by ana." in text_of(page)
     assert "data: 5,000 rows" in page.code[0].value
     assert page.get("progress")[0].proto.text.replace("\\", "") == "30% after 0 s: fold 3 of 10"
+
+
+BOARD = {
+    "metric": "f1",
+    "maximise": True,
+    "of": 5,
+    "rows": [
+        {"candidate": "complement_nb", "mean": 0.91, "folds": 5, "trials": 1, "parameters": {}},
+        {"candidate": "linear_svm", "mean": None, "folds": 0, "trials": 0, "parameters": {}},
+    ],
+    "trials": [
+        {"candidate": "complement_nb", "place": 0, "trial": number, "state": state,
+         "value": 0.9 + number / 100, "folds": 5, "parameters": {"alpha": 0.1 * 5**number}}
+        for number, state in enumerate(["complete", "complete", "pruned", "complete"])
+    ],
+}  # fmt: skip
+
+
+def test_the_leaderboard_of_a_running_one_is_shown_live(open_page, panel, model, ana):
+    run = runs.request(panel.db, ana, model, trigger="panel")
+    claim = jobs.claim(panel.db, "w", lease=timedelta(minutes=1))
+    runs.begin(panel.db, claim, run.id)
+    jobs.show(panel.db, claim, BOARD)
+
+    page = open_page("training", ana, model=model)
+
+    assert "complement nb" in text_of(page)
+    assert "0 of 5" in text_of(page)
+    assert len(page.get("plotly_chart")) == 1
+
+
+def test_a_person_chooses_how_a_training_searches(open_page, panel, model, ana):
+    page = open_page("training", ana, model=model)
+    next(one for one in page.number_input if "trials" in one.label).set_value(12)
+    next(one for one in page.selectbox if one.label == "Threshold").select("f1")
+    button(page, "Start training").click().run()
+
+    with panel.db.read() as db:
+        assert runs.history(db, model)[0].options == {
+            "trials": 12,
+            "threshold": {"by": "f1", "false_positive": 1.0, "false_negative": 1.0},
+        }
+
+
+def test_an_ended_search_shows_its_plots(open_page, panel, model, ana, worker):
+    run = runs.request(panel.db, ana, model, trigger="panel", options={"trials": 3})
+    with panel.db.command(worker, "run.finish") as command:
+        row = command.session.get(type(run), run.id)
+        row.state, row.finished_at = "finished", command.now
+        row.leaderboard = [{"kind": "complement_nb", "mean": {"f1": 0.93}, "trials": 4}]
+        row.study = {name: BOARD[name] for name in ("metric", "maximise", "trials")}
+
+    page = open_page("training", ana, model=model)
+
+    assert len(page.get("plotly_chart")) == 2
+    assert "complement nb: f1 by alpha" in text_of(page)
+    assert "otherwise than the spec: trials 3" in text_of(page)
+
+
+def test_the_best_so_far_never_gets_worse():
+    values = [0.5, 0.4, 0.7]
+    trials = [{**BOARD["trials"][0], "trial": n, "value": v} for n, v in enumerate(values)]
+    _dots, up = trainings.best_so_far(trials, "f1", maximise=True).data
+    _dots, down = trainings.best_so_far(trials, "brier", maximise=False).data
+    assert list(up.y) == [0.5, 0.5, 0.7]
+    assert list(down.y) == [0.5, 0.4, 0.4]
 
 
 def test_a_training_can_be_cancelled(open_page, panel, model, ana):
