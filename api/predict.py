@@ -49,16 +49,21 @@ def _bodies(body: BatchBody, *, most: int) -> list[PredictBody | InvalidInputErr
         raise InvalidInputError("give either messages or batch_features")
     name, items = ("message", body.messages) if body.messages else ("features", body.batch_features)
     items = items or []
-    users = body.user_ids if body.user_ids is not None else [None] * len(items)
     if len(items) > most:
         raise TooLargeError(f"a batch may hold at most {most:,} items")
-    if len(users) != len(items):
-        raise InvalidInputError("user_ids must have one entry per item")
+    users = _beside(items, "user_ids", body.user_ids)
+    entities = _beside(items, "entity_ids", body.entity_ids)
     shared = {"model": body.model, "experiment_name": body.experiment_name}
     return [
-        _parsed({name: item, "user_id": user, **shared})
-        for item, user in zip(items, users, strict=True)
+        _parsed({name: item, "user_id": user, "entity_id": entity, **shared})
+        for item, user, entity in zip(items, users, entities, strict=True)
     ]
+
+
+def _beside(items: list[Any], name: str, given: list[Any] | None) -> list[Any]:
+    if given is not None and len(given) != len(items):
+        raise InvalidInputError(f"{name} must have one entry per item")
+    return given if given is not None else [None] * len(items)
 
 
 def _parsed(content: dict[str, Any]) -> PredictBody | InvalidInputError:

@@ -24,15 +24,19 @@ Feature = int | float | str | bool | None
 """One feature's value; null where it is missing."""
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """What a client sends."""
+
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-class _Answer(BaseModel):
+class Answer(BaseModel):
+    """What a client gets."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class Problem(_Answer):
+class Problem(Answer):
     """An error as RFC 9457 describes it; `type` is stable, `detail` is a sentence for a person."""
 
     type: str = Field(examples=["/problems/invalid-input"])
@@ -41,7 +45,7 @@ class Problem(_Answer):
     detail: str = Field(examples=["the message is empty"])
 
 
-class PredictBody(_Body):
+class PredictBody(Body):
     """One input: a message for a text model, or features for a tabular one."""
 
     model_config = ConfigDict(
@@ -65,7 +69,7 @@ class PredictBody(_Body):
     request_id: Short | None = Field(None, description="Repeat it, and it is stored once.")
 
 
-class BatchBody(_Body):
+class BatchBody(Body):
     """Many inputs for one model: either messages or features, in the order of the answers."""
 
     model_config = ConfigDict(
@@ -83,7 +87,7 @@ class BatchBody(_Body):
     experiment_name: Short | None = None
 
 
-class Prediction(_Answer):
+class Prediction(Answer):
     """An answer that is in the log already."""
 
     prediction_id: str = Field(examples=["0197f3a2-6b1c-7d3e-9a55-0f6f2f4c1b2a"])
@@ -99,13 +103,13 @@ class Prediction(_Answer):
     timestamp: str = Field(examples=["2030-01-01T12:00:00+00:00"])
 
 
-class BatchItemError(_Answer):
+class BatchItemError(Answer):
     """Why one item of a batch was not answered."""
 
     error: Problem
 
 
-class BatchAnswer(_Answer):
+class BatchAnswer(Answer):
     """One result per item, in the order of the request."""
 
     results: list[Prediction | BatchItemError]
@@ -125,7 +129,7 @@ Label = Annotated[
 """A class, in any spelling that the training data could have: 1, 1.0 and "1" are the same."""
 
 
-class FeedbackItem(_Body):
+class FeedbackItem(Body):
     """What was true of one prediction."""
 
     prediction_id: Annotated[Words, Field(min_length=1, max_length=100)]
@@ -133,7 +137,7 @@ class FeedbackItem(_Body):
     source: Short = "client"
 
 
-class FeedbackBody(_Body):
+class FeedbackBody(Body):
     """Either `prediction_id` and `label`, or `items` with many of them."""
 
     model_config = ConfigDict(
@@ -149,14 +153,14 @@ class FeedbackBody(_Body):
     items: list[FeedbackItem] | None = Field(None, min_length=1)
 
 
-class FeedbackRefusal(_Answer):
+class FeedbackRefusal(Answer):
     """Why one of many labels was not taken."""
 
     index: int
     error: Problem
 
 
-class FeedbackAnswer(_Answer):
+class FeedbackAnswer(Answer):
     """How many labels were taken; a label that was known already is taken without effect."""
 
     status: str = Field(examples=["accepted"])
@@ -164,7 +168,7 @@ class FeedbackAnswer(_Answer):
     refused: list[FeedbackRefusal]
 
 
-class Health(_Answer):
+class Health(Answer):
     """How this process is."""
 
     status: str = Field(description="healthy, or degraded", examples=["healthy"])
@@ -176,13 +180,13 @@ class Health(_Answer):
     models_loaded: list[str] = Field(examples=[["sms_spam 1.2.0"]])
 
 
-class Alive(_Answer):
+class Alive(Answer):
     """One word."""
 
     status: str = Field(examples=["alive"])
 
 
-class Performance(_Answer):
+class Performance(Answer):
     """The last five minutes of this process; latencies in milliseconds."""
 
     api_latency_p99: float | None
@@ -193,7 +197,7 @@ class Performance(_Answer):
     error_rate: float
 
 
-class Drift(_Answer):
+class Drift(Answer):
     """The newest judged window of a model; distances are None where the task has no such figure."""
 
     model: str
@@ -213,7 +217,7 @@ class Drift(_Answer):
     timestamp: str | None
 
 
-class Comparison(_Answer):
+class Comparison(Answer):
     """The version that serves beside the one before it."""
 
     model: str
@@ -225,14 +229,14 @@ class Comparison(_Answer):
     )
 
 
-class RollbackBody(_Body):
+class RollbackBody(Body):
     """Which model, and why; the audit trail keeps the reason."""
 
     model: Name | None = None
     reason: Annotated[Words, Field(min_length=1, max_length=1000)] = "asked for over REST"
 
 
-class Rollback(_Answer):
+class Rollback(Answer):
     """What was taken back."""
 
     status: str = Field(examples=["rolled_back"])
@@ -242,7 +246,7 @@ class Rollback(_Answer):
     timestamp: str
 
 
-class Retraining(_Answer):
+class Retraining(Answer):
     """One training and what came of it."""
 
     model: str
@@ -254,13 +258,13 @@ class Retraining(_Answer):
     metrics: dict[str, Any]
 
 
-class RetrainingHistory(_Answer):
+class RetrainingHistory(Answer):
     """Trainings, newest first."""
 
     history: list[Retraining]
 
 
-class Monitoring(_Answer):
+class Monitoring(Answer):
     """All models over some hours; averages are None where nothing was measured."""
 
     status: str = Field(description="healthy, degraded or critical")
@@ -274,39 +278,7 @@ class Monitoring(_Answer):
     alerts: dict[str, int]
 
 
-class ModelSummary(_Answer):
-    """One model and what serves of it."""
-
-    name: str
-    title: str
-    task: str
-    serving: str | None
-    release: int | None
-    versions: list[str]
-
-
-class Models(_Answer):
-    """Every model that has a spec."""
-
-    models: list[ModelSummary]
-
-
-class Version(_Answer):
-    """One registered version."""
-
-    name: str
-    version: str
-    state: str
-    algorithm: str
-    serving: bool
-    metrics: dict[str, Any]
-    gate: dict[str, Any]
-    signature: dict[str, Any]
-    artifact: str
-    registered_at: str
-
-
-class TrainingBody(_Body):
+class TrainingBody(Body):
     """What to train; without `model_types` the candidates of the spec compete."""
 
     model_config = ConfigDict(
@@ -317,7 +289,7 @@ class TrainingBody(_Body):
     trigger_reason: Annotated[Words, Field(max_length=1000)] = ""
 
 
-class TrainingStarted(_Answer):
+class TrainingStarted(Answer):
     """A training that waits for a worker."""
 
     job_id: str
@@ -326,7 +298,7 @@ class TrainingStarted(_Answer):
     status_url: str
 
 
-class TrainingStatus(_Answer):
+class TrainingStatus(Answer):
     """How far a training is."""
 
     job_id: str
@@ -340,7 +312,7 @@ class TrainingStatus(_Answer):
     lines: list[str]
 
 
-class ExperimentStatus(_Answer):
+class ExperimentStatus(Answer):
     """An experiment so far; counts per arm, and the verdict once labels came."""
 
     id: str
@@ -359,7 +331,7 @@ class ExperimentStatus(_Answer):
     sentence: str
 
 
-class ExplainBody(_Body):
+class ExplainBody(Body):
     """One input to explain, and which version is asked; without one the version that serves."""
 
     model_config = ConfigDict(
@@ -370,7 +342,7 @@ class ExplainBody(_Body):
     version: VersionName | None = None
 
 
-class ExplanationPart(_Answer):
+class ExplanationPart(Answer):
     """One feature or word, and what it added to the score; below zero it speaks against."""
 
     name: str
@@ -379,7 +351,7 @@ class ExplanationPart(_Answer):
     word: bool = Field(description="Whether it is a word of a text; else a feature.")
 
 
-class Explanation(_Answer):
+class Explanation(Answer):
     """Why an input got its answer: base + contributions + rest is the score."""
 
     model: str

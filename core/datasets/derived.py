@@ -7,6 +7,7 @@ when it was seen, never a later one.
 from typing import Any
 
 import pandas as pd
+from sqlalchemy.orm import Session
 
 from core import features
 from core.datasets import derivation, schema
@@ -29,18 +30,25 @@ def complete(db: Database, frame: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame
     if not any(feature.definition for feature in spec.input.features):
         return frame
     with db.read() as session:
-        bound = features.of_spec(session, spec)
-        result = frame.copy()
-        for column, definition in bound.items():
-            if definition.how == "lookup":
-                known = _known(session, definition, frame, spec)
-                result[column] = _looked_up(result, column, definition, known, spec)
-    return _derived(result, bound)
+        return complete_in(session, frame, spec)
+
+
+def complete_in(session: Session, frame: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
+    """Do what `complete` does, in a session."""
+    bound = features.of_spec(session, spec)
+    if not bound:
+        return frame
+    result = frame.reset_index(drop=True)
+    for column, definition in bound.items():
+        if definition.how == "lookup":
+            known = _known(session, definition, frame, spec)
+            result[column] = _looked_up(result, column, definition, known, spec)
+    return of_rows(result, bound)
 
 
 def _known(
-    session: Any, definition: Definition, frame: pd.DataFrame, spec: ModelSpec
-) -> pd.DataFrame:  # noqa: ANN401, E501
+    session: Session, definition: Definition, frame: pd.DataFrame, spec: ModelSpec
+) -> pd.DataFrame:
     """Return all values of the entities in the frame: entity, at, value."""
     rows: list[tuple[Any, ...]] = []
     if spec.input.entity in frame.columns:
@@ -108,7 +116,7 @@ def as_of(seen: pd.DataFrame, known: pd.DataFrame, *, max_age: Any = None) -> li
     return answer
 
 
-def _derived(frame: pd.DataFrame, bound: derivation.Bound) -> pd.DataFrame:
+def of_rows(frame: pd.DataFrame, bound: derivation.Bound) -> pd.DataFrame:
     """Add the derived columns, row by row with the function that serving uses."""
     wanted = [name for name, one in bound.items() if one.how != "lookup"]
     if not wanted:

@@ -10,7 +10,8 @@ from core import releases
 from core.errors import NotFoundError, UnavailableError
 from core.keys import KeyTable
 from core.releases import Arm
-from core.serving import assignment
+from core.serving import assignment, features
+from core.serving.features import Completion
 from core.serving.scorer import Scorer
 from core.specs import canonical
 from core.tables.entities import Experiment, ModelVersion, Release
@@ -28,6 +29,7 @@ class Served:
     arms: tuple[Arm, ...]
     experiment: str | None
     scorers: Mapping[str, Scorer]
+    completions: Mapping[str, Completion] = field(default_factory=dict)
 
     @property
     def champion(self) -> Scorer:
@@ -101,6 +103,7 @@ class Released:
     release: Release
     versions: dict[str, ModelVersion]
     experiment: str | None
+    completions: Mapping[str, Completion]
 
 
 def newest(session: Session, *, seen: Mapping[str, int]) -> tuple[list[str], list[Released]]:
@@ -118,12 +121,13 @@ def newest(session: Session, *, seen: Mapping[str, int]) -> tuple[list[str], lis
 def _with_versions(session: Session, release: Release) -> Released:
     wanted = [arm.version for arm in releases.arms(release)]
     query = select(ModelVersion).filter_by(model=release.model)
-    versions = session.scalars(query.where(ModelVersion.version.in_(wanted)))
+    versions = list(session.scalars(query.where(ModelVersion.version.in_(wanted))))
     name = None
     if release.experiment_id:
         query_name = select(Experiment.name).filter_by(id=release.experiment_id)
         name = session.scalars(query_name).first()
-    return Released(release, {row.version: row for row in versions}, name)
+    completions = features.of_versions(session, versions)
+    return Released(release, {row.version: row for row in versions}, name, completions)
 
 
 def loaded(board: Board) -> Iterable[tuple[str, str]]:

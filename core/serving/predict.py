@@ -38,6 +38,7 @@ class Request:
 
     message: str | None = None
     features: Mapping[str, Any] | None = None
+    entity_id: str | None = None
     model: str | None = None
     user_id: str | None = None
     experiment_name: str | None = None
@@ -108,8 +109,7 @@ def _prepare(service: Service, caller: Caller, request: Request) -> _Ask | Answe
         return dict(answer)
     served = service.board.find(request.model)
     arm = served.arm_for(request.user_id or prediction_id)
-    given = _input(service, request, served)
-    checked = served.scorers[arm.version].check(given)
+    checked = _input(service, request, served, arm)
     return _Ask(request, prediction_id, once, served, arm, checked)
 
 
@@ -121,7 +121,8 @@ def _identity(service: Service, caller: Caller, request: Request) -> tuple[str, 
     return named, named
 
 
-def _input(service: Service, request: Request, served: Served) -> Input:
+def _input(service: Service, request: Request, served: Served, arm: Arm) -> Input:
+    """Return the input as the arm's version reads it, with what it derives and looks up."""
     task = served.champion.task
     if (request.message is None) == (request.features is None):
         raise InvalidInputError("give either message or features")
@@ -129,9 +130,22 @@ def _input(service: Service, request: Request, served: Served) -> Input:
         raise InvalidInputError("this model reads a message, not features")
     if request.features is None and task != "text":
         raise InvalidInputError("this model reads features, not a message")
-    if request.message is None:
-        return dict(request.features or {})
-    return _message(service, request.message)
+    if request.message is not None:
+        return served.scorers[arm.version].check(_message(service, request.message))
+    return _features(service, request, served, arm)
+
+
+def _features(service: Service, request: Request, served: Served, arm: Arm) -> Input:
+    scorer, given = served.scorers[arm.version], dict(request.features or {})
+    if completion := served.completions.get(arm.version):
+        given = completion.complete(
+            given,
+            reads=scorer.features,
+            entity_id=request.entity_id,
+            known=service.values,
+            now=service.clock(),
+        )
+    return scorer.check(given)
 
 
 def _message(service: Service, message: str) -> str:
@@ -241,8 +255,7 @@ def _record(caller: Caller, ask: _Ask, score: Score, at: datetime) -> Record:
 def _shadow(service: Service, caller: Caller, ask: _Ask, arm: Arm, at: datetime) -> None:
     """Log what a shadow version would have answered to the same request."""
     scorer = ask.served.scorers[arm.version]
-    message = ask.request.message
-    given = scorer.check(dict(ask.request.features or {}) if message is None else message)
+    given = _input(service, ask.request, ask.served, arm)
     start = monotonic()
     (score,) = scorer.score([given])
     spent = round((monotonic() - start) * 1000, 3)

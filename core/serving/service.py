@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -20,6 +20,7 @@ from core.errors import PilothouseError, UnavailableError
 from core.serving import board as boards
 from core.serving import scorer, stored
 from core.serving.board import Board, Released, Served
+from core.serving.features import Values
 from core.serving.scorer import Scorer
 from core.serving.shadow import Shadows
 from core.serving.spool import Spool
@@ -45,6 +46,7 @@ class Service:
         self.load_failures = 0
         self.traffic = Traffic()
         self.stored = Stored()
+        self.values = Values()
         self.shadows = Shadows()
         self.replays = Replays()
         self.spool = Spool(settings.folder("spool"), max_bytes=settings.spool_max_mb << 20)
@@ -111,10 +113,22 @@ class Service:
         with self.db.read() as session:
             table = keys.table(session)
             names, changed = boards.newest(session, seen=seen)
+            self.values.follow(session, self._looked_up(changed), self.clock())
         self.board = replace(self.board, keys=table, known=True)
         for found in changed:
             if now >= self._retry_at.get(found.release.model, 0):
                 self._switch(found, names)
+
+    def _looked_up(self, changed: Iterable[Released]) -> set[str]:
+        """Return the features that served or newly released versions look up."""
+        every = [one.completions for one in self.board.served.values()]
+        every += [one.completions for one in changed]
+        return {
+            label
+            for completions in every
+            for completion in completions.values()
+            for label in completion.looked_up
+        }
 
     def _switch(self, found: Released, names: list[str]) -> None:
         model = found.release.model
@@ -145,7 +159,15 @@ class Service:
         arms = tuple(releases.arms(release))
         scorers = {arm.version: self._scorer(found, arm.version) for arm in arms}
         self._forget(release.model, set(scorers))
-        return Served(release.model, release.seq, release.salt, arms, found.experiment, scorers)
+        return Served(
+            release.model,
+            release.seq,
+            release.salt,
+            arms,
+            found.experiment,
+            scorers,
+            found.completions,
+        )
 
     def _scorer(self, found: Released, version: str) -> Scorer:
         row = found.versions[version]

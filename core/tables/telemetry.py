@@ -39,11 +39,12 @@ class FeatureValue(Table):
     """What a looked-up feature was for an entity, from a moment on; rows are only ever added."""
 
     __tablename__ = "feature_value"
-    __table_args__ = TELEMETRY
+    __table_args__ = (Index("ix_feature_value_loaded", "loaded_at"), TELEMETRY)
     feature: Mapped[str] = mapped_column(primary_key=True)  # name@version
     entity_id: Mapped[str] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(primary_key=True)
     value: Mapped[Json]  # {"value": …}
+    loaded_at: Mapped[datetime]  # when it was loaded: the services follow what is new by it
 
 
 class RequestOnce(Table):

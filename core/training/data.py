@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from core import predictions, registry, releases
 from core.access import system
-from core.datasets import schema, versions
+from core.datasets import derived, schema, versions
 from core.datasets.values import category
 from core.db import Database
 from core.errors import NotFoundError
@@ -59,7 +59,7 @@ def prepare(db: Database, settings: Settings, run: Run, spec: ModelSpec) -> Mate
     with db.read() as session:
         champion = serving(session, spec.name)
     base = _base(db, settings, run, spec, champion)
-    rows = schema.conform(versions.frame(settings, base), spec)
+    rows = schema.conform(derived.complete(db, versions.frame(settings, base), spec), spec)
     if run.kind == "retrain" and champion is not None and _same_inputs(champion, spec):
         return _with_production(db, settings, spec, rows, base, champion)
     test = evaluation.held_out(rows, spec)
@@ -74,7 +74,7 @@ def serving(session: Session, model: str) -> ModelVersion | None:
 
 def signature(spec: ModelSpec) -> dict[str, Any]:
     """Return what a version of this spec reads and answers."""
-    features = [feature.model_dump() for feature in spec.input.features]
+    features = [feature.model_dump(exclude_none=True) for feature in spec.input.features]
     return {
         "task": spec.task,
         "input": {"text": spec.input.text} if spec.input.text else {"features": features},
@@ -201,7 +201,12 @@ def seen_by(
     """Return which test rows the champion was trained on; these cannot judge it fairly."""
     try:
         learnt, judged = (
-            schema.conform(versions.frame(settings, versions.get(session, dataset)), spec)
+            schema.conform(
+                derived.complete_in(
+                    session, versions.frame(settings, versions.get(session, dataset)), spec
+                ),
+                spec,
+            )
             for dataset in (champion.train_dataset_id, champion.test_dataset_id)
         )
     except NotFoundError:  # its rows were deleted on request: nothing can be compared

@@ -45,9 +45,13 @@ def upgrade() -> None:
         sa.Column("entity_id", sa.String(length=200), nullable=False),
         sa.Column("at", base.UtcDateTime(timezone=True), nullable=False),
         sa.Column("value", sa.JSON(), nullable=False),
+        sa.Column("loaded_at", base.UtcDateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("feature", "entity_id", "at", name=op.f("pk_feature_value")),
         info={"group": "telemetry"},
     )
+    with op.batch_alter_table("feature_value", schema=None) as batch_op:
+        batch_op.create_index("ix_feature_value_loaded", ["loaded_at"], unique=False)
+
     with op.batch_alter_table("dataset_version", schema=None) as batch_op:
         batch_op.add_column(sa.Column("parent_id", sa.String(length=200), nullable=True))
         batch_op.add_column(sa.Column("kept_at", sa.String(length=200), nullable=True))
@@ -90,6 +94,9 @@ def downgrade() -> None:
     with op.batch_alter_table("dataset_version", schema=None) as batch_op:
         batch_op.drop_column("kept_at")
         batch_op.drop_column("parent_id")
+
+    with op.batch_alter_table("feature_value", schema=None) as batch_op:
+        batch_op.drop_index("ix_feature_value_loaded")
 
     op.drop_table("feature_value")
     op.drop_table("feature_definition")
