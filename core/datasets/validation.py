@@ -57,7 +57,8 @@ class Report:
         errors += [one["sentence"] for one in self.failed if one["severity"] == "hard"]
         if errors:
             more = len(errors) - MOST_TOLD
-            rest = [f"{more:,} more problems are in the report."] if more > 0 else []
+            are = "problem is" if more == 1 else "problems are"
+            rest = [f"{more:,} more {are} in the report."] if more > 0 else []
             return " ".join([*errors[:MOST_TOLD], *rest])
         warnings = len(self.problems) + len(self.failed)
         tail = f"{warnings} warning{'s' if warnings != 1 else ''}" if warnings else "no problems"

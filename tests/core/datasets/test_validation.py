@@ -86,3 +86,65 @@ def test_data_with_a_weakness_passes_with_a_warning(frame, spec, sentence):
 def test_every_wrong_column_is_named_not_only_the_first():
     report = validation.validate(patients().assign(age="old", chol="high"), HEART)
     assert [problem.column for problem in report.problems] == ["age", "chol"]
+
+
+@pytest.mark.parametrize(
+    ("frame", "spec", "sentence"),
+    [
+        (messages().rename(columns={"label": "Label"}), TEXT, "Rename Label to label?"),
+        (messages().replace("spam", "Spam"), TEXT, "'Spam' (120 rows): did you mean 'spam'?"),
+        (messages().replace("spam", "spma"), TEXT, "did you mean 'spam'?"),
+        (
+            messages().assign(label=[f"class {i}" for i in range(600)]),
+            TEXT,
+            "It has 600 other values: is it the right column to predict?",
+        ),
+        (patients().assign(age="2026-01-31"), HEART, "A model reads no dates: give a number"),
+        (patients().assign(age=["old"] + [1.0] * 149), HEART, "Correct or empty them"),
+        (
+            pd.concat([messages(), messages()[["label"]]], axis=1),
+            TEXT,
+            "Two columns are named label: rename or remove one",
+        ),
+    ],
+)
+def test_bad_data_is_told_with_how_to_mend_it(frame, spec, sentence):
+    report = validation.validate(frame, spec)
+    assert not report.ok
+    assert sentence in report.sentence
+
+
+def test_a_label_with_spaces_around_it_is_that_label():
+    frame = messages().replace("spam", " spam ")
+    assert validation.validate(frame, TEXT).problems == ()
+
+
+def test_the_rows_that_cannot_be_read_are_named():
+    frame = patients().assign(age=[1.0] * 5 + ["old"] * 3 + [2.0] * 142)
+    (problem,) = validation.validate(frame, HEART).problems
+    assert (problem.rows, problem.where) == (3, (5, 6, 7))
+
+
+def test_a_category_of_dates_or_of_almost_only_numbers_is_a_warning():
+    odd = patients().assign(
+        cp=[f"2026-01-{1 + i % 28:02d}" for i in range(150)],
+        thal=[str(i) if i else "unknown" for i in range(150)],
+    )
+    report = validation.validate(odd, HEART)
+    assert report.ok
+    assert [(one.column, one.severity) for one in report.problems] == [
+        ("cp", "warning"),
+        ("thal", "warning"),
+    ]
+
+
+def test_a_class_that_is_misspelt_among_the_rest_is_a_warning():
+    spec = TEXT.model_copy(update={"target": TEXT.target.model_copy(update={"rest": True})})
+    frame = messages()
+    frame.loc[:3, "label"] = "Spam"
+    assert "did you mean 'spam'?" in validation.validate(frame, spec).problems[0].sentence
+
+
+def test_many_errors_are_told_shortly():
+    report = validation.validate(patients().drop(columns=["age", "cp", "chol", "thal"]), HEART)
+    assert "1 more problem is in the report." in report.sentence
