@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from api import schemas
+from api import model_schemas, schemas
 from core.errors import (
     ConflictError,
     ForbiddenError,
@@ -145,8 +145,10 @@ def _names() -> frozenset[str]:
     """Return the names of our own fields and parameters."""
     models = [
         one
-        for one in vars(schemas).values()
+        for one in (*vars(schemas).values(), *vars(model_schemas).values())
         if isinstance(one, type) and issubclass(one, BaseModel)
     ]
     fields = {name for model in models for name in model.model_fields}
-    return frozenset(fields | {"hours", "limit", "name", "version", "job_id", "prediction_id"})
+    return frozenset(
+        fields | {"hours", "limit", "name", "version", "v1", "v2", "at", "job_id", "prediction_id"}
+    )

@@ -286,6 +286,17 @@ class TrainingBody(Body):
     )
     model_name: Name
     model_types: list[Short] | None = Field(None, min_length=1, max_length=10)
+    hyperparameter_optimization: bool | None = Field(
+        None, description="true: 20 trials per candidate; false: none; without it the spec's."
+    )
+    auto_deploy_threshold: float | None = Field(
+        None, gt=0, lt=1, description="Accuracy below this is not promoted; only ever stricter."
+    )
+    config_overrides: dict[Short, Any] = Field(
+        default_factory=dict,
+        max_length=20,
+        description="trials, seconds, pruning, selection_metric, folds, seed, threshold.",
+    )
     trigger_reason: Annotated[Words, Field(max_length=1000)] = ""
 
 

@@ -109,7 +109,7 @@ def served_at(session: Session, model: str, moment: datetime) -> Served:
     for one in past(session, model):
         if one.release.at <= moment:
             return one
-    raise NotFoundError(f"nothing of {model} served at {moment:%Y-%m-%d %H:%M:%S} UTC")
+    raise NotFoundError(f"nothing of {model} served at {moment.isoformat()}")
 
 
 def champion(release: Release) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import outbox, registry
+from core import outbox, registry, releases
 from core.access import Actor, Kind
 from core.db import Database
 from core.errors import ConflictError
@@ -30,16 +30,17 @@ def propose_promotion(
     and the incident that led to the training and the channels are told why.
 
     Raises: ForbiddenError; NotFoundError (no such version); ConflictError (the gate does not say
-    promote, and no approver overrode it; or it may not serve).
+    promote, and no approver overrode it; it serves already, or may not serve).
     """
     with db.read() as session:
         candidate = registry.get(session, model, version)
         incident_id = _incident_of(session, candidate)
+        current = releases.find_current(session, candidate.model)
     if not registry.releasable(candidate) and actor.kind is Kind.SYSTEM:
         _withhold(db, settings, actor, candidate, incident_id)
         return None
     model, version = candidate.model, candidate.version
-    _check(candidate)
+    _check(candidate, releases.label(current) if current else "")
     answer = str(candidate.gate.get("answer") or "nothing").replace("_", " ")
     gate = f"The gate answers {answer}: {_gate_words(candidate)}."
     return propose(
@@ -55,8 +56,10 @@ def propose_promotion(
     )
 
 
-def _check(candidate: ModelVersion) -> None:
+def _check(candidate: ModelVersion, serves: str) -> None:
     name = f"{candidate.model} {candidate.version}"
+    if candidate.version == serves:
+        raise ConflictError(f"{name} serves everything already")
     if candidate.state == "archived":
         raise ConflictError(f"{name} is archived and cannot serve")
     if not registry.releasable(candidate):

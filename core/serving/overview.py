@@ -12,9 +12,10 @@ from core.clock import hour_of
 from core.errors import ConflictError, NotFoundError
 from core.serving.board import Board
 from core.serving.stored import newest_report
-from core.tables.entities import Alert, Incident, ModelVersion, Run
+from core.tables.entities import Alert, Incident, ModelVersion, Release, Run
 from core.tables.telemetry import HourlyCount, MonitorReport
 
+MOST_VERSIONS = 100
 SEVERITIES = ("critical", "high", "medium", "low")
 _DRIFT_FIGURES = ("vocabulary_drift", "tfidf_drift", "threshold")
 
@@ -195,31 +196,76 @@ def models(session: Session) -> list[dict[str, Any]]:
 
 def _model(session: Session, name: str) -> dict[str, Any]:
     release = releases.find_current(session, name)
+    challenger = registry.challenger(session, name)
     return {
         "name": name,
         "serving": releases.label(release) if release else None,
         "release": release.seq if release else None,
+        "challenger": challenger.version if challenger else None,
         "versions": [row.version for row in registry.versions(session, name)],
+    }
+
+
+def model(session: Session, name: str) -> dict[str, Any]:
+    """Return one model with a line about each of its newest versions. Raises: NotFoundError."""
+    spec = specs.active(session, name)
+    release = releases.find_current(session, spec.name)
+    rows = registry.versions(session, spec.name)[:MOST_VERSIONS]
+    lines = [_line(row, release) for row in rows]
+    about = {"title": spec.title, "task": spec.task, "versions": lines}
+    return _model(session, spec.name) | about
+
+
+def _line(row: ModelVersion, release: Release | None) -> dict[str, Any]:
+    return {
+        "version": row.version,
+        "stage": registry.stage(row, release),
+        "state": row.state,
+        "algorithm": row.algorithm,
+        "accuracy": row.metrics.get("accuracy"),
+        "f1": row.metrics.get("f1"),
+        "gate": row.gate.get("answer"),
+        "registered_at": row.at.isoformat(),
     }
 
 
 def version(session: Session, model: str, number: str) -> dict[str, Any]:
     """Return one registered version. Raises: NotFoundError."""
     row = registry.get(session, model, number)
-    release = releases.find_current(session, row.model)
-    live = [arm.version for arm in releases.arms(release) if arm.weight] if release else []
+    release, run = releases.find_current(session, row.model), session.get(Run, row.run_id)
+    where = registry.stage(row, release)
     return {
         "name": row.model,
         "version": row.version,
+        "stage": where,
         "state": row.state,
         "algorithm": row.algorithm,
-        "serving": row.version in live,
+        "serving": where == "production",
+        "threshold": row.threshold,
         "metrics": row.metrics,
         "gate": row.gate,
+        "verdict": registry.verdict(row),
+        "overridden": row.overridden,
+        "parameters": run.parameters if run else {},
+        "datasets": {
+            "train": row.train_dataset_id,
+            "test": row.test_dataset_id,
+            "reference": row.reference_dataset_id,
+        },
         "signature": row.signature,
         "artifact": row.artifact,
         "registered_at": row.at.isoformat(),
     }
+
+
+def past(session: Session, name: str, at: datetime | None) -> dict[str, Any]:
+    """Return what served when and why, newest first; with `at` only what served then.
+
+    Raises: NotFoundError (no such model, or nothing served then).
+    """
+    model = specs.active(session, name).name
+    found = [releases.served_at(session, model, at)] if at else releases.past(session, model)
+    return {"model": model, "history": [one.to_dict() for one in found]}
 
 
 def training(session: Session, job_id: str) -> dict[str, Any]:

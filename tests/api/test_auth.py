@@ -23,7 +23,11 @@ EXPECTED = {
     ("GET", "/monitoring/status"): "read",
     ("GET", "/experiments/{name}/status"): "read",
     ("GET", "/api/v1/models"): "read",
+    ("GET", "/api/v1/models/{name}"): "read",
+    ("GET", "/api/v1/models/{name}/history"): "read",
+    ("GET", "/api/v1/models/{name}/compare/{v1}/{v2}"): "read",
     ("GET", "/api/v1/models/{name}/{version}"): "read",
+    ("POST", "/api/v1/models/{name}/{version}/promote"): "operate",
     ("POST", "/api/v1/models/{name}/explain"): "predict",
     ("GET", "/api/v1/predictions/{prediction_id}/explain"): "read",
     ("POST", "/api/v1/training/start"): "operate",
@@ -34,6 +38,8 @@ GUARDED = [(*route, scope) for route, scope in EXPECTED.items() if scope not in 
 PLACES = {
     "{name}": "sms_spam",
     "{version}": "9.9.9",
+    "{v1}": "1.0.0",
+    "{v2}": "9.9.9",
     "{prediction_id}": "0" * 8 + "-0000" * 3 + "-" + "0" * 12,
     "{job_id}": "0" * 8 + "-0000" * 3 + "-" + "0" * 12,
 }

@@ -203,5 +203,5 @@ def test_what_served_at_a_moment_is_found_and_before_the_first_nothing(db, relea
     clock.forward(days=1)
     with db.read() as session:
         assert releases.served_at(session, "spam", clock()).to_dict()["versions"] == {"1.0.0": 1.0}
-        with pytest.raises(NotFoundError, match="nothing of spam served at 2030-01-01 12:00:00"):
+        with pytest.raises(NotFoundError, match="nothing of spam served at 2030-01-01T12"):
             releases.served_at(session, "spam", before)
