@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
+from threadpoolctl import threadpool_limits
 
 from core import specs
 from core.serving import artifacts
@@ -76,7 +77,8 @@ def trained(shape, kind, rows=None, **options):
     candidate = Candidate(kind=kind, parameters=few if trees else {}, **options)
     step = pipelines.features(spec)
     x = step.fit_transform(inputs(shape, rows))
-    model = clone(pipelines.model(candidate, spec)).fit(x, rows["y"].to_numpy())
+    with threadpool_limits(1):  # as trainings do
+        model = clone(pipelines.model(candidate, spec)).fit(x, rows["y"].to_numpy())
     return pipelines.assembled(step, model)
 
 

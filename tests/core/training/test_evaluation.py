@@ -1,9 +1,15 @@
+from typing import get_args
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics
 
 from core import specs
 from core.settings import ROOT
+from core.specs.document import Metric
 from core.training import evaluation
 
 SPEC = specs.parse((ROOT / "specs" / "sms_spam.yaml").read_text())
@@ -120,3 +126,32 @@ def test_slices_are_the_large_parts_by_class_length_and_category():
     assert set(evaluation.slices(frame, SPEC)) == lengths | classes
     assert set(evaluation.slices(frame, SPEC, classes=False)) == lengths
     assert evaluation.slices(frame.head(20), SPEC) == {}
+
+
+@settings(max_examples=80, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(2, 60), digits=st.integers(1, 17))
+def test_every_metric_is_scikit_learns_own(seed, n, digits):
+    rng = np.random.default_rng(seed)
+    truth, probability = rng.random(n) < rng.random(), rng.random(n).round(digits)
+    truth[:2] = True, False
+    said = evaluation.predicted(probability, SPEC, rng.random())
+    expected = {
+        "accuracy": metrics.accuracy_score(truth, said),
+        "balanced_accuracy": metrics.balanced_accuracy_score(truth, said),
+        "f1": metrics.f1_score(truth, said, zero_division=0),
+        "precision": metrics.precision_score(truth, said, zero_division=0),
+        "recall": metrics.recall_score(truth, said, zero_division=0),
+        "roc_auc": metrics.roc_auc_score(truth, probability),
+        "brier": metrics.brier_score_loss(truth, probability),
+    }
+    assert evaluation.scores(truth, probability, said) == pytest.approx(expected, abs=1e-12)
+    told = evaluation.measure(truth, probability, said)
+    expected["log_loss"] = metrics.log_loss(truth, probability)
+    assert {name: told[name] for name in expected} == pytest.approx(expected, abs=1e-12)
+
+
+def test_every_metric_a_spec_may_name_is_measured():
+    truth = np.array([True, False])
+    measured = evaluation.scores(truth, np.array([0.9, 0.2]), truth)
+    assert set(measured) == set(get_args(Metric))
+    assert [name for name in measured if evaluation.better(name) < 0] == ["brier"]
