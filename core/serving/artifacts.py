@@ -18,6 +18,7 @@ from core.settings import Settings
 TRUSTED = (
     "core.serving.boosted.LightGBM",
     "core.serving.boosted.XGBoost",
+    "core.serving.onnx_text.OnnxText",
     "core.serving.words.Words",
     "numpy.dtype",
     "sklearn.calibration._CalibratedClassifier",

@@ -77,6 +77,8 @@ def carry_out(
         spec = specs.at_version(session, run.model, run.spec_version)
     spec = options.with_options(spec, run.options)
     candidates = specs.candidates_from(spec, run.candidates)
+    for candidate in candidates:  # what cannot be learnt here is said before any data is read
+        pipelines.model(candidate, spec)
     progress = Progress(db, claim, search.steps(spec, candidates) + 3)
     tools = tools or Tools(executors.local(settings))
     result = _train(db, settings, run, spec, progress, tools)

@@ -19,7 +19,7 @@ from core.datasets import schema
 from core.errors import InvalidInputError
 from core.specs import Candidate, ModelSpec, Range
 from core.specs.candidates import WHOLE
-from core.training import folds, pipelines, spaces, trying
+from core.training import deep_text, folds, pipelines, spaces, trying
 from core.training.executors import Executor
 from core.training.leaderboard import Board, Entry, Scored
 from core.training.progress import Progress
@@ -141,7 +141,8 @@ def _prepared(train: pd.DataFrame, spec: ModelSpec, progress: Progress) -> Rows:
     for number in range(spec.folds):
         with progress.step(f"fold {number + 1}/{spec.folds} features"):
             found.append(next(parts))
-    return Rows(spec, tuple(found))
+    texts = tuple(str(text) for text in train[spec.input.text]) if spec.input.text else ()
+    return Rows(spec, tuple(found), texts)
 
 
 class _Hunt:
@@ -340,6 +341,10 @@ def refit(
 
     Few rows get one thread: more would wait for each other.
     """
+    if deep_text.reads_texts(candidate):
+        with progress.step(f"refit {candidate.kind}"):
+            texts, labels = train[spec.input.text], train[spec.target.column]
+            return deep_text.fitted(candidate, spec, list(map(str, texts)), list(labels))
     with progress.step("refit features"):
         features = pipelines.features(spec)
         x = features.fit_transform(schema.inputs(train, spec))

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, clone
 from core.clock import monotonic
 from core.errors import PilothouseError
 from core.specs import Candidate, ModelSpec
-from core.training import evaluation, pipelines
+from core.training import deep_text, evaluation, pipelines
 from core.training.folds import Fold
 
 
@@ -21,6 +21,7 @@ class Rows:
 
     spec: ModelSpec
     folds: tuple[Fold, ...]
+    texts: tuple[str, ...] = ()  # of a text task, for candidates that read them themselves
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,24 @@ def attempt(rows: Rows, task: Attempt) -> list[Checked] | Unfit:
 
 def _checked(rows: Rows, candidate: Candidate, number: int) -> Checked:
     fold, spec, started = rows.folds[number], rows.spec, monotonic()
-    model = fitted(pipelines.model(candidate, spec), fold.x, fold.y)
+    x, x_check = _read(rows, candidate, fold)
+    model = fitted(pipelines.model(candidate, spec), x, fold.y)
     column = evaluation.positive_column(model.classes_, spec)
-    probability = np.asarray(model.predict_proba(fold.x_check)[:, column], dtype=float)
+    probability = np.asarray(model.predict_proba(x_check)[:, column], dtype=float)
     if not np.isfinite(probability).all():
         raise ValueError("the probabilities are not finite numbers")
     said = evaluation.predicted(probability, spec)
     scores = _scores(fold.truth, probability, said)
     return Checked(number, scores, probability, monotonic() - started)
+
+
+def _read(rows: Rows, candidate: Candidate, fold: Fold) -> tuple[Any, Any]:
+    """Return what a candidate learns from and is checked with: features, or texts."""
+    if not deep_text.reads_texts(candidate):
+        return fold.x, fold.x_check
+    check = set(fold.rows.tolist())
+    learn = [text for place, text in enumerate(rows.texts) if place not in check]
+    return learn, [rows.texts[place] for place in fold.rows]
 
 
 def fitted(model: BaseEstimator, x: Any, y: NDArray[np.object_]) -> BaseEstimator:  # noqa: ANN401
