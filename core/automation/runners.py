@@ -161,7 +161,7 @@ def evidently_report(panel: Panel, claim: Claim) -> Result:
 def validate(panel: Panel, claim: Claim) -> Result:
     """Judge an upload by the model's expectations."""
     row = data_checks.judge(panel, claim.payload["dataset_id"])
-    return {"state": row.state, "sentence": row.report["sentence"]}
+    return {"state": row.state, "sentence": row.report.get("sentence", "")}
 
 
 def _validate_failed(panel: Panel, claim: Claim, why: str) -> None:

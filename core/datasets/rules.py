@@ -31,7 +31,7 @@ def subject(frame: pd.DataFrame, one: Expectation) -> Values:
     """Return what an expectation looks at: one value per row, None or NaN where it does not.
 
     number: 0 where missing, NaN where it is no finite number. between: the numbers.
-    in_set, distinct_at_least: one spelling per value. length_between: characters.
+    in_set, distinct_at_least: one spelling per value, or the number. length_between: characters.
     missing_at_most: NaN where missing. share_between: 1 where the value is meant, else 0.
     duplicates_at_most: a key that equal rows share.
     """
@@ -50,6 +50,8 @@ def subject(frame: pd.DataFrame, one: Expectation) -> Values:
             return pd.Series(np.where(_missing(values), np.nan, 1.0))
         case "share_between":
             return _meant(values, one)
+        case "distinct_at_least" if values.dtype.kind in "fiu":
+            return values.astype("float64")
         case _:
             return _spelled(values, category)
 
