@@ -19,6 +19,7 @@ HOME = {
         *("versions", "compare", "stage", "promote", "override", "rollback"),
         *("history", "archive", "export", "import"),
     ),
+    "models_own": ("register", "explain"),
     "loop": ("drift", "monitor", "agent", "experiment", "alerts"),
     "demo": ("demo",),
 }

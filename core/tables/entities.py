@@ -30,7 +30,7 @@ class DatasetVersion(Table):
     __table_args__ = (UniqueConstraint("model", "role", "digest"), ENTITY)
     id: Mapped[str] = mapped_column(primary_key=True)
     model: Mapped[str] = mapped_column(index=True)
-    role: Mapped[str]  # train, reference, validation, feedback
+    role: Mapped[str]  # train, reference, validation, feedback, elsewhere
     state: Mapped[str]  # pending, validated, rejected, archived
     digest: Mapped[str]
     n_rows: Mapped[int]

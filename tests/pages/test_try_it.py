@@ -83,7 +83,7 @@ def test_a_prediction_of_the_log_is_explained_by_its_id(open_page, panel, real, 
         db.add(row)
     page = open_page("try_it", ana, model=real, prediction="0197f3a2-6b1c-7d3e-9a55-0f6f2f4c1b2a")
     assert "sms_spam 2.0.0 answered" in text_of(page)
-    assert "speak: win" in text_of(page)
+    assert "against it: win" in text_of(page)
 
 
 def test_an_unknown_prediction_is_said_in_words(open_page, real, ana):
