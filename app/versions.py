@@ -1,67 +1,36 @@
-"""How versions of a model are shown: one with its gate, two side by side, all in a table."""
+"""How versions of a model are shown: all in a table, one with its gate, and the past."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from app import ui
-from core.tables.entities import ModelVersion
+from app import curves, ui
+from core import registry
+from core.registry.card import FIGURES
+from core.releases import Served
+from core.tables.entities import DatasetVersion, ModelVersion, Release, Run
 
-GATE = {
-    "promote": "the gate says: better, release it",
-    "refuse": "the gate refuses it",
-    "not_enough_evidence": "the gate says: not enough evidence yet",
+ANSWERS = {
+    "pass": ("green", "as good"),
+    "refuse": ("red", "worse"),
+    "not_enough_evidence": ("orange", "not enough evidence"),
 }
 
 
-def gate_words(row: ModelVersion) -> str:
-    """Say what the gate answered."""
-    return GATE.get(str(row.gate.get("answer")), "the gate has not judged it")
-
-
-def detail(row: ModelVersion, live: Collection[str], now: datetime) -> None:
-    """Show one version: what the gate said, its figures, where it came from."""
-    ui.section(f"Version {row.version}")
-    with st.container(horizontal=True, vertical_alignment="center"):
-        ui.badge("serves" if row.version in live else row.state)
-        st.markdown(ui.plain(gate_words(row)), width="content")
-    for reason in row.gate.get("reasons") or []:
-        st.markdown(f"- {ui.plain(reason)}")
-    if more := row.gate.get("more_rows_needed"):
-        st.markdown(f"- {more:,} more labelled rows are needed")
-    _figures(row)
-    st.caption(
-        ui.plain(
-            f"{row.algorithm}; registered {ui.when(row.at, now)}; artifact {row.artifact[:16]}"
-        )
-    )
-
-
-def _figures(row: ModelVersion) -> None:
-    metrics = row.metrics
-    names = [n for n in ("accuracy", "f1", "precision", "recall", "roc_auc") if n in metrics]
-    if not names:
-        return
-    for column, name in zip(st.columns(len(names)), names, strict=True):
-        column.metric(name.replace("_", " "), ui.figure(metrics[name]))
-    interval = (metrics.get("intervals") or {}).get("accuracy")
-    known = ui.with_interval(metrics.get("accuracy"), interval, metrics.get("n_test"))
-    st.caption(f"On held-out rows: accuracy {known}")
-
-
-def table(rows: Sequence[ModelVersion], live: Collection[str], now: datetime) -> None:
+def table(rows: Sequence[ModelVersion], release: Release | None, now: datetime) -> None:
     """Show versions, newest first."""
     frame = pd.DataFrame(
         {
             "version": row.version,
-            "state": "serves" if row.version in live else row.state,
+            "stage": registry.stage(row, release),
+            "state": row.state,
             "accuracy": ui.figure(row.metrics.get("accuracy")),
             "F1": ui.figure(row.metrics.get("f1")),
             "n": row.metrics.get("n_test"),
-            "gate": gate_words(row),
+            "gate": registry.verdict(row),
             "algorithm": row.algorithm,
             "registered": ui.when(row.at, now),
         }
@@ -70,18 +39,167 @@ def table(rows: Sequence[ModelVersion], live: Collection[str], now: datetime) ->
     st.dataframe(frame, hide_index=True, height=min(320, 38 + 35 * len(rows)))
 
 
-def compare(both: dict[str, Any]) -> None:
-    """Show what `registry.compare` found: figures, paired rows, parameters."""
-    first, second = both["versions"]
+def head(row: ModelVersion, stage: str, now: datetime) -> None:
+    """Name one version: its stage, its state and what the gate said."""
+    ui.section(f"Version {row.version}")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        ui.badge("serves" if stage == "production" else stage)
+        if row.state != stage:
+            ui.badge(row.state)
+        st.markdown(ui.plain(ui.sentence(registry.verdict(row))), width="content")
+    st.caption(
+        ui.plain(
+            f"{row.algorithm}; registered {ui.when(row.at, now)}; artifact {row.artifact[:16]}"
+        )
+    )
+
+
+def gate(row: ModelVersion) -> None:
+    """Show why the gate answered what it did, slice by slice, and who overrode it."""
+    for reason in row.gate.get("reasons") or ["The gate has not judged it."]:
+        st.markdown(f"- {ui.plain(reason)}")
+    more = row.gate.get("more_rows_needed")
+    if more and "more labelled rows" not in str(row.gate.get("reasons")):
+        st.markdown(f"- {more:,} more labelled rows are needed")
+    if over := row.overridden:
+        st.warning(ui.plain(f"Overridden by {over['by']} at {over['at'][:16]}: {over['reason']}"))
+    if slices := row.gate.get("slices"):
+        st.markdown("**Per slice**, this version minus what served:")
+        _marked({**_slice(one), "slice": one["name"]} for one in slices)
+    if champion := row.gate.get("champion"):
+        st.caption(ui.plain(f"Judged against {champion} on n = {row.gate.get('n')} rows."))
+
+
+def _slice(part: Mapping[str, Any]) -> dict[str, str]:
+    tone, words = ANSWERS.get(str(part["answer"]), ("gray", str(part["answer"])))
+    return {
+        "slice": part["name"],
+        "rows": ui.figure(part["n"]),
+        "difference": ui.plain(change(part.get("difference") or {})),
+        "answer": f":{tone}[●] {words}",
+    }
+
+
+def change(one: Mapping[str, Any]) -> str:
+    """Say a difference in accuracy with its interval.
+
+    >>> change({"value": 0.02, "low": -0.01, "high": 0.05})
+    '+2.0% (-1.0% to +5.0%)'
+    """
+    if one.get("value") is None:
+        return ui.NOTHING
+    return f"{one['value']:+.1%} ({one['low']:+.1%} to {one['high']:+.1%})"
+
+
+def figures(row: ModelVersion) -> None:
+    """Show the figures on held-out rows with their intervals, and the confusion."""
+    metrics, intervals = row.metrics, row.metrics.get("intervals") or {}
+    n = metrics.get("n_test")
+    st.markdown(f"On **{ui.figure(n)}** held-out rows; positive from {row.threshold:g}.")
     ui.small_table(
         {
             "figure": name,
-            first: ui.figure(pair["values"][0]),
-            second: ui.figure(pair["values"][1]),
-            "difference": ui.figure(pair["difference"]),
+            "value": metrics[key],
+            "95 % interval": " to ".join(ui.figure(edge) for edge in intervals.get(key) or ())
+            or ui.NOTHING,
         }
-        for name, pair in both["metrics"].items()
+        for key, name in FIGURES.items()
+        if metrics.get(key) is not None
     )
+    if cells := metrics.get("confusion"):
+        positive = row.signature.get("positive", "positive")
+        other = next((x for x in row.signature.get("labels", ()) if x != positive), "negative")
+        ui.small_table(
+            [
+                {"truth": positive, f"said {positive}": cells["tp"], f"said {other}": cells["fn"]},
+                {"truth": other, f"said {positive}": cells["fp"], f"said {other}": cells["tn"]},
+            ]
+        )
+
+
+def drawn(row: ModelVersion) -> None:
+    """Show the ROC, precision-recall and calibration curves."""
+    metrics, key = row.metrics, row.version
+    if not metrics.get("roc"):
+        st.caption("No curves were kept: the held-out rows had one class only.")
+        return
+    share = (metrics.get("n_positive") or 0) / (metrics.get("n_test") or 1)
+    left, right = st.columns(2)
+    with left:
+        roc = curves.curve(metrics["roc"], x="false positive rate", y="true positive rate",
+                           chance=[[0, 0], [1, 1]])  # fmt: skip
+        ui.chart(roc, f"roc-{key}", f"ROC curve; area {ui.figure(metrics.get('roc_auc'))}")
+    with right:
+        pr = curves.curve(metrics["pr"], x="recall", y="precision",
+                          chance=[[0, share], [1, share]])  # fmt: skip
+        ui.chart(pr, f"pr-{key}", f"Precision over recall; {share:.1%} are positive")
+    words = f"Calibration; Brier score {ui.figure(metrics.get('brier'))}, smaller is better"
+    ui.chart(curves.calibration(metrics["calibration"]), f"calibration-{key}", words)
+    st.caption(words)
+
+
+def lineage(row: ModelVersion, run: Run | None, data: Sequence[DatasetVersion]) -> None:
+    """Show what a version was trained on, by whom and with which parameters."""
+    if data:
+        ui.small_table(
+            {"role": one.role, "rows": one.n_rows, "source": one.source, "id": one.id[:13]}
+            for one in data
+        )
+    if run is None:
+        st.caption(ui.plain(f"Run {row.run_id} is not described here."))
+        return
+    words = f"A {run.kind} by {run.author} through the {run.trigger}"
+    st.markdown(ui.plain(ui.sentence(f"{words}: {run.reason}" if run.reason else words)))
+    if run.parameters:
+        ui.small_table({"parameter": k, "value": str(v)} for k, v in sorted(run.parameters.items()))
+
+
+def compare(both: dict[str, Any]) -> None:
+    """Show what `registry.compare` found: figures, paired rows, slices, parameters, data."""
+    first, second = both["versions"]
+    minus = f"{second} minus {first}"
+    rows = []
+    for name, pair in both["metrics"].items():
+        one, other = (
+            ui.plain(ui.with_interval(value, interval).replace("95 % interval ", ""))
+            for value, interval in zip(pair["values"], pair["intervals"], strict=True)
+        )
+        rows.append({"figure": FIGURES[name], first: one, second: other, minus: _better(pair)})
+    _marked(rows)
+    _paired(both)
+    if both["slices"]:
+        st.markdown(f"**Per slice**, {ui.plain(minus)}:")
+        _marked(_slice({**one, "difference": one}) for one in both["slices"])
+    sides = both["sides"]
+    told = [("algorithm", *(side["algorithm"] for side in sides)),
+            ("threshold", *(side["threshold"] for side in sides)),
+            ("training rows", *(side["train_rows"] for side in sides)),
+            ("trained on", *(side["train_source"] for side in sides))]  # fmt: skip
+    ui.small_table(
+        {"differs": name, first: _said(a), second: _said(b)}
+        for name, a, b in [*told, *both["parameters"]]
+        if a != b
+    )
+
+
+def _said(value: object) -> str:
+    return ui.figure(value)
+
+
+def _better(pair: Mapping[str, Any]) -> str:
+    """Say a difference and whether it is the better; the words say what the colour says."""
+    value = pair["difference"]
+    if value is None:
+        return ui.NOTHING
+    shown = ui.plain(f"{value:+.4f}")
+    if value == 0:
+        return f"{shown} the same"
+    good = (value < 0) == pair["smaller_is_better"]
+    return f":{'green' if good else 'red'}[●] {shown} {'better' if good else 'worse'}"
+
+
+def _paired(both: dict[str, Any]) -> None:
+    first, second = both["versions"]
     if paired := both["paired"]:
         words = (
             f"On the same {paired['n']:,} rows: only {first} was right "
@@ -92,8 +210,45 @@ def compare(both: dict[str, Any]) -> None:
         st.markdown(f"**{ui.plain(words)}**")
     else:
         st.caption("They were not judged on the same rows, so a difference may be chance.")
-    if both["parameters"]:
-        ui.small_table(
-            {"parameter": name, first: ui.figure(a), second: ui.figure(b)}
-            for name, a, b in both["parameters"]
+
+
+def changed(found: Any, first: str, second: str) -> None:  # noqa: ANN401, loaded on demand
+    """Show which answers differ between two versions, and how each slice fares."""
+    n, of = f"{found.changed:,}", f"{found.n:,}"
+    st.markdown(f"**{n} of {of}** held-out rows get another answer.")
+    if found.slices:
+        st.markdown(f"**Per slice**, {ui.plain(f'{second} minus {first}')}:")
+        _marked(_slice(one) for one in found.to_dict()["slices"])
+    if found.rows:
+        ui.table(
+            {
+                "input": ui.flat(one["input"]) if isinstance(one["input"], dict) else one["input"],
+                "true": one["true"],
+                first: f"{one['first']} ({one['first_confidence']:.0%})",
+                second: f"{one['second']} ({one['second_confidence']:.0%})",
+                "right": first if one["better"] == "first" else second,
+            }
+            for one in found.rows
         )
+
+
+def past(found: Sequence[Served], now: datetime) -> None:
+    """Show what served when, why and by whom."""
+    ui.table(
+        {
+            "release": one.release.seq,
+            "serves": told["serves"],
+            "state": one.state,
+            "since": ui.when(one.release.at, now),
+            "until": ui.utc(one.until) if one.until else "it serves",
+            "by": told["by"],
+            "why": told["why"],
+        }
+        for one in found
+        for told in [one.to_dict()]
+    )
+
+
+def _marked(rows: Any) -> None:  # noqa: ANN401, an iterable of rows with marks of our own
+    frame = pd.DataFrame(list(rows))
+    st.table(frame.set_index(frame.columns[0]) if len(frame) else frame)

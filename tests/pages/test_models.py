@@ -1,4 +1,7 @@
-from core import recommendations
+import pytest
+
+from core import recommendations, registry
+from core.tables.entities import ModelVersion
 from tests.pages.looking import button, field, text_of
 
 
@@ -7,13 +10,112 @@ def test_versions_what_serves_and_the_gate_are_said_in_words(open_page, served, 
 
     assert "3 versions; 2.0.0 serves; the newest is 3.0.0: the gate says: better" in shown
     assert "more answers are right than those of what serves" in shown
-    assert "accuracy 0.9800 (n = 1,000)" in shown
+    assert "On 1,000 held-out rows; positive from 0.5." in shown.replace("*", "")
 
 
-def test_two_versions_stand_side_by_side(open_page, served, ana):
+def plain(cells):
+    return [cell.replace("\\", "") for cell in cells]
+
+
+def test_two_versions_stand_side_by_side_and_the_difference_says_which_way(
+    open_page, served, ana, measured
+):
+    measured("1.0.0", brier=0.05)
+    measured("3.0.0", brier=0.03)
     page = open_page("models", ana, model=served, a="1.0.0", b="3.0.0")
-    row = [cell.replace("\\", "") for cell in page.table[0].value.loc["accuracy"]]
-    assert row == ["0.9600", "0.9800", "0.0200"]
+    (shown,) = [one.value for one in page.table if "3.0.0 minus 1.0.0" in one.value.columns]
+    assert plain(shown.loc["accuracy"]) == ["0.9600", "0.9800", ":green[●] +0.0200 better"]
+    smaller = plain(shown.loc["Brier score (smaller is better)"])
+    assert smaller[2] == ":green[●] -0.0200 better"
+
+
+@pytest.fixture
+def measured(panel, served, worker):
+    """Change what is stored of a version."""
+
+    def put(number, gate=None, state="candidate", **metrics):
+        with panel.db.command(worker, "version.register") as command:
+            row = command.session.get_one(ModelVersion, (served, number))
+            row.metrics, row.state = {**row.metrics, **metrics}, state
+            row.gate = gate or row.gate
+
+    return put
+
+
+REFUSED = {
+    "answer": "refuse",
+    "reasons": ["worse on slice 'short texts'"],
+    "champion": "2.0.0",
+    "n": 1000,
+    "slices": [
+        {
+            "name": "short texts",
+            "n": 400,
+            "answer": "refuse",
+            "difference": {"value": -0.15, "low": -0.2, "high": -0.1, "level": 0.95, "n": 400},
+            "p_value": 0.001,
+        }
+    ],
+}
+
+
+def test_the_gate_is_told_slice_by_slice(open_page, served, ana, measured):
+    measured("3.0.0", REFUSED)
+    page = open_page("models", ana, model=served)
+    (shown,) = [one.value for one in page.table if one.value.index.name == "slice"][:1]
+    row = plain(shown.loc["short texts"])
+    assert row == ["400", "-15.0% (-20.0% to -10.0%)", ":red[●] worse"]
+
+
+def test_an_operator_cannot_propose_what_the_gate_refused(open_page, served, ana, measured):
+    measured("3.0.0", REFUSED, state="rejected")
+    page = open_page("models", ana, model=served)
+    labels = [one.label for one in page.button]
+    assert "Propose for release" not in labels
+    assert "Override the gate" not in labels
+    assert "An approver may override" in text_of(page)
+
+
+def test_an_approver_overrides_with_a_reason_and_then_proposes(
+    open_page, panel, served, apo, measured
+):
+    measured("3.0.0", REFUSED, state="rejected")
+    page = open_page("models", apo, model=served)
+    button(page, "Override the gate").click().run()
+    assert "Say why" in page.error[0].value
+    field(page, "Why?").input("no short texts come any more")
+    button(page, "Override the gate").click().run()
+
+    assert "overridden by apo" in text_of(page)
+    assert button(page, "Propose for release")
+    with panel.db.read() as db:
+        assert registry.get(db, served, "3.0.0").overridden["answer"] == "refuse"
+
+
+def test_a_candidate_becomes_the_challenger_and_goes_back(open_page, panel, served, ana):
+    page = open_page("models", ana, model=served)
+    button(page, "Promote to staging").click().run()
+    with panel.db.read() as db:
+        assert registry.challenger(db, served).version == "3.0.0"
+    button(page, "Take out of staging").click().run()
+    with panel.db.read() as db:
+        assert registry.challenger(db, served) is None
+
+
+def test_a_version_is_archived_with_a_reason(open_page, panel, served, ana):
+    page = open_page("models", ana, model=served, version="1.0.0")
+    field(page, "Why is it archived?").input("superseded")
+    button(page, "Archive it").click().run()
+    with panel.db.read() as db:
+        assert registry.get(db, served, "1.0.0").state == "archived"
+
+
+def test_what_served_on_a_day_is_said(open_page, served, ana, clock):
+    page = open_page("models", ana, model=served)
+    page.date_input[0].set_value(clock.now.date()).run()
+    assert "2.0.0 served then." in text_of(page).replace("*", "")
+    page.date_input[0].set_value(clock.now.date().replace(year=2020)).run()
+    assert "Nothing of sms_spam served at 2020" in text_of(page)
 
 
 def test_a_candidate_is_proposed_with_a_reason(open_page, panel, served, ana):
