@@ -59,9 +59,9 @@ def subject(frame: pd.DataFrame, one: Expectation) -> Values:
 def _missing(values: Values) -> Values:
     if values.dtype.kind in "fiu":
         return values.isna()
-    return values.map(
-        lambda value: pd.isna(value) or (isinstance(value, str) and not value.strip())
-    )
+    known = values.dropna().unique()
+    blank = [value for value in known if isinstance(value, str) and not value.strip()]
+    return values.isna() | values.isin(blank)
 
 
 def _numbers(values: Values) -> Values:

@@ -100,7 +100,9 @@ def test_a_version_shows_its_findings_its_failing_rows_and_where_it_came_from(ju
     )
     assert (rows["row"].tolist()[:2], rows["age"].tolist()[:2]) == ([1, 2], [900.0, 901.0])
     assert "judged by built-in" in said
-    assert first.id.replace("-", "\\-") in [cell for one in page.table for cell in one.value.iloc[:, 0]]
+    assert first.id.replace("-", "\\-") in [
+        cell for one in page.table for cell in one.value.iloc[:, 0]
+    ]
     assert second.id in chosen(page, "Data set").options[0]
 
 
