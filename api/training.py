@@ -17,6 +17,7 @@ from api.schemas import (
 )
 from core import runs
 from core.serving import overview
+from core.specs import options
 
 reading = auth.router("read", tag="training")
 operating = auth.router("operate", tag="training")
@@ -39,6 +40,11 @@ def start(body: TrainingBody, service: Serving, caller: Asking) -> dict[str, Any
         candidates=list(body.model_types) if body.model_types else None,
         trigger="api",
         reason=body.trigger_reason,
+        options=options.asked(
+            search=body.hyperparameter_optimization,
+            auto_deploy_threshold=body.auto_deploy_threshold,
+            others=body.config_overrides,
+        ),
     )
     return {
         "job_id": run.job_id,

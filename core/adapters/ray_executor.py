@@ -1,6 +1,8 @@
 """Fits on a Ray cluster that exists already; its nodes have this product installed too."""
 
+import copy
 import logging
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -10,6 +12,7 @@ from core.errors import UnavailableError
 
 RETRIES = 3  # how often Ray carries a task out again whose process or machine was lost
 WAIT_SECONDS = 1.0
+CONNECT_SECONDS = 5.0
 Shared = TypeVar("Shared")
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -71,14 +74,28 @@ class RayExecutor:
                 "or leave PILOTHOUSE_RAY_ADDRESS empty"
             ) from missing
         if not ray.is_initialized():
+            self._check_reachable()
             try:
                 ray.init(address=self._address, log_to_driver=False, logging_level=logging.ERROR)
             except (ConnectionError, ValueError, RuntimeError, TimeoutError) as away:
-                raise UnavailableError(
-                    f"no Ray cluster answers at {self._address} (PILOTHOUSE_RAY_ADDRESS)"
-                ) from away
+                raise self._away() from away
             self._ours = True
         return ray
+
+    def _check_reachable(self) -> None:
+        """Try the port first: Ray itself would wait for minutes."""
+        host, _, port = self._address.rpartition("//")[2].rpartition(":")
+        if not (host and port.isdigit()):
+            return
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+        except (OSError, OverflowError) as away:
+            raise self._away() from away
+
+    def _away(self) -> UnavailableError:
+        return UnavailableError(
+            f"no Ray cluster answers at {self._address} (PILOTHOUSE_RAY_ADDRESS)"
+        )
 
     def close(self) -> None:
         """Leave the cluster; it goes on without us."""
@@ -90,5 +107,6 @@ class RayExecutor:
 
 
 def _work(work: Callable[[Shared, Task], Result], shared: Shared, task: Task) -> Result:
+    own = copy.deepcopy(shared)  # Ray's is read-only, and some libraries sort what they read
     with threadpool_limits(1):
-        return work(shared, task)
+        return work(own, task)

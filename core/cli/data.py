@@ -176,8 +176,20 @@ def train(
     candidate: Annotated[list[str] | None, typer.Option(help="Only these candidates.")] = None,
     follow: Annotated[bool, typer.Option(help="Stay until the run has ended.")] = False,
     reason: str = "",
+    trials: Annotated[int | None, typer.Option(help="Search this often per candidate.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Search no longer than this.")] = None,
+    metric: Annotated[str | None, typer.Option(help="What decides which is best.")] = None,
+    threshold: Annotated[
+        str | None, typer.Option(help="even, f1, accuracy, balanced_accuracy or cost.")
+    ] = None,
 ) -> None:
     """Ask for a training run; a worker carries it out."""
+    given = {
+        "trials": trials,
+        "seconds": seconds,
+        "selection_metric": metric,
+        "threshold": threshold,
+    }
     built = panel()
     run = runs.request(
         built.db,
@@ -186,6 +198,7 @@ def train(
         candidates=candidate,
         trigger="command line",
         reason=reason,
+        options={name: value for name, value in given.items() if value is not None},
     )
     say(f"Run {run.id} is queued.")
     if follow:

@@ -34,6 +34,20 @@ class Options(Part):
         return {"by": value} if isinstance(value, str) else value
 
 
+def asked(
+    *, search: bool | None, auto_deploy_threshold: float | None, others: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return options as a client of the API names them; `others` have the last word.
+
+    >>> asked(search=True, auto_deploy_threshold=None, others={"seconds": 60})
+    {'trials': 20, 'seconds': 60}
+    """
+    found: dict[str, Any] = {} if search is None else {"trials": TRIALS if search else 0}
+    if auto_deploy_threshold is not None:
+        found["auto_deploy_threshold"] = auto_deploy_threshold
+    return found | dict(others)
+
+
 def checked(given: Mapping[str, Any], spec: ModelSpec) -> dict[str, Any]:
     """Return the options of a training as they are kept, ready for JSON.
 

@@ -1,7 +1,7 @@
 """Telling a job how far its training is: steps, a log, and the figures of the leaderboard."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from core.errors import PilothouseError
 from core.jobs import Claim
 
 TICK_SECONDS = 1.0
+PAUSE_SECONDS = 0.3  # between two writes about steps that follow each other quickly
 
 
 class Progress:
@@ -20,6 +21,7 @@ class Progress:
     def __init__(self, db: Database, claim: Claim, total: int) -> None:
         self._db, self._claim, self._total = db, claim, total
         self._done, self._note = 0, ""
+        self._told = self._shown = -PAUSE_SECONDS
 
     def expect(self, more: int) -> None:
         """Count `more` steps than were known before."""
@@ -32,31 +34,38 @@ class Progress:
         except PilothouseError:
             return
 
-    def board(self, figures: Mapping[str, Any]) -> None:
-        """Show the figures so far; they replace those shown before."""
+    def board(self, figures: Callable[[], Mapping[str, Any]], *, last: bool = False) -> None:
+        """Show the figures so far, in place of those before; any but the last may be left out."""
+        if not last and monotonic() - self._shown < PAUSE_SECONDS:
+            return
+        self._shown = monotonic()
         try:
-            jobs.show(self._db, self._claim, figures)
+            jobs.show(self._db, self._claim, figures())
         except PilothouseError:  # a courtesy, like the progress itself
             return
 
     def advance(self, note: str) -> None:
         """Count one step that has ended inside a longer one."""
         self._done, self._note = self._done + 1, note
-        self._tell(note)
+        if monotonic() - self._told >= PAUSE_SECONDS:
+            self._tell(note)
 
     @contextmanager
     def step(self, what: str) -> Iterator[None]:
         """Count one step, with the seconds so far while it lasts."""
         with self.during(what):
             yield
-        self.advance(what)
+        self._done += 1
+        if self._done >= self._total:
+            self._tell(what)
 
     @contextmanager
     def during(self, what: str) -> Iterator[None]:
         """Tell every second how long this lasts, wherever the work itself is done."""
         stop, started = threading.Event(), monotonic()
         self._note = what
-        self._tell(what)
+        if started - self._told >= PAUSE_SECONDS:
+            self._tell(what)
         ticker = threading.Thread(target=self._tick, args=(started, stop), daemon=True)
         ticker.start()
         try:
@@ -70,6 +79,7 @@ class Progress:
             self._tell(f"{self._note}, {monotonic() - started:.0f} s")
 
     def _tell(self, note: str) -> None:
+        self._told = monotonic()
         try:
             jobs.progress(self._db, self._claim, done=self._done, total=self._total, note=note)
         except PilothouseError:  # progress is a courtesy: the training goes on without it

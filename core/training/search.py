@@ -26,7 +26,6 @@ from core.training.progress import Progress
 from core.training.trying import Attempt, Rows, Unfit
 
 AT_ONCE = 4  # trials of a candidate per round
-FEW_ROWS = 20_000  # below this, starting threads costs more than they save
 
 
 @dataclass
@@ -191,7 +190,7 @@ class _Hunt:
         self._try(every, loud=True)
         for entry in entries:
             self._end(entry)
-        self.progress.board(self.board.live())
+        self.progress.board(self.board.live, last=True)
 
     def rounds(self) -> None:
         """Search in rounds until the trials or the seconds are used up."""
@@ -221,7 +220,7 @@ class _Hunt:
         for entry in running:
             self._end(entry)
         self.board.forget()
-        self.progress.board(self.board.live())
+        self.progress.board(self.board.live, last=True)
 
     def _hopeless(self, entry: Entry, group: tuple[int, ...]) -> bool:
         if not set(group) <= set(entry.folds):
@@ -254,7 +253,7 @@ class _Hunt:
             for place, found in ended:
                 self._take(groups[place][0], found, loud=loud)
                 done += 1
-                self.progress.board(self.board.live())
+                self.progress.board(self.board.live)
                 if not loud and done < len(tasks) and monotonic() >= self.until:
                     return  # the rest is cancelled
 
@@ -350,6 +349,6 @@ def refit(
         x = features.fit_transform(schema.inputs(train, spec))
     with progress.step(f"refit {candidate.kind}"):
         y = train[spec.target.column].to_numpy()
-        with threadpool_limits(1 if len(y) < FEW_ROWS else None):
+        with threadpool_limits(1):  # sums in one order: the same file on every run
             model = trying.fitted(pipelines.model(candidate, spec), x, y)
         return pipelines.assembled(features, model)

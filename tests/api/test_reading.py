@@ -2,7 +2,7 @@
 
 import pytest
 
-from core import registry, releases
+from core import registry, releases, runs
 from core.experiments import lifecycle
 from core.monitoring import check, text
 from core.serving import shipper, stored
@@ -176,6 +176,27 @@ def test_a_training_is_queued_followed_and_in_the_history(client):
     assert (event["trigger"], event["reasoning"], event["decision"]) == ("api", "drift", "queued")
     is_problem(client.post("/api/v1/training/start", json=body), 409)
     is_problem(client.post("/api/v1/training/start", json={"model_name": "ghost"}), 404)
+
+
+def test_a_training_is_asked_for_with_a_search_and_overrides(client, db):
+    body = {
+        "model_name": "sms-spam",
+        "hyperparameter_optimization": True,
+        "auto_deploy_threshold": 0.97,
+        "config_overrides": {"selection_metric": "roc_auc", "trials": 5},
+    }
+    wrong = {**body, "config_overrides": {"trees": 5}}
+    refused = client.post("/api/v1/training/start", json=wrong)
+    is_problem(refused, 422)
+    assert "A training has no option trees" in refused.json()["detail"]
+    assert client.post("/api/v1/training/start", json=body).status_code == 202
+    with db.read() as session:
+        (run,) = runs.history(session)
+    assert run.options == {
+        "trials": 5,
+        "auto_deploy_threshold": 0.97,
+        "selection_metric": "roc_auc",
+    }
 
 
 def test_monitoring_sums_up_traffic_and_labels(client, db, settings):

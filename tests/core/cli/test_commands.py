@@ -151,6 +151,12 @@ def test_data_is_fetched_validated_and_listed(say):
     assert "train" in say("data", "list", "breast-cancer")[1]
 
 
+def test_a_training_is_asked_for_with_a_search(say, spam):
+    code, _, err = say("train", "sms-spam", "--threshold", "luck")
+    assert (code, "The option threshold.by cannot be used" in err) == (1, True)
+    assert say("train", "sms-spam", "--trials", "5", "--metric", "roc_auc")[0] == 0
+
+
 def test_a_training_is_queued_and_a_second_one_refused(say, spam):
     code, out, _ = say("train", "sms-spam")
     assert (code, "is queued" in out) == (0, True)

@@ -40,8 +40,8 @@ class Quiet:
     def say(self, line):
         self.lines.append(line)
 
-    def board(self, figures):
-        self.boards.append(figures)
+    def board(self, figures, *, last=False):
+        self.boards.append(figures())
 
     def during(self, what):
         from contextlib import nullcontext
