@@ -11,6 +11,7 @@ from api import (
     errors,
     experiments,
     explain,
+    features,
     feedback,
     health,
     metrics,
@@ -40,6 +41,8 @@ ROUTERS = (
     training.operating,
     monitoring.router,
     experiments.router,
+    features.reading,
+    features.operating,
 )
 
 

@@ -20,6 +20,7 @@ HOME = {
         *("history", "archive", "export", "import"),
     ),
     "models_own": ("register", "explain"),
+    "features": ("features",),
     "loop": ("drift", "monitor", "agent", "experiment", "alerts"),
     "demo": ("demo",),
 }

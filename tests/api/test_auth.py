@@ -30,6 +30,8 @@ EXPECTED = {
     ("POST", "/api/v1/models/{name}/{version}/promote"): "operate",
     ("POST", "/api/v1/models/{name}/explain"): "predict",
     ("GET", "/api/v1/predictions/{prediction_id}/explain"): "read",
+    ("GET", "/api/v1/features"): "read",
+    ("POST", "/api/v1/features/values"): "operate",
     ("POST", "/api/v1/training/start"): "operate",
     ("GET", "/api/v1/training/status/{job_id}"): "read",
 }
