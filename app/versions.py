@@ -14,7 +14,7 @@ from core.releases import Served
 from core.tables.entities import DatasetVersion, ModelVersion, Release, Run
 
 ANSWERS = {
-    "pass": ("green", "as good"),
+    "pass": ("green", "not worse"),
     "refuse": ("red", "worse"),
     "not_enough_evidence": ("orange", "not enough evidence"),
 }
@@ -169,10 +169,12 @@ def compare(both: dict[str, Any]) -> None:
     _paired(both)
     if both["slices"]:
         st.markdown(f"**Per slice**, {ui.plain(minus)}:")
-        _marked(_slice({**one, "difference": one}) for one in both["slices"])
+        _marked(
+            _slice({**one, "difference": {**one, "value": one["difference"]}})
+            for one in both["slices"]
+        )
     sides = both["sides"]
-    told = [("algorithm", *(side["algorithm"] for side in sides)),
-            ("threshold", *(side["threshold"] for side in sides)),
+    told = [("threshold", *(side["threshold"] for side in sides)),
             ("training rows", *(side["train_rows"] for side in sides)),
             ("trained on", *(side["train_source"] for side in sides))]  # fmt: skip
     ui.small_table(

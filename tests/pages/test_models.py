@@ -63,8 +63,11 @@ def test_the_gate_is_told_slice_by_slice(open_page, served, ana, measured):
     measured("3.0.0", REFUSED)
     page = open_page("models", ana, model=served)
     (shown,) = [one.value for one in page.table if one.value.index.name == "slice"][:1]
-    row = plain(shown.loc["short texts"])
-    assert row == ["400", "-15.0% (-20.0% to -10.0%)", ":red[●] worse"]
+    words = ["400", "-15.0% (-20.0% to -10.0%)", ":red[●] worse"]
+    assert plain(shown.loc["short texts"]) == words
+    page = open_page("models", ana, model=served, a="3.0.0", b="2.0.0")
+    (_, shown) = [one.value for one in page.table if one.value.index.name == "slice"]
+    assert plain(shown.loc["short texts"])[1] == "+15.0% (+10.0% to +20.0%)"
 
 
 def test_an_operator_cannot_propose_what_the_gate_refused(open_page, served, ana, measured):
