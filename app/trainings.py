@@ -39,12 +39,25 @@ def best_so_far(trials: Trials, metric: str, *, maximise: bool) -> go.Figure:
             x=at,
             y=[one["value"] for one in own],
             name=f"{name}: trials",
+            showlegend=False,
             mode="markers",
             marker={"color": color, "opacity": 0.6},
         )
         line = {"color": color, "shape": "hv"}
-        figure.add_scatter(x=at, y=best, name=f"{name}: best", mode="lines", line=line)
+        figure.add_scatter(x=at, y=best, name=name, mode="lines", line=line)
+    figure.update_yaxes(range=_focus([one["value"] for one in trials if one["value"] is not None]))
     return figure.update_xaxes(title="trial (0: the given parameters)")
+
+
+def _focus(values: Sequence[float]) -> list[float] | None:
+    """Return the range of the middle half, widened: a few bad trials must not flatten the rest."""
+    if len(values) < FEWEST:
+        return None
+    ranked = sorted(values)
+    quarter = len(ranked) // 4
+    low, high = ranked[quarter], ranked[-1 - quarter]
+    room = max(1.5 * (high - low), 1e-3)
+    return [max(ranked[0], low - room) - room / 10, min(ranked[-1], high + room) + room / 10]
 
 
 def by_parameter(trials: Trials, name: str, metric: str) -> go.Figure:
@@ -153,6 +166,8 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     means = row.get("mean", {})
     rest = {k: v for k, v in row.items() if k not in ("kind", "mean", "sd", "folds", "seconds")}
     shown = {"candidate": spelled(row.get("kind", "")), **means, **rest}
+    if given := row.get("parameters"):
+        shown["parameters"] = {name: ui.figure(value) for name, value in given.items()}
     if "seconds" in row:
         shown["seconds"] = f"{row['seconds']:.1f}"
     return ui.flat(shown)
