@@ -128,8 +128,15 @@ def _slice(part: dict[str, Any], sign: int) -> dict[str, Any]:
         "low": low,
         "high": high,
         "level": change.get("level"),
-        "answer": part["answer"],
+        "answer": part["answer"] if sign > 0 else _turned(part["answer"], high),
     }
+
+
+def _turned(answer: str, high: float | None) -> str:
+    """Return what a slice says of the one that served, from what it said of the other."""
+    if high is not None and high < 0:
+        return "refuse"
+    return "pass" if answer == "refuse" else answer
 
 
 def _figures(only_first: int, only_second: int, n: int) -> dict[str, Any]:

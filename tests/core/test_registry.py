@@ -89,3 +89,24 @@ def test_versions_without_anything_in_common_are_not_paired(db, register):
         assert registry.compare(session, "spam", "1.0.0", "1.1.0")["paired"] is None
         with pytest.raises(InvalidInputError, match="choose two"):
             registry.compare(session, "spam", "1.0.0", "v1.0.0")
+
+
+def test_slices_are_told_as_second_minus_first_whichever_way_round(db, register):
+    change = {"value": -0.15, "low": -0.2, "high": -0.1, "level": 0.95}
+    part = {"name": "short", "n": 400, "difference": change, "answer": "refuse"}
+    register("a", right=RIGHT)
+    register("b", right=RIGHT, gate={"champion": "1.0.0", "slices": [part]})
+    with db.read() as session:
+        (there,) = registry.compare(session, "spam", "1.0.0", "1.1.0")["slices"]
+        (back,) = registry.compare(session, "spam", "1.1.0", "1.0.0")["slices"]
+    assert (there["difference"], there["answer"]) == (-0.15, "refuse")
+    assert (back["difference"], back["low"], back["answer"]) == (0.15, 0.1, "pass")
+
+
+def test_versions_set_against_the_same_champion_on_the_same_rows_are_counted(db, register):
+    register("a", right=RIGHT)
+    register("b", right=RIGHT, gate={"champion": "1.0.0"})
+    register("c", right=RIGHT, gate={"champion": "1.0.0"}, dataset="test-2")
+    register("d", right=RIGHT, gate={"champion": "0.9.0"})
+    with db.read() as session:
+        assert registry.tried(session, "spam", "test-1", "1.0.0") == 1

@@ -47,6 +47,8 @@ REFUSED = {
     "reasons": ["worse on slice 'short texts'"],
     "champion": "2.0.0",
     "n": 1000,
+    "only_champion_right": 60,
+    "only_candidate_right": 20,
     "slices": [
         {
             "name": "short texts",
