@@ -192,7 +192,10 @@ def _columns(
     before, model = pipeline[:-1], pipeline[-1]
     if len(before.steps) == 0:
         return columns.plain(range(n_inputs)), _array(rows), model
-    matrix = _array(before.transform(rows))
+    matrix = before.transform(rows)
+    if isinstance(matrix, list):
+        raise InexactError("it reads the texts themselves")
+    matrix = _array(matrix)
     learnt = getattr(pipeline, "feature_names_in_", None)  # in an order of its own
     origins = columns.trace(before, n_inputs if learnt is None else len(learnt))
     if len(origins) != matrix.shape[1]:

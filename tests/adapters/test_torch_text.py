@@ -3,8 +3,8 @@ import sys
 import numpy as np
 import pytest
 
-from core import specs
-from core.errors import InvalidInputError
+from core import explain, specs
+from core.errors import InvalidInputError, PilothouseError
 from core.serving import artifacts
 from core.serving.onnx_text import OnnxText
 from core.serving.scorer import Scorer
@@ -40,6 +40,13 @@ def test_a_kept_network_serves_like_any_version(pipeline, settings):
     scorer = Scorer(artifacts.load(settings, digest), version)
     said = [score.label for score in scorer.score(["win a free prize", "see you at lunch"])]
     assert said == ["spam", "ham"]
+
+
+@pytest.mark.extras
+def test_what_it_weighs_is_not_told_exactly_and_says_what_is_needed(pipeline):
+    assert explain.summary(pipeline, kit.TEXT, TEXTS)["why"].startswith("it reads the texts")
+    with pytest.raises(PilothouseError, match="requirements-explain.txt"):
+        explain.one(pipeline, kit.TEXT, "win a free prize")
 
 
 @pytest.mark.extras
