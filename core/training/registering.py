@@ -58,7 +58,7 @@ def register(
         material = _without(material, schema.conform(trained_on, spec), spec)
     foreign.check(pipeline, spec, material.test)
     metrics, right = _judged(pipeline, material, spec)
-    gate = run._decide(db, settings, material, right, spec, overlap=0)
+    gate = run.decided(db, settings, material, right, spec, overlap=0)
     signature = data.signature(spec)
     judged = _Judged(
         run=made,

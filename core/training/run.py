@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from core import jobs, registry, runs, specs
+from core import explain, jobs, registry, runs, specs
 from core.datasets import schema, versions
 from core.db import Command, Database
 from core.errors import ConflictError
@@ -48,6 +48,7 @@ class _Result:
     right: NDArray[np.bool_]
     decision: Decision
     reference: pd.DataFrame
+    explanation: dict[str, Any]
     test_digest: str
     reference_digest: str
 
@@ -119,8 +120,9 @@ def _train(
             artifact=artifacts.save(settings, pipeline),
             metrics=metrics,
             right=right,
-            decision=_decide(db, settings, material, right, spec, overlap=overlap),
+            decision=decided(db, settings, material, right, spec, overlap=overlap),
             reference=reference,
+            explanation=explain.summary(pipeline, data.signature(spec), schema.inputs(test, spec)),
             test_digest=versions.write(settings, test),
             reference_digest=versions.write(settings, reference),
         )
@@ -141,7 +143,7 @@ def _judged(
     return evaluation.measure(truth, probability, said), truth == said
 
 
-def _decide(
+def decided(
     db: Database,
     settings: Settings,
     material: Material,
@@ -150,6 +152,10 @@ def _decide(
     *,
     overlap: int,
 ) -> Decision:
+    """Say what the gate answers: against what serves, or where nothing does, above the floor.
+
+    `right`: on which rows of `material.test` the model is; `overlap` of them it has learnt.
+    """
     champion, test = material.champion, material.test
     if champion is None:
         return decide.against_floor(right, spec, overlap=overlap)
@@ -210,6 +216,7 @@ def _register(
             reference_dataset_id=stored["reference"],
             threshold=result.threshold,
         )
+        version.explanation = result.explanation
         runs.finish_in(
             command,
             run,
