@@ -1,4 +1,4 @@
-.PHONY: help install run demo test test-extras check unit browser lock clean
+.PHONY: help install run demo lab test test-extras check unit browser lock clean
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -49,6 +49,15 @@ browser: .venv/.ready-dev ## the whole loop in a real browser; screenshots in ar
 
 test-extras: .venv/.ready-extras ## what needs the optional packages, or minutes: Ray, DVC, torch, real servers
 	$(PYTEST) -q -n 0 -m "extras and not browser"
+
+.venv-lab/.ready: requirements-lab.txt .venv/.ready
+	@.venv/bin/python -m venv .venv-lab
+	@$(BIN)/uv pip install -q --python .venv-lab/bin/python -r requirements-lab.txt || .venv-lab/bin/pip install -q --disable-pip-version-check -r requirements-lab.txt
+	@$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib')); print('$(CURDIR)')" > $$(echo .venv-lab/lib/python3*/site-packages)/pilothouse.pth
+	@touch $@
+
+lab: .venv-lab/.ready ## JupyterLab with core in it, on 127.0.0.1 and behind a token
+	@cd docs/notebooks && exec $(CURDIR)/.venv-lab/bin/jupyter lab --ip 127.0.0.1 --no-browser tour.ipynb
 
 lock: .venv/.ready-dev ## resolve requirements.in and requirements-dev.in anew
 	$(BIN)/uv pip compile -q requirements.in -o requirements.txt --no-annotate --no-header

@@ -186,10 +186,12 @@ def contributions(names: Sequence[str], sizes: Sequence[float], *, toward: str, 
             cliponaxis=False,
             hovertemplate="%{y}: %{x:+.4f}",
         )
-    widest = max((abs(size) for size in sizes), default=1.0) * 1.35
-    figure.update_xaxes(title=f"{against} ← {scale} → {toward}", range=[-widest, widest])
+    low, high = min([0.0, *sizes]), max([0.0, *sizes])
+    room = 0.2 * (high - low) or 1.0  # for the figures beside the bars
+    figure.update_xaxes(title=f"{against} ← {scale} → {toward}", range=[low - room, high + room])
     figure.update_yaxes(type="category", autorange="reversed", categoryarray=list(names))
-    return figure.update_layout(barmode="overlay")
+    figure.update_layout(barmode="overlay", margin={"t": 64}, legend={"y": 1, "yanchor": "bottom"})
+    return figure
 
 
 def importance(names: Sequence[str], sizes: Sequence[float], *, scale: str) -> go.Figure:
