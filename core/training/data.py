@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from core import predictions, registry, releases
 from core.access import system
-from core.datasets import derived, schema, versions
+from core.datasets import derived, ranking, schema, versions
 from core.datasets.values import category
 from core.db import Database
 from core.errors import NotFoundError
@@ -90,16 +90,21 @@ def _same_inputs(champion: ModelVersion, spec: ModelSpec) -> bool:
 def _base(
     db: Database, settings: Settings, run: Run, spec: ModelSpec, champion: ModelVersion | None
 ) -> DatasetVersion:
-    """Return the data a run names; else the champion's for a retrain; else the source's."""
+    """Return the data a run names; else the champion's for a retrain; else the best there is.
+
+    The source is read first, so that what it holds today is among what is ranked; rows that the
+    checks reject end the training rather than be passed over in silence.
+    """
     with db.read() as session:
         if run.dataset_id is not None:
             return versions.usable(versions.get(session, run.dataset_id))
         if run.kind == "retrain" and champion is not None and _same_inputs(champion, spec):
             return versions.usable(versions.get(session, champion.train_dataset_id))
-        source = spec.source
-        if not (source.path or source.download or source.builtin):
-            return versions.latest(session, spec.name, "train")
-    return versions.usable(versions.load(db, WORKER, settings, spec.name, spec=spec))
+    source = spec.source
+    if source.path or source.download or source.builtin:
+        versions.usable(versions.load(db, WORKER, settings, spec.name, spec=spec))
+    with db.read() as session:
+        return ranking.best(session, settings, spec, now=db.clock())
 
 
 def _with_production(
@@ -131,7 +136,14 @@ def _with_production(
         words = f"{base.source}; plus {len(added):,} labelled {spec.source.noun} from production"
         dataset = versions.usable(
             versions.load(
-                db, WORKER, settings, spec.name, frame=everything, source=words, spec=spec
+                db,
+                WORKER,
+                settings,
+                spec.name,
+                frame=everything,
+                source=words,
+                spec=spec,
+                parent_id=base.id,
             )
         )
     kept_out = np.concatenate([schema.row_keys(old, spec), keys])
