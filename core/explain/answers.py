@@ -51,7 +51,7 @@ def explain(
         pipeline,
         version.signature,
         given,
-        threshold=version.threshold,
+        threshold=0.5 if version.threshold is None else version.threshold,
         sampler=sampler,
         background=_background(db, settings, version) if sampler else (),
     )
