@@ -111,6 +111,18 @@ class Person:
     def sees(self, text: str | re.Pattern, seconds: float = 20) -> None:
         expect(self.page.get_by_text(text).first).to_be_visible(timeout=seconds * 1000)
 
+    def approve(self, title: str, note: str) -> None:
+        """Decide the waiting card with this title, as a person does: look, then approve."""
+        self.go("/")
+        card = self.page.locator("[class*=st-key-card-]").filter(has_text=re.compile(title)).first
+        expect(card).to_be_visible()
+        card.get_by_role("link", name="Look and decide").click()
+        self.click("Approve …")
+        self.page.get_by_label("Note (kept in the audit trail)").fill(note)
+        self.page.get_by_label("Note (kept in the audit trail)").press("Enter")
+        self.click("Approve now")
+        self.sees("Approved:")
+
     def shoot(self, name: str) -> None:
         ARTIFACTS.mkdir(exist_ok=True)
         self.page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)

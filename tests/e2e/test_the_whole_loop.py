@@ -91,19 +91,6 @@ def until(person_module):
     return person_module.until
 
 
-def approve(me, title, note):
-    """Decide the waiting card with this title, as a person does: look, then approve."""
-    me.go("/")
-    card = me.page.locator("[class*=st-key-card-]").filter(has_text=re.compile(title)).first
-    expect(card).to_be_visible()
-    card.get_by_role("link", name="Look and decide").click()
-    me.click("Approve …")
-    me.page.get_by_label("Note (kept in the audit trail)").fill(note)
-    me.page.get_by_label("Note (kept in the audit trail)").press("Enter")
-    me.click("Approve now")
-    me.sees("Approved:")
-
-
 def test_01_the_inbox_is_the_landing_page_and_nothing_waits(me):
     me.sees("Nothing waits for a decision")
     me.sees("SMS spam")
@@ -147,7 +134,7 @@ def test_04_a_proposed_release_is_approved_and_reaches_clients(me, client, until
     me.page.get_by_label("Why?").fill("the same figures, fresher")
     me.click("Propose for release")
     me.sees("waits for an approver")
-    approve(me, "Release sms_spam 1.1.0", "looks right")
+    me.approve("Release sms_spam 1.1.0", "looks right")
     until(lambda: predict(client)["model_version"] == "1.1.0", 20, "the release")
 
 
@@ -188,7 +175,7 @@ def test_07_the_incident_and_its_alerts_are_told(me, receivers, until):
 
 
 def test_08_the_approved_recommendation_retrains_and_the_result_is_proposed(me, until):
-    approve(me, "Retrain sms_spam", "the campaign is real")
+    me.approve("Retrain sms_spam", "the campaign is real")
     me.go("/training?model=sms_spam")
 
     def proposed():
@@ -199,7 +186,7 @@ def test_08_the_approved_recommendation_retrains_and_the_result_is_proposed(me, 
 
 
 def test_09_the_retrained_version_is_released_and_knows_the_campaign(me, client, until):
-    approve(me, "Release sms_spam 1.2.0", "right on the campaign")
+    me.approve("Release sms_spam 1.2.0", "right on the campaign")
     until(lambda: predict(client)["model_version"] == "1.2.0", 20, "the release")
 
 
@@ -210,7 +197,7 @@ def test_10_two_versions_are_compared_on_live_traffic(me, client, until):
     me.click("Draft the experiment")
     me.click("Propose to start")
     me.sees("waits for an approver")
-    approve(me, "Start experiment", "ten percent is fine")
+    me.approve("Start experiment", "ten percent is fine")
     until(
         lambda: predict(client, user_id=f"u{time.monotonic_ns()}")["variant"] == "treatment",
         30,
