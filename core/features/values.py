@@ -95,7 +95,7 @@ class _Reader:
         except InvalidInputError as problem:
             raise InvalidInputError(f"Row {line} cannot be used: {problem}.") from problem
         key = {"feature": definition.label, "entity_id": entity, "at": at}
-        return {**key, "value": {"value": value}, "loaded_at": self._now}
+        return {**key, "value": {"value": value}}
 
     def _definition(self, label: str) -> Definition:
         if label not in self._known:
@@ -140,9 +140,15 @@ def _number(definition: Definition, given: object) -> float:
 
 
 def _add(db: Database, rows: Sequence[dict[str, Any]]) -> int:
-    """Add what is new and return how much that was."""
-    table = cast(SqlTable, FeatureValue.__table__)
-    unique = {(row["feature"], row["entity_id"], row["at"]): row for row in reversed(rows)}
+    """Add what is new and return how much that was.
+
+    The moment of loading is that of this chunk: who follows the values looks back seconds only.
+    """
+    table, now = cast(SqlTable, FeatureValue.__table__), db.clock()
+    unique = {
+        (row["feature"], row["entity_id"], row["at"]): {**row, "loaded_at": now}
+        for row in reversed(rows)
+    }
     with db.append() as session:
         insert = (postgresql if db.is_postgresql else sqlite).insert(table)
         statement = insert.values(list(unique.values())).on_conflict_do_nothing()

@@ -64,3 +64,17 @@ def test_the_newest_value_of_each_entity_is_current(db, ana, clock, spent):
         new = list(values.current(session, ["spent@1"], since=clock(), most=10))
     assert sorted((entity, value) for _f, entity, _at, value in every) == [("c1", 1.0), ("c2", 9.0)]
     assert [entity for _f, entity, _at, _v in new] == ["c2"]
+
+
+def test_each_part_of_a_long_load_is_new_to_who_looked_in_between(db, ana, clock, spent):
+    def slowly():
+        for number in range(values.CHUNK + 1):
+            if number == values.CHUNK:
+                clock.forward(minutes=5)
+            yield Given("spent", f"c{number}", NOON, number)
+
+    values.load(db, ana, slowly())
+    since = NOON + timedelta(minutes=1)
+    with db.read() as session:
+        new = list(values.current(session, ["spent@1"], since=since, most=10))
+    assert [entity for _f, entity, _at, _v in new] == [f"c{values.CHUNK}"]
