@@ -49,7 +49,8 @@ def head(row: ModelVersion, stage: str, now: datetime) -> None:
         st.markdown(ui.plain(ui.sentence(registry.verdict(row))), width="content")
     st.caption(
         ui.plain(
-            f"{row.algorithm}; registered {ui.when(row.at, now)}; artifact {row.artifact[:16]}"
+            f"{row.algorithm}; registered {ui.when(row.at, now)}; artifact {row.artifact[:16]}; "
+            f"served by {row.plan_note or 'scikit-learn'}"
         )
     )
 
@@ -68,6 +69,9 @@ def gate(row: ModelVersion) -> None:
         _marked({**_slice(one), "slice": one["name"]} for one in slices)
     if champion := row.gate.get("champion"):
         st.caption(ui.plain(f"Judged against {champion} on n = {row.gate.get('n')} rows."))
+    for one in reversed(row.gate.get("earlier") or []):
+        said = str(one["answer"]).replace("_", " ")
+        st.caption(ui.plain(f"Before, on {one['at'][:10]}: {said} (n = {one['n']})."))
 
 
 def _slice(part: Mapping[str, Any]) -> dict[str, str]:

@@ -226,6 +226,20 @@ def inputs(frame: pd.DataFrame, spec: ModelSpec) -> list[str] | pd.DataFrame:
     return frame[spec.columns]
 
 
+def sent(frame: pd.DataFrame, spec: ModelSpec) -> list[Any]:
+    """Return the rows of a conformed frame as clients send them: texts, or features by name."""
+    rows = inputs(frame, spec)
+    if isinstance(rows, list):
+        return list(rows)
+    return [
+        {
+            str(name): None if value is None or value != value else value
+            for name, value in row.items()
+        }
+        for row in rows.to_dict("records")
+    ]
+
+
 def row_keys(frame: pd.DataFrame, spec: ModelSpec) -> NDArray[np.uint64]:
     """Return a key per row of a conformed frame; rows that say the same have the same key."""
     if spec.input.text:

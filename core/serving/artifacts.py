@@ -30,14 +30,15 @@ TRUSTED = (
 """Types beyond skops' own list that a file may hold. A constant: never read from the file."""
 
 _ADDRESS = "_stop_words_id"  # where scikit-learn remembers a place in memory, to check only once
+PLAN = ".plan"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-def path(settings: Settings, digest: str) -> Path:
+def path(settings: Settings, digest: str, suffix: str = ".skops") -> Path:
     """Return where the file with this digest lies. Raises: InvalidInputError (no digest)."""
     if not _DIGEST.fullmatch(digest):
         raise InvalidInputError("an artifact is named by its SHA-256, 64 hexadecimal digits")
-    return settings.folder("artifacts") / f"{digest}.skops"
+    return settings.folder("artifacts") / f"{digest}{suffix}"
 
 
 def save(settings: Settings, pipeline: Any) -> str:  # noqa: ANN401 (scikit-learn)
@@ -51,8 +52,17 @@ def save(settings: Settings, pipeline: Any) -> str:  # noqa: ANN401 (scikit-lear
 
     content = _canonical(skops.io.dumps(pipeline))
     _parse(content)
+    return _kept(settings, content, ".skops")
+
+
+def save_plan(settings: Settings, content: bytes) -> str:
+    """Keep a compiled plan, at once or not at all, and return its digest."""
+    return _kept(settings, content, PLAN)
+
+
+def _kept(settings: Settings, content: bytes, suffix: str) -> str:
     digest = hashlib.sha256(content).hexdigest()
-    target = path(settings, digest)
+    target = path(settings, digest, suffix)
     if not target.exists():
         fresh = target.with_name(f".{secrets.token_hex(8)}.part")
         with fresh.open("wb") as file:
@@ -112,13 +122,23 @@ def load(settings: Settings, digest: str) -> Any:  # noqa: ANN401 (scikit-learn)
     Raises: NotFoundError (no such file), ConflictError (its bytes are not those that were kept),
     InvalidInputError (it holds a type that is not trusted).
     """
-    file = path(settings, digest)
+    return _parse(_checked(settings, digest, ".skops"))
+
+
+def load_plan(settings: Settings, digest: str) -> bytes:
+    """Return a compiled plan. Raises: NotFoundError, ConflictError, as `load`."""
+    return _checked(settings, digest, PLAN)
+
+
+def _checked(settings: Settings, digest: str, suffix: str) -> bytes:
+    """Return the bytes of a file, which are those that were kept."""
+    file = path(settings, digest, suffix)
     if not file.is_file():
         raise NotFoundError(f"the model file {digest[:12]} is not in the data folder")
     content = file.read_bytes()
     if hashlib.sha256(content).hexdigest() != digest:
         raise ConflictError(f"the model file {digest[:12]} was changed or cut; it is not loaded")
-    return _parse(content)
+    return content
 
 
 def _parse(content: bytes) -> Any:  # noqa: ANN401 (scikit-learn)

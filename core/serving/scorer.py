@@ -3,12 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from core.clock import monotonic
 from core.datasets.values import LARGEST, category
 from core.errors import InvalidInputError
-from core.serving import artifacts
+from core.serving import artifacts, plans
+from core.serving.plans import Plan
 from core.settings import Settings
 from core.tables.entities import ModelVersion
 
@@ -37,26 +38,25 @@ class Scorer:
     `slow` says that one answer takes so long that it should not be computed on an event loop.
     """
 
-    def __init__(self, pipeline: Any, version: ModelVersion) -> None:  # noqa: ANN401 (scikit-learn)
+    def __init__(self, engine: "Engine", version: ModelVersion) -> None:
         signature = version.signature
         self.version = version.version
         self.artifact = version.artifact
         self.task: str = signature["task"]
-        self.labels: list[str] = [str(label) for label in pipeline.classes_]
+        self.labels: list[str] = engine.labels
         self.positive: str = signature["positive"]
         (self.negative,) = (label for label in self.labels if label != self.positive)
         self.threshold: float = _EVEN if version.threshold is None else version.threshold
         self.features: dict[str, str] = {
             feature["name"]: feature["type"] for feature in signature["input"].get("features") or ()
         }
-        self._pipeline = pipeline
+        self.compiled = isinstance(engine, Compiled)
+        self._engine = engine
         self.slow = self._warm() > _SLOW_SECONDS
 
     def score(self, inputs: Sequence[Input]) -> list[Score]:
         """Answer `inputs`, which `check` has let through; one probability per class each."""
-        rows = list(inputs) if self.task == "text" else self._frame(inputs)
-        table = self._pipeline.predict_proba(rows).tolist()
-        return [self._score(row) for row in table]
+        return [self._score(row) for row in self._engine.table(inputs)]
 
     def check(self, given: Input) -> Input:
         """Return features as this version reads them; one that is not given is missing.
@@ -82,20 +82,6 @@ class Scorer:
             return self.labels[0] == self.positive
         return probability > self.threshold
 
-    def _frame(self, inputs: Sequence[Input]) -> Any:  # noqa: ANN401 (a DataFrame)
-        import pandas as pd
-
-        rows = [row for row in inputs if not isinstance(row, str)]
-        return pd.DataFrame(
-            {  # a missing category stays None, as in training; pandas alone would make it NaN
-                name: pd.Series(
-                    [row[name] for row in rows],
-                    dtype="float64" if kind == "numeric" else "object",
-                )
-                for name, kind in self.features.items()
-            }
-        )
-
     def _warm(self) -> float:
         """Answer an example a few times; the first call is slow. Returns seconds of the fastest."""
         example = self.check("hello" if self.task == "text" else {})
@@ -107,9 +93,64 @@ class Scorer:
         return min(times)
 
 
+class Engine(Protocol):
+    """What computes: two labels, and for each input a probability per label, in their order."""
+
+    labels: list[str]
+
+    def table(self, inputs: Sequence[Input]) -> Sequence[Sequence[float]]:
+        """Return one row of two probabilities per input."""
+        ...
+
+
+class Compiled:
+    """A plan: plain data and a few additions, without scikit-learn."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.labels = list(plan.classes)
+        self._runner = plans.runner(plan)
+
+    def table(self, inputs: Sequence[Input]) -> Sequence[Sequence[float]]:
+        """Return one row of two probabilities per input."""
+        return [(1.0 - second, second) for second in self._runner.probabilities(inputs)]
+
+
+class Fitted:
+    """A pipeline of scikit-learn's, for what cannot be compiled."""
+
+    def __init__(self, pipeline: Any, signature: Mapping[str, Any]) -> None:  # noqa: ANN401
+        self.labels = [str(label) for label in pipeline.classes_]
+        features = signature["input"].get("features") or ()
+        self._kinds = {feature["name"]: feature["type"] for feature in features}
+        self._pipeline = pipeline
+
+    def table(self, inputs: Sequence[Input]) -> Sequence[Sequence[float]]:
+        """Return one row of two probabilities per input."""
+        rows = self._frame(inputs) if self._kinds else list(inputs)
+        found: list[list[float]] = self._pipeline.predict_proba(rows).tolist()
+        return found
+
+    def _frame(self, inputs: Sequence[Input]) -> Any:  # noqa: ANN401 (a DataFrame)
+        import pandas as pd
+
+        rows = [row for row in inputs if not isinstance(row, str)]
+        return pd.DataFrame(
+            {  # a missing category stays None, as in training; pandas alone would make it NaN
+                name: pd.Series(
+                    [row[name] for row in rows],
+                    dtype="float64" if kind == "numeric" else "object",
+                )
+                for name, kind in self._kinds.items()
+            }
+        )
+
+
 def load(settings: Settings, version: ModelVersion) -> Scorer:
     """Load and warm a version. Raises: PilothouseError (missing, damaged or foreign artifact)."""
-    return Scorer(artifacts.load(settings, version.artifact), version)
+    if version.plan is not None:
+        plan = plans.decode(artifacts.load_plan(settings, version.plan))
+        return Scorer(Compiled(plan), version)
+    return Scorer(Fitted(artifacts.load(settings, version.artifact), version.signature), version)
 
 
 def _value(name: str, kind: str, given: object) -> float | str | None:

@@ -126,6 +126,8 @@ class ModelVersion(Table):
     threshold: Mapped[float] = mapped_column(
         default=0.5, server_default="0.5"
     )  # positive from here
+    plan: Mapped[str | None]  # SHA-256 of the compiled plan; None: scikit-learn serves
+    plan_note: Mapped[str] = mapped_column(LongText, default="", server_default="")  # what and why
     staged_at: Mapped[datetime | None]  # since when it is the challenger
     overridden: Mapped[Json] = mapped_column(default=dict, server_default="{}")  # {by, reason, at}
     explanation: Mapped[Json] = mapped_column(

@@ -68,6 +68,7 @@ def register(
         right=right,
         gate=gate if trained_on is not None else _doubted(gate),
         artifact=artifacts.save(settings, pipeline),
+        plan=run.planned(settings, pipeline, material.test, spec),
         algorithm=name.strip()[:100] or algorithm(pipeline),
         parameters=_parameters(pipeline),
         explanation=explain.summary(pipeline, signature, schema.inputs(material.test, spec)),
@@ -89,6 +90,7 @@ class _Judged:
     right: NDArray[np.bool_]
     gate: Decision
     artifact: str
+    plan: tuple[str | None, str]
     algorithm: str
     parameters: dict[str, Any]
     explanation: dict[str, Any]
@@ -188,6 +190,7 @@ def _keep(command: Command, settings: Settings, judged: _Judged) -> ModelVersion
         threshold=EVEN,
     )
     version.explanation = judged.explanation
+    version.plan, version.plan_note = judged.plan
     runs.finish_in(
         command,
         made,

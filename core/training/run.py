@@ -13,7 +13,7 @@ from core.datasets import schema, versions
 from core.db import Command, Database
 from core.errors import ConflictError
 from core.jobs import Claim
-from core.serving import artifacts
+from core.serving import artifacts, compiler
 from core.settings import Settings
 from core.specs import ModelSpec, options
 from core.tables.entities import ModelVersion, Run
@@ -33,6 +33,8 @@ from core.training.progress import Progress
 from core.training.search import Searched, Tools
 from core.training.tracking import Tracker
 
+KNOWN_ROWS = 5_000  # from which a plan is asked the same as its pipeline
+
 
 @dataclass(frozen=True)
 class _Result:
@@ -44,6 +46,7 @@ class _Result:
     threshold: float
     parameters: dict[str, Any]
     artifact: str
+    plan: tuple[str | None, str]
     metrics: dict[str, Any]
     right: NDArray[np.bool_]
     decision: Decision
@@ -118,6 +121,7 @@ def _train(
             threshold=threshold,
             parameters={"algorithm": found.board[0].candidate.kind, **_parameters(pipeline)},
             artifact=artifacts.save(settings, pipeline),
+            plan=planned(settings, pipeline, train, spec),
             metrics=metrics,
             right=right,
             decision=decided(db, settings, material, right, spec, overlap=overlap),
@@ -126,6 +130,15 @@ def _train(
             test_digest=versions.write(settings, test),
             reference_digest=versions.write(settings, reference),
         )
+
+
+def planned(
+    settings: Settings, pipeline: Pipeline, rows: pd.DataFrame, spec: ModelSpec
+) -> tuple[str | None, str]:
+    """Compile a pipeline; return the digest of its plan, or None, and what is to be said of it."""
+    known = schema.sent(rows.head(KNOWN_ROWS), spec)
+    plan, note = compiler.attempt(pipeline, data.signature(spec), known)
+    return (artifacts.save_plan(settings, plan) if plan is not None else None), note
 
 
 def _parameters(pipeline: Pipeline) -> dict[str, Any]:
@@ -217,6 +230,7 @@ def _register(
             threshold=result.threshold,
         )
         version.explanation = result.explanation
+        version.plan, version.plan_note = result.plan
         runs.finish_in(
             command,
             run,

@@ -7,7 +7,7 @@ from core import explain, specs
 from core.errors import InvalidInputError, PilothouseError
 from core.serving import artifacts
 from core.serving.onnx_text import OnnxText
-from core.serving.scorer import Scorer
+from core.serving.scorer import Fitted, Scorer
 from core.specs import Candidate
 from core.tables.entities import ModelVersion
 from core.training import deep_text
@@ -37,7 +37,7 @@ def test_the_same_texts_and_seed_make_the_same_file(pipeline, settings):
 def test_a_kept_network_serves_like_any_version(pipeline, settings):
     digest = artifacts.save(settings, pipeline)
     version = ModelVersion(version="1.0.0", artifact=digest, signature=kit.TEXT, threshold=0.5)
-    scorer = Scorer(artifacts.load(settings, digest), version)
+    scorer = Scorer(Fitted(artifacts.load(settings, digest), version.signature), version)
     said = [score.label for score in scorer.score(["win a free prize", "see you at lunch"])]
     assert said == ["spam", "ham"]
 

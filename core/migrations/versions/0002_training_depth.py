@@ -63,6 +63,8 @@ def upgrade() -> None:
         batch_op.add_column(
             sa.Column("threshold", sa.Double(), server_default="0.5", nullable=False)
         )
+        batch_op.add_column(sa.Column("plan", sa.String(length=200), nullable=True))
+        batch_op.add_column(sa.Column("plan_note", sa.Text(), server_default="", nullable=False))
         batch_op.add_column(sa.Column("staged_at", base.UtcDateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("overridden", sa.JSON(), server_default="{}", nullable=False))
         batch_op.add_column(
@@ -86,6 +88,8 @@ def downgrade() -> None:
         batch_op.drop_column("explanation")
         batch_op.drop_column("overridden")
         batch_op.drop_column("staged_at")
+        batch_op.drop_column("plan_note")
+        batch_op.drop_column("plan")
         batch_op.drop_column("threshold")
 
     with op.batch_alter_table("job", schema=None) as batch_op:

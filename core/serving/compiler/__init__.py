@@ -25,11 +25,12 @@ def attempt(
         plan = compile_pipeline(pipeline, signature)
         worst = parity.check(pipeline, plan, signature, known)
     except NoPlan as why:
-        return None, f"scikit-learn serves: {why}"
+        return None, f"scikit-learn: {why}"
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         # a library may keep its fitted parts otherwise in another release
-        return None, f"scikit-learn serves: {type(error).__name__} while compiling"
-    return encode(plan), f"compiled; within {worst:.1g} of scikit-learn on {parity.ROWS:,} rows"
+        return None, f"scikit-learn: {type(error).__name__} while compiling"
+    words = f"a compiled plan, within {worst:.1g} of scikit-learn on {parity.ROWS:,} hard rows"
+    return encode(plan), words
 
 
 def compile_pipeline(pipeline: Any, signature: dict[str, Any]) -> Plan:  # noqa: ANN401

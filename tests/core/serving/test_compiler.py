@@ -173,9 +173,9 @@ def test_an_attempt_says_what_serves_and_why():
     pipeline, sign, known = fitted(TEXT, texts(np.random.default_rng(7)), "complement_nb")
     content, words = attempt(pipeline, sign, known)
     assert plans.decode(content).classes == ("ham", "spam")
-    assert words.startswith("compiled; within ")
+    assert words.startswith("a compiled plan, within ")
     pipeline.steps[0][1].analyzer = "char"
-    assert attempt(pipeline, sign, known) == (None, "scikit-learn serves: another analyzer")
+    assert attempt(pipeline, sign, known) == (None, "scikit-learn: another analyzer")
     del pipeline.steps[1][1].feature_log_prob_
     pipeline.steps[0][1].analyzer = "word"
     assert attempt(pipeline, sign, known)[1].endswith("AttributeError while compiling")

@@ -59,7 +59,7 @@ def test_a_category_is_read_in_any_spelling_and_a_missing_one_as_in_training(ser
     scorer = serving.board.served["heart_disease"].champion
     spellings = [scorer.check({"sex": given}) for given in (1, 1.0, "1", " 1.0 ")]
     assert [one["sex"] for one in spellings] == ["1"] * 4
-    frame = scorer._frame([scorer.check({"sex": "1"}), scorer.check({"age": 50})])
+    frame = scorer._engine._frame([scorer.check({"sex": "1"}), scorer.check({"age": 50})])
     assert list(frame["sex"]) == ["1", None]
     assert (str(frame["age"].dtype), str(frame["sex"].dtype)) == ("float64", "object")
 

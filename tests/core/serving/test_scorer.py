@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from core.errors import InvalidInputError
-from core.serving.scorer import Scorer
+from core.serving.scorer import Fitted, Scorer
 from core.tables.entities import ModelVersion
 from tests import candidates_kit as kit
 
@@ -38,21 +38,24 @@ def version(positive="spam", threshold=None, features=None):
 )
 def test_the_label_follows_the_versions_threshold(threshold, probability, label):
     pipeline = Fixed(["ham", "spam"], 1, probability)
-    (score,) = Scorer(pipeline, version(threshold=threshold)).score(["hi"])
+    row = version(threshold=threshold)
+    (score,) = Scorer(Fitted(pipeline, row.signature), row).score(["hi"])
     assert score.label == label
     assert score.probability == probability
     assert score.confidence == score.probabilities[label]
 
 
 def test_a_tie_goes_to_the_first_label_also_where_it_is_the_positive_one():
-    scorer = Scorer(Fixed(["disease", "healthy"], 0, 0.3), version("disease", 0.3))
+    row = version("disease", 0.3)
+    scorer = Scorer(Fitted(Fixed(["disease", "healthy"], 0, 0.3), row.signature), row)
     assert scorer.score(["hi"])[0].label == "disease"
 
 
 @pytest.fixture(scope="module")
 def mixed():
     pipeline = kit.trained("mixed", "lightgbm")
-    return Scorer(pipeline, version("yes", features=kit.FEATURES["mixed"]))
+    row = version("yes", features=kit.FEATURES["mixed"])
+    return Scorer(Fitted(pipeline, row.signature), row)
 
 
 def test_a_text_beside_numbers_is_empty_where_it_is_missing(mixed):

@@ -132,6 +132,8 @@ def test_a_training_registers_everything_in_one_command(db, settings, train, sma
     train_rows, test_rows, _ = (versions.frame(settings, part) for part in parts)
     learnt = train_rows[~evaluation.held_out(train_rows, small)]
     assert evaluation.overlap(learnt, test_rows, small) == 0
+    assert artifacts.load_plan(settings, version.plan)
+    assert version.plan_note.startswith("a compiled plan, within ")
     pipeline = artifacts.load(settings, version.artifact)
     right = pipeline.predict(list(test_rows["message"])) == test_rows["label"].to_numpy(dtype=str)
     assert right.mean() == pytest.approx(version.metrics["accuracy"])
