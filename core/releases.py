@@ -17,6 +17,7 @@ from core.tables.entities import ModelVersion, Release
 
 BUCKETS = 1000
 MIRROR_ATTEMPTS = 100
+UNFIT = ("rejected", "archived")  # states of versions that may not serve
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +130,13 @@ def last_good_before(session: Session, bad: Release) -> Release:
     """Return the release that a rollback of `bad` goes back to.
 
     The newest earlier release with one live version at 100 %, unless a later rollback took that
-    version out of service, or the bad release serves it too.
+    version out of service, the bad release serves it too, or it was archived since.
 
     Raises: ConflictError (there is none).
     """
     releases = history(session, bad.model)
     undone = {release.undoes for release in releases}
-    distrusted = _live(bad)
+    distrusted = _live(bad) | _unfit(session, bad.model)
     for release in releases:
         versions = _live(release)
         if release.seq >= bad.seq:
@@ -145,6 +146,12 @@ def last_good_before(session: Session, bad: Release) -> Release:
         elif len(versions) == 1 and not versions & distrusted:
             return release
     raise ConflictError(f"{bad.model} has no earlier release to go back to")
+
+
+def _unfit(session: Session, model: str) -> set[str]:
+    """Return the versions that may not serve."""
+    query = select(ModelVersion.version).filter_by(model=model)
+    return set(session.scalars(query.where(ModelVersion.state.in_(UNFIT))))
 
 
 def _live(release: Release) -> set[str]:
@@ -216,7 +223,7 @@ def _check_arms(session: Session, model: str, arms: Sequence[Arm]) -> None:
         version = session.get(ModelVersion, (model, arm.version))
         if version is None:
             raise NotFoundError(f"{model} has no version {arm.version}")
-        if version.state in ("rejected", "archived"):
+        if version.state in UNFIT:
             raise ConflictError(f"{model} {arm.version} is {version.state} and cannot serve")
 
 

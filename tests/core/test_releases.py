@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from core import audit, outbox, releases
+from core import audit, outbox, registry, releases
 from core.access import may
 from core.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from core.releases import Arm
@@ -81,6 +81,13 @@ def test_a_second_rollback_goes_further_back_not_forth_to_the_bad_one(db, ana, r
     assert served(db) == "1.0.0"
     with pytest.raises(ConflictError, match="no earlier release"):
         releases.roll_back(db, ana, "spam", reason="1 as well")
+
+
+def test_a_rollback_passes_over_a_version_that_was_archived_since(db, ana, release):
+    for version in ("1.0.0", "2.0.0", "3.0.0"):
+        release("spam", version)
+    registry.archive(db, ana, "spam", "2.0.0")
+    assert releases.label(releases.roll_back(db, ana, "spam", reason="worse")) == "1.0.0"
 
 
 def test_rolling_back_a_split_skips_every_release_that_shares_a_version_with_it(
