@@ -99,6 +99,7 @@ class MlflowStore:
 
         client.log_dict(run_id, {"leaderboard": run.leaderboard}, "leaderboard.json")
         client.log_dict(run_id, run.gate, "gate.json")
+        client.log_text(run_id, run.card, "model_card.md")
         client.log_figure(run_id, _confusion(Figure(figsize=(4, 4)), run), "confusion.png")
         client.log_figure(run_id, _curves(Figure(figsize=(8, 4)), run), "curves.png")
         with tempfile.TemporaryDirectory() as folder:
@@ -160,7 +161,8 @@ def _metrics(run: "FinishedRun") -> list[Any]:
     found = [Metric(name, float(run.metrics[name]), at, 0) for name in FIGURES]
     for name, (low, high) in run.metrics["intervals"].items():
         found += [Metric(f"{name}_low", low, at, 0), Metric(f"{name}_high", high, at, 0)]
-    for name, values in run.leaderboard[0]["folds"].items():
+    folds = run.leaderboard[0]["folds"] if run.leaderboard else {}  # none: trained elsewhere
+    for name, values in folds.items():
         found += [Metric(f"cv_{name}", value, at, fold) for fold, value in enumerate(values)]
     for place, row in enumerate(run.leaderboard):
         label = f"candidate_{place + 1}_{row['kind']}"

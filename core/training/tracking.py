@@ -38,6 +38,7 @@ class FinishedRun:
     dataset_digest: str
     dataset_rows: int
     artifact_path: str
+    card: str  # the model card, in Markdown
     started_at: datetime
     finished_at: datetime
 
@@ -97,8 +98,8 @@ def once(db: Database, settings: Settings, tracker: Tracker, run_id: str) -> str
 def _finished(db: Database, settings: Settings, run: Run, version: ModelVersion) -> FinishedRun:
     with db.read() as session:
         spec = specs.at_version(session, run.model, run.spec_version)
-        dataset = versions.get(session, version.train_dataset_id)
-        test = versions.get(session, version.test_dataset_id)
+        ids = (version.train_dataset_id, version.test_dataset_id, version.reference_dataset_id)
+        dataset, test, sample = (versions.get(session, id_) for id_ in ids)
     rows = schema.conform(versions.frame(settings, test).head(MOST_EXAMPLES), spec)
     examples = schema.inputs(rows, spec)
     return FinishedRun(
@@ -118,6 +119,7 @@ def _finished(db: Database, settings: Settings, run: Run, version: ModelVersion)
         dataset_digest=dataset.digest,
         dataset_rows=dataset.n_rows,
         artifact_path=str(artifacts.path(settings, version.artifact)),
+        card=registry.card(version, title=spec.title, run=run, datasets=(dataset, test, sample)),
         started_at=run.started_at or run.at,
         finished_at=run.finished_at or run.at,
     )

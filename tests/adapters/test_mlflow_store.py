@@ -67,6 +67,8 @@ def test_a_training_is_shown_with_figures_folds_data_plots_and_a_model_that_load
     assert there.inputs.dataset_inputs[0].dataset.name == "small"
     files = {file.path for file in client.list_artifacts(run.mlflow_run_id)}
     assert {"confusion.png", "curves.png", "gate.json", "leaderboard.json", "model"} <= files
+    card = mlflow.artifacts.load_text(f"{there.info.artifact_uri}/model_card.md")
+    assert card.startswith("# Small, version 1.0.0")
     model = mlflow.pyfunc.load_model(f"runs:/{run.mlflow_run_id}/model")
     assert model.metadata.signature.inputs.input_names() == ["mean_radius", "mean_texture"]
     assert set(model.predict(model.input_example)) <= {"benign", "malignant"}
@@ -129,6 +131,19 @@ def elsewhere(settings):
 
     mlflow.set_tracking_uri(settings.tracking_uri)
     return mlflow.MlflowClient()
+
+
+def test_a_version_that_was_trained_elsewhere_is_shown_without_folds(
+    trained, settings, db, elsewhere
+):
+    run, _ = trained()
+    elsewhere.set_terminated(run.mlflow_run_id, "FAILED")
+    with db.command(runs.WORKER, "run.finish") as command:
+        row = runs.get(command.session, run.id)
+        row.mlflow_run_id, row.leaderboard = None, []
+    there = elsewhere.get_run(tracking.once(db, settings, MlflowStore(settings), run.id))
+    assert there.info.status == "FINISHED"
+    assert there.data.metrics["f1"] == pytest.approx(run.metrics["f1"])
 
 
 def test_versions_carry_our_number_as_a_tag_and_aliases_follow_what_serves(
