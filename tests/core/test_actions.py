@@ -17,6 +17,7 @@ from core.experiments import lifecycle
 from core.jobs import Claim
 from core.settings import ROOT
 from core.tables.entities import ActionRow, Recommendation, Run
+from core.tables.operational import Job
 
 AGENT = system("agent")
 LEASE = timedelta(seconds=30)
@@ -39,7 +40,10 @@ def approved(db, apo, kind="promote", **arguments):
 
 
 def claimed(db, owner="w1"):
-    claim = jobs.claim(db, owner, lease=LEASE)
+    with db.read() as session:  # other jobs wait too, of the releases that a test begins with
+        waiting = select(Job.id).where(Job.kind == "execute", Job.state.in_(("queued", "running")))
+        newest = session.scalars(waiting.order_by(Job.created_at.desc())).first()
+    claim = jobs.claim(db, owner, lease=LEASE, only=newest)
     return claim, claim.payload["action_id"]
 
 
@@ -329,7 +333,8 @@ def _work_until_killed(settings):
     while True:
         if claim := jobs.claim(db, str(os.getpid()), lease=timedelta(seconds=0.05)):
             try:
-                actions.execute(db, settings, claim, claim.payload["action_id"])
+                if claim.kind == "execute":  # releases leave other jobs too
+                    actions.execute(db, settings, claim, claim.payload["action_id"])
             except ConflictError:
                 continue
             jobs.finish(db, claim, "succeeded")
