@@ -6,11 +6,14 @@ from app import ui
 from core import recommendations, registry
 from core.access import Actor, may
 from core.panel import Panel
+from core.registry import again
 from core.tables.entities import DatasetVersion, ModelVersion, Run
 
 
 def release(panel: Panel, actor: Actor, row: ModelVersion) -> None:
-    """Offer to propose the version, or to override its gate first; somebody else decides."""
+    """Offer to judge or propose the version, or to override its gate; somebody else decides."""
+    if again.lacks_evidence(row) and may(actor, "report.request"):
+        _judge(panel, actor, row)
     if registry.releasable(row):
         if may(actor, "recommendation.propose"):
             _propose(panel, actor, row)
@@ -28,6 +31,16 @@ def _propose(panel: Panel, actor: Actor, row: ModelVersion) -> None:
                 panel.db, panel.settings, actor, model=row.model, version=row.version, reason=reason
             )
             ui.done(f"{row.version} waits for an approver in the inbox.")
+
+
+def _judge(panel: Panel, actor: Actor, row: ModelVersion) -> None:
+    with panel.db.read() as db:
+        arrived = again.new_labels(db, row)
+    words = f"Judge again with {ui.count(arrived, 'new label')}"
+    if arrived and st.button(words, help="Each look asks for more evidence than the one before."):
+        with ui.reporting():
+            again.request(panel.db, actor, row.model, row.version)
+            ui.done(f"{row.version} is being judged again; its answer appears here in a minute.")
 
 
 def _override(panel: Panel, actor: Actor, row: ModelVersion) -> None:

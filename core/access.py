@@ -99,6 +99,7 @@ ACTIONS: dict[str, Permission] = {
     "version.archive": _upkeep(Role.OPERATOR),
     "version.export": _upkeep(Role.OPERATOR),
     "version.import": _upkeep(Role.OPERATOR),
+    "version.judge": _SYSTEM,
     "version.override": Permission(Role.APPROVER),
     "version.register": Permission(Role.OPERATOR, local=True, system=True),
     "version.stage": _ASKED,

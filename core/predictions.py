@@ -123,6 +123,13 @@ def labelled(
     return [Labelled(prediction, label) for prediction, label in rows]
 
 
+def labels_since(session: Session, model: str, moment: datetime) -> int:
+    """Count the predictions whose truth became known after `moment`."""
+    answers = _answers(model, version=None, since=None)
+    query = _with_label(session, model, answers).where(Label.at > moment)
+    return session.scalar(query.with_only_columns(func.count())) or 0
+
+
 def accuracy(
     session: Session,
     model: str,

@@ -15,6 +15,7 @@ from core.automation import data_checks, watch
 from core.errors import UnavailableError
 from core.jobs import Claim
 from core.panel import Panel
+from core.registry import again
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -119,7 +120,10 @@ def propose_promotion(panel: Panel, claim: Claim) -> Result:
 
 
 def monitor(panel: Panel, claim: Claim) -> Result:
-    """Check the newest window of a model; on an alarm, ask the agent."""
+    """Check the newest window of a model; on an alarm, ask the agent.
+
+    A newer version that lacked evidence is judged again when enough labels have arrived.
+    """
     checked = watch.check(panel.db, panel.settings, claim.payload["model"])
     if checked.incident is not None and checked.needs_answer:
         with panel.db.keep() as session:
@@ -130,7 +134,21 @@ def monitor(panel: Panel, claim: Claim) -> Result:
                 now=panel.clock(),
                 key=f"investigate:{checked.incident.id}:{checked.reports[0].id}",
             )
+    with panel.db.read() as session:
+        due = again.due(session, claim.payload["model"])
+    if due is not None:
+        again.ask(panel.db, due)
     return {"reports": [report.sentence for report in checked.reports]}
+
+
+def judge_again(panel: Panel, claim: Claim) -> Result:
+    """Judge a version again that lacked evidence, on the rows that have arrived since."""
+    from core.training import rejudge
+
+    named = claim.payload["model"], claim.payload["version"]
+    look = claim.payload["look"]
+    gate = rejudge.judge(panel.db, panel.settings, claim, *named, look=look)
+    return {"answer": gate["answer"], "n": gate["n"]}
 
 
 def ask_agent(panel: Panel, claim: Claim) -> Result:
@@ -179,6 +197,7 @@ RUNNERS: dict[str, Runner] = {
     "validate": Runner(validate, in_child=True, on_failure=_validate_failed),
     "propose_promotion": Runner(propose_promotion),
     "monitor": Runner(monitor),
+    "judge_again": Runner(judge_again, in_child=True),
     "investigate": Runner(ask_agent),
     "execute": Runner(execute, on_failure=_execute_failed),
     "evidently_report": Runner(evidently_report, in_child=True),

@@ -9,6 +9,7 @@ import typer
 from core import outbox, recommendations, registry, releases
 from core.cli.base import actor, app, model_name, panel, print_json, say, table
 from core.errors import InvalidInputError, NotFoundError
+from core.registry import again
 
 Reason = Annotated[str, typer.Option(help="Why; it is recorded.")]
 AsJson = Annotated[bool, typer.Option("--json")]
@@ -88,6 +89,15 @@ def promote(model: str, version: str, reason: Reason = "") -> None:
     )
     link = f": {built.settings.panel_address}/recommendation?id={made.id}" if made else ""
     say(f"Proposed. It waits for a decision{link}")
+
+
+@app.command()
+def judge(model: str, version: str) -> None:
+    """Judge a version again that lacked evidence; the worker does it with the labels since."""
+    built = panel()
+    name = model_name(built, model)
+    job = again.request(built.db, actor(built), name, version)
+    say(f"{name} {version} is judged again by the worker: job {job.id} is {job.state}.")
 
 
 @app.command()

@@ -212,21 +212,51 @@ def seen_by(
 ) -> Any:  # noqa: ANN401 (a boolean array)
     """Return which test rows the champion was trained on; these cannot judge it fairly."""
     try:
-        learnt, judged = (
-            schema.conform(
-                derived.complete_in(
-                    session, versions.frame(settings, versions.get(session, dataset)), spec
-                ),
-                spec,
-            )
-            for dataset in (champion.train_dataset_id, champion.test_dataset_id)
-        )
+        return learnt_by(settings, session, champion, test, spec)
     except NotFoundError:  # its rows were deleted on request: nothing can be compared
         return np.zeros(len(test), dtype=bool)
-    keys = schema.row_keys(test, spec)
+
+
+def learnt_by(
+    settings: Settings, session: Session, version: ModelVersion, rows: pd.DataFrame, spec: ModelSpec
+) -> Any:  # noqa: ANN401 (a boolean array)
+    """Return which rows say the same as one that a version was trained on.
+
+    Raises: NotFoundError (its data is no longer stored).
+    """
+    learnt, judged = (
+        schema.conform(
+            derived.complete_in(
+                session, versions.frame(settings, versions.get(session, dataset)), spec
+            ),
+            spec,
+        )
+        for dataset in (version.train_dataset_id, version.test_dataset_id)
+    )
+    keys = schema.row_keys(rows, spec)
     return np.isin(keys, schema.row_keys(learnt, spec)) & ~np.isin(
         keys, schema.row_keys(judged, spec)
     )
+
+
+def unlearnt(
+    settings: Settings,
+    session: Session,
+    known_to: tuple[ModelVersion, ...],
+    spec: ModelSpec,
+    *,
+    more: pd.DataFrame,
+) -> pd.DataFrame:
+    """Return `more` and the labelled production rows, each kind once, that none of these learnt.
+
+    Raises: NotFoundError (the data of one of them is no longer stored).
+    """
+    labelled = predictions.labelled(session, spec.name, limit=MOST_PRODUCTION_ROWS)
+    rows = pd.concat([_production(labelled, spec), more], ignore_index=True)
+    rows = _unlike(rows, np.array([], dtype=np.uint64), spec)
+    for version in known_to:
+        rows = _rows(rows, ~learnt_by(settings, session, version, rows, spec))
+    return rows
 
 
 WORKER = system("worker")

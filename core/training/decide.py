@@ -62,15 +62,29 @@ def champion_right(
 
     Raises: ConflictError (its file is missing or was changed, or it cannot read these rows).
     """
+    return _right(settings, champion, test, spec, name=f"{champion.version}, which serves,")
+
+
+def candidate_right(
+    settings: Settings, candidate: ModelVersion, test: pd.DataFrame, spec: ModelSpec
+) -> Mask:
+    """Return on which test rows a registered version, with its own threshold, is right.
+
+    Raises: ConflictError (its file is missing or was changed, or it cannot read these rows).
+    """
+    return _right(settings, candidate, test, spec, name=candidate.version)
+
+
+def _right(
+    settings: Settings, version: ModelVersion, test: pd.DataFrame, spec: ModelSpec, *, name: str
+) -> Mask:
     try:
-        pipeline = artifacts.load(settings, champion.artifact)
+        pipeline = artifacts.load(settings, version.artifact)
         column = evaluation.positive_column(pipeline.classes_, spec)
         probability = pipeline.predict_proba(schema.inputs(test, spec))[:, column]
     except (PilothouseError, ValueError, KeyError) as problem:
-        raise ConflictError(
-            f"{champion.version}, which serves, cannot be judged on these rows: {problem}"
-        ) from problem
-    said = evaluation.predicted(probability, spec, champion.threshold)
+        raise ConflictError(f"{name} cannot be judged on these rows: {problem}") from problem
+    said = evaluation.predicted(probability, spec, version.threshold)
     truth = np.asarray(test[spec.target.column] == spec.positive, dtype=bool)
     return np.asarray(said == truth, dtype=bool)
 
@@ -86,29 +100,40 @@ class Comparison:
     overlap: int
     age_days: float | None = None
     candidates_tried: int = 1  # against this champion on these rows, with this one
+    look: int = 1  # at these two: 1 after the training, more where rows arrived since
 
 
 def against_champion(compared: Comparison, spec: ModelSpec) -> Decision:
     """Judge a model against what serves, by the spec's rule; a retrain is judged twice.
 
     With recent rows from production: superiority on them and non-inferiority on the old rows.
+    Look k spends alpha / 2^k, so that a version may be judged again whenever rows arrive and all
+    its looks together promote one that is no better with a probability of at most alpha (union
+    bound over 1/2 + 1/4 + 1/8 …). The old rows never grow: asking them again spends nothing.
     """
     everything = np.ones(len(compared.test), dtype=bool)
     harm = _judge(compared, spec, everything, "non_inferiority", only_harm=True)
     if compared.n_recent:
         recent = np.arange(len(compared.test)) >= len(compared.test) - compared.n_recent
         result = _both(
-            _judge(compared, spec, recent, "superiority"),
+            _judge(compared, spec, recent, "superiority", look=compared.look),
             _judge(compared, spec, ~recent, "non_inferiority"),
         )
     else:
-        result = _judge(compared, spec, everything, spec.gate.rule).to_dict()
+        rule, look = spec.gate.rule, compared.look
+        result = _judge(compared, spec, everything, rule, look=look).to_dict()
     rejected = result["answer"] == "refuse" and harm.answer == "refuse"
     return Decision(result, "rejected" if rejected else "candidate")
 
 
 def _judge(
-    compared: Comparison, spec: ModelSpec, rows: Mask, rule: Rule, *, only_harm: bool = False
+    compared: Comparison,
+    spec: ModelSpec,
+    rows: Mask,
+    rule: Rule,
+    *,
+    look: int = 0,
+    only_harm: bool = False,
 ) -> GateResult:
     part = compared.test[rows].reset_index(drop=True)
     slices = evaluation.slices(part, spec, classes=not only_harm)
@@ -125,6 +150,7 @@ def _judge(
         absolute_floor=None if only_harm else spec.gate.auto_deploy_threshold,
         train_test_overlap=compared.overlap,
         test_age_days=compared.age_days,
+        look=look,
     )
 
 

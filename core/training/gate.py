@@ -52,6 +52,7 @@ class GateResult:
     alpha: float = 0.05  # of this question, after the correction for `candidates_tried`
     candidates_tried: int = 1
     absolute_floor: float | None = None
+    look: int = 0  # which of the looks at growing rows this was; 0: the only one
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -73,7 +74,7 @@ class _Pairs:
         )
 
 
-def judge(
+def judge(  # noqa: PLR0913 (one question: its rows, its rule, and what corrects it)
     *,
     champion_right: Sequence[bool],
     candidate_right: Sequence[bool],
@@ -87,6 +88,7 @@ def judge(
     train_test_overlap: int = 0,
     test_age_days: float | None = None,
     absolute_floor: float | None = None,
+    look: int = 0,
 ) -> GateResult:
     """Judge a candidate against the champion on the same held-out rows.
 
@@ -95,6 +97,8 @@ def judge(
     `candidates_tried`, the candidates compared on these rows (Bonferroni). `slices` maps a name
     to row positions; a slice where the candidate is worse (Bonferroni over slices) refuses it, one
     under `min_slice` rows never passes. Below the accuracy `absolute_floor` nothing is promoted.
+    Where rows arrive and the same two are judged again, `look` k (1, 2, 3 …) spends alpha / 2^k,
+    so that all looks together spend no more than alpha (a union bound); 0 is the only look.
     Raises: InvalidInputError (no rows, lengths differ, settings out of range).
 
     >>> champion, candidate = [True] * 90 + [False] * 10, [True] * 100
@@ -105,7 +109,8 @@ def judge(
         raise InvalidInputError(f"'{rule}' is no rule; use superiority or non_inferiority.")
     champion, candidate = _rows(champion_right), _rows(candidate_right)
     _check(champion, candidate, alpha, candidates_tried, absolute_floor)
-    pairs, level = _pairs(champion, candidate), alpha / candidates_tried
+    _look(look)
+    pairs, level = _pairs(champion, candidate), alpha / candidates_tried / 2**look
     result = (
         _superiority(pairs, level, required_improvement)
         if rule == "superiority"
@@ -116,10 +121,16 @@ def judge(
     result = replace(
         result,
         slices=parts,
-        reasons=(*result.reasons, *_tried(candidates_tried), *_small(parts, min_slice)),
+        reasons=(
+            *result.reasons,
+            *_tried(candidates_tried),
+            *_again(look),
+            *_small(parts, min_slice),
+        ),
         alpha=level,
         candidates_tried=candidates_tried,
         absolute_floor=absolute_floor,
+        look=look,
     )
     unfit = _unfit(train_test_overlap, test_age_days)
     return _refused(result, [*unfit, *_too_low(candidate, absolute_floor), *harmed])
@@ -319,6 +330,15 @@ def _tried(candidates: int) -> list[str]:
     if candidates == 1:
         return []
     return [f"the best of {candidates} judged on these rows, so more evidence was asked for"]
+
+
+def _look(look: int) -> None:
+    if look < 0:
+        raise InvalidInputError("Looks are counted from 1; 0 is the only one.")
+
+
+def _again(look: int) -> list[str]:
+    return [f"look {look} at this question, so more evidence was asked for"] if look > 1 else []
 
 
 def _refused(result: GateResult, reasons: list[str]) -> GateResult:

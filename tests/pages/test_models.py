@@ -1,6 +1,6 @@
 import pytest
 
-from core import recommendations, registry
+from core import jobs, predictions, recommendations, registry
 from core.tables.entities import ModelVersion
 from tests.pages.looking import button, field, text_of
 
@@ -40,6 +40,20 @@ def measured(panel, served, worker):
             row.gate = gate or row.gate
 
     return put
+
+
+def test_what_lacks_evidence_is_judged_again_at_the_press_of_a_button(
+    open_page, served, ana, panel, measured, monkeypatch
+):
+    monkeypatch.setattr(predictions, "labels_since", lambda *_: 70)
+    former = {"answer": "not_enough_evidence", "n": 90, "at": "2026-11-01T00:00:00+00:00"}
+    measured("3.0.0", {"answer": "not_enough_evidence", "n": 100, "earlier": [former], "look": 2})
+    page = open_page("models", ana, model=served)
+    assert "Before, on 2026-11-01: not enough evidence (n = 90)" in text_of(page)
+    button(page, "Judge again with 70 new labels").click().run()
+    with panel.db.read() as session:
+        (job,) = [one for one in jobs.recent(session) if one.kind == "judge_again"]
+    assert job.payload == {"model": served, "version": "3.0.0", "look": 3}
 
 
 REFUSED = {

@@ -2,11 +2,13 @@ from datetime import timedelta
 
 import pytest
 
-from core import jobs
+from core import jobs, predictions
 from core.adapters.mlflow_store import MlflowStore
+from core.automation import watch
 from core.automation.runners import RUNNERS
 from core.errors import UnavailableError
 from core.panel import Panel
+from core.tables.entities import ModelVersion
 from core.training import tracking
 
 LEASE = timedelta(minutes=5)
@@ -63,3 +65,22 @@ def test_after_its_last_attempt_the_worker_gives_it_up(panel, db, claim, monkeyp
         jobs.get(session, held.job_id).attempts = tracking.MOST_ATTEMPTS
     with pytest.raises(UnavailableError):
         RUNNERS["track"].work(panel, held)
+
+
+@pytest.mark.parametrize(("labels", "queued"), [(99, False), (100, True)])
+def test_watching_a_model_asks_to_judge_again_what_lacked_evidence(
+    panel, db, worker, release, monkeypatch, labels, queued
+):
+    release("spam", "1.0.0")
+    release("spam", "2.0.0", release=False)
+    with db.command(worker, "version.register") as command:
+        row = command.session.get_one(ModelVersion, ("spam", "2.0.0"))
+        row.gate = {"answer": "not_enough_evidence", "more_rows_needed": 400}
+    quiet = watch.Checked((), None, opened=False, resolved=(), needs_answer=False)
+    monkeypatch.setattr(watch, "check", lambda *_: quiet)
+    monkeypatch.setattr(predictions, "labels_since", lambda *_: labels)
+    for _ in range(2):
+        RUNNERS["monitor"].work(panel, jobs.Claim("j", "monitor", {"model": "spam"}, 1))
+    with db.read() as session:
+        found = [job for job in jobs.recent(session) if job.kind == "judge_again"]
+    assert [job.payload["look"] for job in found] == ([2] if queued else [])

@@ -35,6 +35,11 @@ def test_what_the_gate_did_not_let_through_is_not_proposed(say, two):
     assert (code, "may not do version.override" in err) == (1, True)
 
 
+def test_only_what_lacks_evidence_is_judged_again(say, two):
+    code, _, err = say("judge", "sms-spam", "2.0.0")
+    assert (code, "the gate has not judged it; only what lacks evidence" in err) == (1, True)
+
+
 def test_a_version_that_the_gate_lets_through_is_proposed(say, db, worker, two):
     with db.command(worker, "version.register") as command:
         row = command.session.get_one(ModelVersion, ("sms_spam", "2.0.0"))
