@@ -65,9 +65,16 @@ def import_file(
             command.note(model=str(description["model"]), reason=reason)
             return _register(command, description, reason)
     except PilothouseError:
-        if fresh:
+        if fresh and not _is_used(db, str(description["artifact"])):
             artifacts.path(settings, str(description["artifact"])).unlink(missing_ok=True)
         raise
+
+
+def _is_used(db: Database, artifact: str) -> bool:
+    """Say whether a version has this model file: somebody may have brought it meanwhile."""
+    query = select(ModelVersion.version).filter_by(artifact=artifact)
+    with db.read() as session:
+        return session.scalars(query).first() is not None
 
 
 def _description(session: Session, row: ModelVersion) -> dict[str, Any]:

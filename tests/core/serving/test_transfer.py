@@ -107,6 +107,24 @@ def test_the_same_model_is_imported_once(exported, db, settings, elsewhere, ana)
     assert artifacts.load(there, row.artifact) is not None
 
 
+def test_an_import_that_another_one_overtook_leaves_the_model_file_of_that_one(
+    exported, elsewhere, ana, monkeypatch
+):
+    there, other = elsewhere
+    keep, first = transfer._keep, []
+
+    def overtaken(*given):
+        fresh = keep(*given)
+        monkeypatch.setattr(transfer, "_keep", keep)
+        first.append(transfer.import_file(other, ana, there, exported))
+        return fresh
+
+    monkeypatch.setattr(transfer, "_keep", overtaken)
+    with pytest.raises(ConflictError, match="is this very model already"):
+        transfer.import_file(other, ana, there, exported)
+    assert artifacts.load(there, first[0].artifact) is not None
+
+
 @pytest.mark.parametrize("place", [0, 25, 40, 75, 90, 400, -1])
 def test_a_file_of_which_one_bit_was_changed_registers_nothing(exported, elsewhere, ana, place):
     there, other = elsewhere
