@@ -184,15 +184,16 @@ def decided(
         tried = registry.tried(session, spec.name, known.id, champion.version) if known else 0
     if seen.all():  # no fair row is left: say so rather than judge on what the champion learnt
         overlap, seen = overlap + len(test), np.zeros_like(seen)
+    n_recent = int((~seen[material.n_old :]).sum())
     age = (db.clock() - known.at).total_seconds() / 86_400 if known else None
     decision = decide.against_champion(
         decide.Comparison(
             test=test[~seen].reset_index(drop=True),
             candidate=right[~seen],
             champion=theirs[~seen],
-            n_recent=material.n_recent,
+            n_recent=n_recent,
             overlap=overlap,
-            age_days=None if material.n_recent else age,
+            age_days=None if n_recent else age,
             candidates_tried=tried + 1,  # only versions count: ours were ranked on training rows
         ),
         spec,

@@ -1,6 +1,7 @@
 import random
 from datetime import timedelta
 
+import pandas as pd
 import pytest
 
 from core import audit, jobs, registry, releases, runs, specs
@@ -244,6 +245,30 @@ def test_a_retrain_after_drift_learns_the_new_campaign_and_is_judged_twice(
     assert newest <= judged
     assert not newest & learnt
     assert paired["n"] == first.metrics["n_test"]
+
+
+@sqlite_only
+def test_recent_rows_that_the_champion_has_learnt_do_not_judge_a_retrain_on_other_data(
+    db, settings, ana, worker, clock, train, small
+):
+    first = train("small")
+    release(db, worker, first)
+    with db.read() as session:
+        rows, judged = (
+            versions.frame(settings, versions.get(session, id_))
+            for id_ in (first.train_dataset_id, first.test_dataset_id)
+        )
+    learnt = rows[~rows["message"].isin(judged["message"])].drop_duplicates("message").head(50)
+    known = [
+        generator.Message(*row, "") for row in zip(learnt["message"], learnt["label"], strict=True)
+    ]
+    fresh = generator.drifted(50, seed=5, campaign="crypto", share=1.0)
+    serve(db, clock, first, [one for pair in zip(known, fresh, strict=True) for one in pair])
+    other = pd.DataFrame([(m.text, m.label) for m in generator.messages(600, seed=8)])
+    other.columns = ["message", "label"]
+    data = versions.load(db, ana, settings, "small", frame=other, source="other rows")
+    second = train("small", kind="retrain", dataset_id=data.id)
+    assert second.gate["recent"]["n"] == len({normalised(one.text) for one in fresh[-15:]})
 
 
 @sqlite_only
