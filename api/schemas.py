@@ -300,6 +300,23 @@ class TrainingBody(Body):
     trigger_reason: Annotated[Words, Field(max_length=1000)] = ""
 
 
+class RetrainingBody(TrainingBody):
+    """What to train again and why; the rest is as for a training."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model_name": "sms_spam",
+                    "trigger_reason": "recall fell on a new campaign",
+                    "config_overrides": {"trials": 10},
+                }
+            ]
+        }
+    )
+    trigger_reason: Annotated[Words, Field(min_length=1, max_length=1000)]
+
+
 class TrainingStarted(Answer):
     """A training that waits for a worker."""
 

@@ -10,6 +10,7 @@ from api.docs import guarded
 from api.schemas import (
     JobId,
     ModelName,
+    RetrainingBody,
     RetrainingHistory,
     TrainingBody,
     TrainingStarted,
@@ -31,12 +32,31 @@ operating = auth.router("operate", tag="training")
 )
 def start(body: TrainingBody, service: Serving, caller: Asking) -> dict[str, Any]:
     """Queue a training; it yields a candidate, and never changes what serves."""
+    return _queued(body, service, caller, kind="train")
+
+
+@operating.post(
+    "/api/v1/training/trigger-retraining",
+    status_code=202,
+    response_model=TrainingStarted,
+    responses=guarded(404, 409, 413, 422, 503),
+)
+def retrain(body: RetrainingBody, service: Serving, caller: Asking) -> dict[str, Any]:
+    """Queue a training on the rows of what serves and the labelled ones from production.
+
+    It yields a candidate that is judged on both; it never changes what serves.
+    """
+    return _queued(body, service, caller, kind="retrain")
+
+
+def _queued(body: TrainingBody, service: Serving, caller: Asking, *, kind: str) -> dict[str, Any]:
     with service.db.read() as session:
         model = overview.named(session, body.model_name, service.board)
     run = runs.request(
         service.db,
         caller.actor,
         model,
+        kind=kind,
         candidates=list(body.model_types) if body.model_types else None,
         trigger="api",
         reason=body.trigger_reason,

@@ -33,6 +33,7 @@ EXPECTED = {
     ("GET", "/api/v1/features"): "read",
     ("POST", "/api/v1/features/values"): "operate",
     ("POST", "/api/v1/training/start"): "operate",
+    ("POST", "/api/v1/training/trigger-retraining"): "operate",
     ("GET", "/api/v1/training/status/{job_id}"): "read",
 }
 OPEN_PAGES = {"/docs", "/docs/static", "/openapi.json"}

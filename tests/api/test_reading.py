@@ -178,6 +178,18 @@ def test_a_training_is_queued_followed_and_in_the_history(client):
     is_problem(client.post("/api/v1/training/start", json={"model_name": "ghost"}), 404)
 
 
+def test_a_retraining_is_asked_for_with_its_reason(client, db):
+    body = {"model_name": "sms-spam", "config_overrides": {"trials": 5}}
+    is_problem(client.post("/api/v1/training/trigger-retraining", json=body), 422)
+    body["trigger_reason"] = "recall fell"
+    started = client.post("/api/v1/training/trigger-retraining", json=body)
+    assert started.status_code == 202, started.text
+    assert client.get(started.json()["status_url"]).json()["status"] == "queued"
+    with db.read() as session:
+        (run,) = runs.history(session)
+    assert (run.kind, run.reason, run.options) == ("retrain", "recall fell", {"trials": 5})
+
+
 def test_a_training_is_asked_for_with_a_search_and_overrides(client, db):
     body = {
         "model_name": "sms-spam",
