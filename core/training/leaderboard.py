@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.specs import Candidate, ModelSpec
+from core.training import evaluation
 from core.training.trying import Checked
 
-LOWER_IS_BETTER = frozenset({"brier"})
 State = Literal["running", "complete", "pruned", "failed"]
 
 
@@ -89,7 +89,7 @@ class Board:
     @property
     def maximise(self) -> bool:
         """Whether larger values of the metric are better."""
-        return self.metric not in LOWER_IS_BETTER
+        return evaluation.better(self.spec.selection_metric) == 1
 
     def add(self, entry: Entry) -> Entry:
         """Begin an entry."""
@@ -98,7 +98,7 @@ class Board:
 
     def better(self, value: float) -> float:
         """Return a number that is larger the better a value of the metric is."""
-        return value if self.maximise else -value
+        return evaluation.better(self.spec.selection_metric) * value
 
     def own(self, place: int) -> list[Entry]:
         """Return the entries of one candidate."""

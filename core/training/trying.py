@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import metrics
 from sklearn.base import BaseEstimator, clone
 
 from core.clock import monotonic
@@ -68,7 +67,7 @@ def _checked(rows: Rows, candidate: Candidate, number: int) -> Checked:
     if not np.isfinite(probability).all():
         raise ValueError("the probabilities are not finite numbers")
     said = evaluation.predicted(probability, spec)
-    scores = _scores(fold.truth, probability, said)
+    scores = evaluation.scores(fold.truth, probability, said)
     return Checked(number, scores, probability, monotonic() - started)
 
 
@@ -84,17 +83,3 @@ def _read(rows: Rows, candidate: Candidate, fold: Fold) -> tuple[Any, Any]:
 def fitted(model: BaseEstimator, x: Any, y: NDArray[np.object_]) -> BaseEstimator:  # noqa: ANN401
     """Return a fitted copy of a model."""
     return clone(model).fit(x, y)
-
-
-def _scores(
-    truth: NDArray[np.bool_], probability: NDArray[np.float64], said: NDArray[np.bool_]
-) -> dict[str, float]:
-    return {
-        "f1": float(metrics.f1_score(truth, said, zero_division=0)),
-        "accuracy": float((truth == said).mean()),
-        "balanced_accuracy": float(metrics.balanced_accuracy_score(truth, said)),
-        "precision": float(metrics.precision_score(truth, said, zero_division=0)),
-        "recall": float(metrics.recall_score(truth, said, zero_division=0)),
-        "roc_auc": float(metrics.roc_auc_score(truth, probability)),
-        "brier": float(((probability - truth) ** 2).mean()),
-    }
