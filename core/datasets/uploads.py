@@ -233,32 +233,26 @@ def spec_for(
 ) -> str:
     """Return the YAML of a spec that fits `frame`; `types` corrects what was inferred.
 
-    A type is numeric, category, text or ignore. One text column makes a text model of that
-    column alone. With three classes or more, all but `positive` count as one.
-    Raises: InvalidInputError (target or classes cannot be used; no or several text inputs).
+    A type is numeric, category, text or ignore. A text column alone makes a text model; several,
+    or texts beside other columns, make a tabular one that reads them all. With three classes or
+    more, all but `positive` count as one.
+    Raises: InvalidInputError (target or classes cannot be used; nothing to learn from).
     """
     labels = _labels(frame, target, positive)
     kinds = _kinds(frame, target, types or {})
-    texts = [column for column, kind in kinds.items() if kind == "text"]
-    features = [
-        {"name": column, "type": kind}
-        for column, kind in kinds.items()
-        if kind in ("numeric", "category")
-    ]
-    if len(texts) > 1:
-        raise InvalidInputError(
-            f"Columns {' and '.join(texts[:3])} are text; a model reads one: ignore the others."
-        )
-    if not texts and not features:
+    features = [{"name": one, "type": kind} for one, kind in kinds.items() if kind != "ignore"]
+    if not features:
         raise InvalidInputError("No column is left to learn from.")
+    texts = [one["name"] for one in features if one["type"] == "text"]
+    alone = len(texts) == len(features) == 1
     document = {
         "name": _model_name(name),
         "title": name.strip()[:200],
-        "task": "text" if texts else "tabular",
+        "task": "text" if alone else "tabular",
         "target": _target(target, positive, labels),
-        "input": {"text": texts[0]} if texts else {"features": features},
+        "input": {"text": texts[0]} if alone else {"features": features},
         "source": {"noun": "rows"},
-        "candidates": [{"kind": kind} for kind in _candidates(bool(texts))],
+        "candidates": [{"kind": kind} for kind in _candidates(alone, bool(texts))],
         "validation": {"min_rows": 50, "min_test_rows": 10},
         "gate": {"floor": 0.6, "min_slice": 100},
         "monitoring": {"min_samples": 100},
@@ -323,8 +317,9 @@ def inferred_types(frame: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def _candidates(text: bool) -> list[str]:
-    own = "complement_nb" if text else "gradient_boosting"
+def _candidates(alone: bool, texts: bool) -> list[str]:
+    """Return kinds that can learn: a text alone, a table with texts, or one without."""
+    own = "complement_nb" if alone else "lightgbm" if texts else "gradient_boosting"
     return ["logistic_regression", own, "random_forest"]
 
 
