@@ -5,6 +5,7 @@ fitted model is plain data (the library's own text or bytes), so that its file s
 equal on every run; one thread keeps sums in one order, so that results do not depend on the cores.
 """
 
+import importlib
 from typing import Any, Self
 
 import numpy as np
@@ -143,7 +144,7 @@ class XGBoost(BoostedTrees):
         }
 
     def _best_round(self, learn: Any, check: Any) -> int:  # noqa: ANN401
-        import xgboost
+        xgboost = _library("xgboost")
 
         learn, check = (
             xgboost.DMatrix(x, y, weight=weight, nthread=1) for x, y, weight in (learn, check)
@@ -159,13 +160,13 @@ class XGBoost(BoostedTrees):
         return int(booster.best_iteration) + 1
 
     def _grown(self, x: Any, y: Any, weights: Floats, rounds: int) -> bytes:  # noqa: ANN401
-        import xgboost
+        xgboost = _library("xgboost")
 
         rows = xgboost.DMatrix(x, y, weight=weights, nthread=1)
         return bytes(xgboost.train(self._given(), rows, rounds).save_raw("ubj"))
 
     def _opened(self) -> Any:  # noqa: ANN401
-        import xgboost
+        xgboost = _library("xgboost")
 
         return xgboost.Booster({"nthread": 1, "verbosity": 0}, model_file=bytearray(self.model_))
 
@@ -217,7 +218,7 @@ class LightGBM(BoostedTrees):
         }
 
     def _best_round(self, learn: Any, check: Any) -> int:  # noqa: ANN401
-        import lightgbm
+        lightgbm = _library("lightgbm")
 
         rows = lightgbm.Dataset(learn[0], learn[1], weight=learn[2], params=self._given())
         inner = lightgbm.Dataset(check[0], check[1], weight=check[2], reference=rows)
@@ -231,18 +232,32 @@ class LightGBM(BoostedTrees):
         return int(booster.best_iteration) or self.n_estimators
 
     def _grown(self, x: Any, y: Any, weights: Floats, rounds: int) -> str:  # noqa: ANN401
-        import lightgbm
+        lightgbm = _library("lightgbm")
 
         data = lightgbm.Dataset(x, y, weight=weights, params=self._given())
         return str(lightgbm.train(self._given(), data, rounds).model_to_string())
 
     def _opened(self) -> Any:  # noqa: ANN401
-        import lightgbm
+        lightgbm = _library("lightgbm")
 
         return lightgbm.Booster(model_str=self.model_)
 
     def _answers(self, x: Any) -> Any:  # noqa: ANN401
         return self.booster.predict(x, num_threads=1)
+
+
+def _library(name: str) -> Any:  # noqa: ANN401 (a module)
+    """Return a library of boosted trees.
+
+    Raises: InvalidInputError (it, or what it is linked with, is not installed here).
+    """
+    try:
+        return importlib.import_module(name)
+    except (ImportError, OSError) as problem:
+        raise InvalidInputError(
+            f"{name} does not start on this machine; on Debian and Ubuntu its shared library is "
+            f"missing: apt install libgomp1, or choose another candidate ({problem})."
+        ) from problem
 
 
 def _readable(x: Any) -> Any:  # noqa: ANN401 (a sparse or dense matrix)
