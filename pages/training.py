@@ -43,7 +43,7 @@ def start() -> None:
             "Data",
             [None, *by_id],
             format_func=lambda key: (
-                "the newest from the model's source"
+                "the best there is, as page Data ranks them"
                 if key is None
                 else f"{by_id[key].n_rows:,} rows, {by_id[key].source} ({ui.utc(by_id[key].at)})"
             ),

@@ -7,6 +7,8 @@ from tests.pages.looking import button, field, text_of
 
 def test_a_person_starts_a_training(open_page, panel, model, ana):
     page = open_page("training", ana, model=model)
+    data = next(box for box in page.selectbox if box.label == "Data")
+    assert data.options[0].startswith("the best there is")
     field(page, "Why?").input("fresh data")
 
     button(page, "Start training").click().run()
@@ -78,6 +80,18 @@ def test_a_person_chooses_how_a_training_searches(open_page, panel, model, ana):
         assert runs.history(db, model)[0].options == {
             "trials": 12,
             "threshold": {"by": "f1", "false_positive": 1.0, "false_negative": 1.0},
+        }
+
+
+def test_a_person_names_what_each_mistake_costs(open_page, panel, model, ana):
+    page = open_page("training", ana, model=model)
+    next(one for one in page.selectbox if one.label == "Threshold").select("cost")
+    next(one for one in page.number_input if "false positive" in one.label).set_value(5.0)
+    button(page, "Start training").click().run()
+
+    with panel.db.read() as db:
+        assert runs.history(db, model)[0].options == {
+            "threshold": {"by": "cost", "false_positive": 5.0, "false_negative": 1.0},
         }
 
 
