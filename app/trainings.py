@@ -19,6 +19,7 @@ RULES = {
     "balanced_accuracy": "the best balanced accuracy",
     "cost": "the lowest cost of mistakes",
 }
+PRICES = ("false_positive", "false_negative")
 FEWEST = 3  # trials that make a plot
 
 Trials = Sequence[Mapping[str, Any]]
@@ -174,10 +175,19 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _spelled(options: Mapping[str, Any]) -> str:
-    return ", ".join(
-        f"{name} {value['by'] if isinstance(value, Mapping) else value}".replace("_", " ")
-        for name, value in options.items()
-    )
+    """Return what a training was asked for in words.
+
+    >>> _spelled({"threshold": {"by": "cost", "false_positive": 5.0, "false_negative": 1.0}})
+    'threshold cost (false positive 5, false negative 1)'
+    """
+    return ", ".join(f"{name} {_value(value)}".replace("_", " ") for name, value in options.items())
+
+
+def _value(value: object) -> object:
+    if not isinstance(value, Mapping):
+        return value
+    prices = ", ".join(f"{name} {value[name]:g}" for name in PRICES if name in value)
+    return f"{value['by']} ({prices})" if value["by"] == "cost" else value["by"]
 
 
 def options(spec: ModelSpec) -> dict[str, Any]:
@@ -195,10 +205,18 @@ def options(spec: ModelSpec) -> dict[str, Any]:
             index=rules.index(spec.threshold.by),
             format_func=lambda one: RULES[one],
         )
+        st.caption("What a mistake costs counts only for the lowest cost of mistakes:")
+        prices = {name: _price(name, getattr(spec.threshold, name)) for name in PRICES}
+    usual = spec.threshold.model_dump()
+    threshold = {"by": rule, **(prices if rule == "cost" else {})}
     wanted = {
         "trials": (int(trials), search.trials),
         "seconds": (float(seconds), float(round(search.seconds))),
         "selection_metric": (metric, spec.selection_metric),
-        "threshold": (rule, spec.threshold.by),
+        "threshold": (threshold, {name: usual[name] for name in threshold}),
     }
-    return {name: given for name, (given, usual) in wanted.items() if given != usual}
+    return {name: given for name, (given, before) in wanted.items() if given != before}
+
+
+def _price(name: str, usual: float) -> float:
+    return st.number_input(f"Cost of a {spelled(name)}", 0.01, 1e6, usual)
