@@ -1,8 +1,10 @@
 import threading
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from core import releases
+from core import releases, specs
 from core.access import system
 from core.errors import NotFoundError
 from core.monitoring import check, reports, windows
@@ -248,3 +250,32 @@ def test_a_streak_counts_the_newest_windows_that_agree(model):
     with model.db.read() as session:
         streak = check.streak(session, "spam", "1.0.0", "drift")
     assert (streak.bad, streak.length, streak.newest.state) == (True, 2, "fail")
+
+
+NOTES = specs.parse("""
+name: notes
+title: Notes
+task: tabular
+target: {column: outcome, positive: y, negative: n}
+input: {features: [{name: age, type: numeric}, {name: note, type: text}]}
+source: {noun: notes}
+candidates: [{kind: logistic_regression}]
+""")
+
+
+def notes(n, words, seed):
+    rng = np.random.default_rng(seed)
+    texts = [" ".join(["word"] * int(k)) for k in rng.poisson(words, n)]
+    return pd.DataFrame({"age": rng.normal(50, 9, n), "note": texts})
+
+
+@pytest.mark.parametrize(("words", "state"), [(8, []), (12, ["note"])])
+def test_a_text_beside_numbers_drifts_by_its_number_of_words(words, state):
+    found = check.compare(NOTES, notes(600, 8, seed=1), notes(300, words, seed=2))
+    assert [column.name for column in found.columns if column.drifted] == state
+
+
+def test_a_missing_text_counts_as_no_words():
+    after = notes(300, 8, seed=2).assign(note=None)
+    found = check.compare(NOTES, notes(600, 8, seed=1), after)
+    assert [column.name for column in found.columns if column.drifted] == ["note"]
