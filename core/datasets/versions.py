@@ -54,7 +54,7 @@ def load(
         known = find(session, spec.name, role, digest)
     whole = derived.complete(db, frame, spec)
     report, suite = _judged(db, spec, whole, role, known=known, validator=validator)
-    if known is not None and (known.state == "archived" or _unchanged(known, report)):
+    if known is not None and (_put_away(known) or _unchanged(known, report)):
         return known
     with db.command(actor, "dataset.load") as command:
         row = add(
@@ -93,7 +93,7 @@ def receive(
     digest, report = write(settings, frame), validation.validate(frame, spec)
     with db.command(actor, "dataset.load") as command:
         known = find(command.session, spec.name, "train", digest)
-        if known is not None and known.state in ("validated", "archived"):
+        if known is not None and (known.state == "validated" or _put_away(known)):
             command.note(model=spec.name, train_dataset=known.id, known=True)
             return known
         row = add(
@@ -221,6 +221,11 @@ def add(
     command.session.flush()
     command.note(model=model, **{f"{role}_dataset": row.id, f"{role}_state": state})
     return row
+
+
+def _put_away(row: DatasetVersion) -> bool:
+    """Say whether a person archived it; what an import only described is used once it is here."""
+    return row.state == "archived" and not row.report.get("elsewhere")
 
 
 def _unchanged(row: DatasetVersion, report: Report) -> bool:

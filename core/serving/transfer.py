@@ -215,7 +215,7 @@ def _described(command: Command, model: str, role: str, told: dict[str, Any]) ->
         n_rows=told["n_rows"],
         columns=told["columns"],
         source=told["source"],
-        report={"sentence": _ELSEWHERE},
+        report={"sentence": _ELSEWHERE, "elsewhere": True},
         author=command.actor.name,
         at=command.now,
     )

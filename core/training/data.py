@@ -41,6 +41,7 @@ class Material:
     test: pd.DataFrame
     n_recent: int
     champion: ModelVersion | None
+    note: str = ""  # what whoever reads the gate's answer must know about these rows
 
     @property
     def n_old(self) -> int:
@@ -52,7 +53,8 @@ def prepare(db: Database, settings: Settings, run: Run, spec: ModelSpec) -> Mate
     """Load or reuse the rows of a run and split them without leaks.
 
     A retrain starts from the rows of the version that serves, adds labelled rows from production
-    to the training, and keeps the newest 30 % of them, and the old test rows, out of it.
+    to the training, and keeps the newest 30 % of them, and the old test rows, out of it. Where the
+    rows of that version are not here (it was imported), the best data and its held-out rows do.
 
     Raises: InvalidInputError (no data, or the checks reject it), NotFoundError, ConflictError.
     """
@@ -99,7 +101,9 @@ def _base(
         if run.dataset_id is not None:
             return versions.usable(versions.get(session, run.dataset_id))
         if run.kind == "retrain" and champion is not None and _same_inputs(champion, spec):
-            return versions.usable(versions.get(session, champion.train_dataset_id))
+            learnt = versions.get(session, champion.train_dataset_id)
+            if versions.path_of(settings, learnt).exists():
+                return versions.usable(learnt)
     source = spec.source
     if source.path or source.download or source.builtin:
         versions.usable(versions.load(db, WORKER, settings, spec.name, spec=spec))
@@ -116,10 +120,10 @@ def _with_production(
     champion: ModelVersion,
 ) -> Material:
     with db.read() as session:
-        old = versions.frame(settings, versions.get(session, champion.test_dataset_id))
+        stored = versions.get(session, champion.test_dataset_id)
         labelled = predictions.labelled(session, spec.name, limit=MOST_PRODUCTION_ROWS)
         begun = drift_began(session, champion)
-    old = schema.conform(old, spec)
+    old, note = _old(settings, spec, rows, stored, champion)
     known, held_out = schema.row_keys(rows, spec), schema.row_keys(old, spec)
     stretch = [one for one in labelled if begun is None or one.prediction.at >= begun]
     newest = round(RECENT_SHARE * len(stretch))
@@ -149,7 +153,24 @@ def _with_production(
     kept_out = np.concatenate([schema.row_keys(old, spec), keys])
     train = _rows(everything, ~np.isin(schema.row_keys(everything, spec), kept_out))
     test = pd.concat([old, recent], ignore_index=True)
-    return Material(dataset, train, test, n_recent, champion)
+    return Material(dataset, train, test, n_recent, champion, note)
+
+
+def _old(
+    settings: Settings,
+    spec: ModelSpec,
+    rows: pd.DataFrame,
+    stored: DatasetVersion,
+    champion: ModelVersion,
+) -> tuple[pd.DataFrame, str]:
+    """Return the old rows that judge a retrain: the champion's, or else some of `rows`; and why."""
+    if versions.path_of(settings, stored).exists():
+        return schema.conform(versions.frame(settings, stored), spec), ""
+    note = (
+        f"the rows that judged {champion.version}, which serves, are not here: held-out rows of "
+        f"the data of this training judge instead; {champion.version} may have learnt some of them"
+    )
+    return _rows(rows, evaluation.held_out(rows, spec)), note
 
 
 def drift_began(session: Session, champion: ModelVersion) -> datetime | None:

@@ -94,9 +94,11 @@ def _rows(session: Session, settings: Settings, candidate: ModelVersion) -> _Row
 
 def _parts(held_out: pd.DataFrame, candidate: ModelVersion) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the old held-out rows, and those that were the newest at the training."""
-    kept = candidate.metrics.get("evaluations") or {}
-    other = next((text for id_, text in kept.items() if id_ != candidate.test_dataset_id), None)
-    n_old = len(registry.unpack(other)) if other else len(held_out)
+    n_old = candidate.metrics.get("n_old")
+    if n_old is None:
+        kept = candidate.metrics.get("evaluations") or {}
+        other = next((text for id_, text in kept.items() if id_ != candidate.test_dataset_id), None)
+        n_old = len(registry.unpack(other)) if other else len(held_out)
     return held_out.iloc[:n_old], held_out.iloc[n_old:]
 
 

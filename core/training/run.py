@@ -198,7 +198,9 @@ def decided(
         ),
         spec,
     )
-    return Decision({**decision.result, "champion": champion.version}, decision.state)
+    reasons = [*decision.result["reasons"], *([material.note] if material.note else [])]
+    result = {**decision.result, "reasons": reasons, "champion": champion.version}
+    return Decision(result, decision.state)
 
 
 def _register(
@@ -215,7 +217,11 @@ def _register(
             raise ConflictError("the training was cancelled; nothing was registered")
         run, spec, material = runs.get(command.session, run_id), result.spec, result.material
         stored = _datasets(command, result)
-        metrics = {**result.metrics, "evaluations": _evaluations(result, stored["validation"])}
+        metrics = {
+            **result.metrics,
+            "n_old": material.n_old,
+            "evaluations": _evaluations(result, stored["validation"]),
+        }
         version = registry.register(
             command,
             run=run,
@@ -270,7 +276,7 @@ def _evaluations(result: _Result, test_id: str) -> dict[str, str]:
     """Return which rows of each test set the version got right, for paired comparisons."""
     found = {test_id: registry.pack(result.right)}
     champion = result.material.champion
-    if result.material.n_recent and champion is not None:
+    if result.material.n_recent and champion is not None and not result.material.note:
         old = result.right[: result.material.n_old]
         found[champion.test_dataset_id] = registry.pack(old)
     return found
