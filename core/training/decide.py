@@ -17,6 +17,11 @@ from core.training import evaluation, gate
 from core.training.gate import GateResult, Rule
 
 Mask = NDArray[np.bool_]
+_TWICE = "superiority on recent rows, non-inferiority on old rows"
+_NO_OLD = (
+    "what serves has learnt every old test row: whether it is as good as before cannot be asked; "
+    "train on data with rows that are new to both"
+)
 
 
 @dataclass(frozen=True)
@@ -110,15 +115,17 @@ def against_champion(compared: Comparison, spec: ModelSpec) -> Decision:
     Look k spends alpha / 2^k, so that a version may be judged again whenever rows arrive and all
     its looks together promote one that is no better with a probability of at most alpha (union
     bound over 1/2 + 1/4 + 1/8 …). The old rows never grow: asking them again spends nothing.
+    Where none of them is left, the recent ones may refuse, but not promote.
     """
     everything = np.ones(len(compared.test), dtype=bool)
     harm = _judge(compared, spec, everything, "non_inferiority", only_harm=True)
     if compared.n_recent:
         recent = np.arange(len(compared.test)) >= len(compared.test) - compared.n_recent
-        result = _both(
-            _judge(compared, spec, recent, "superiority", look=compared.look),
-            _judge(compared, spec, ~recent, "non_inferiority"),
-        )
+        newest = _judge(compared, spec, recent, "superiority", look=compared.look)
+        if recent.all():
+            result = _recent_alone(newest)
+        else:
+            result = _both(newest, _judge(compared, spec, ~recent, "non_inferiority"))
     else:
         rule, look = spec.gate.rule, compared.look
         result = _judge(compared, spec, everything, rule, look=look).to_dict()
@@ -154,6 +161,19 @@ def _judge(
     )
 
 
+def _recent_alone(recent: GateResult) -> dict[str, Any]:
+    """Return the answer where no old row can be asked: at best, not enough evidence."""
+    answer = "refuse" if recent.answer == "refuse" else "not_enough_evidence"
+    return {
+        **recent.to_dict(),
+        "answer": answer,
+        "rule": _TWICE,
+        "reasons": [*(f"on recent labelled rows: {reason}" for reason in recent.reasons), _NO_OLD],
+        "recent": recent.to_dict(),
+        "old": None,
+    }
+
+
 def _both(recent: GateResult, old: GateResult) -> dict[str, Any]:
     """Join the two answers: refused by one is refused, promoted by both is promoted."""
     answers = {recent.answer, old.answer}
@@ -166,7 +186,7 @@ def _both(recent: GateResult, old: GateResult) -> dict[str, Any]:
     return {
         **recent.to_dict(),
         "answer": answer,
-        "rule": "superiority on recent rows, non-inferiority on old rows",
+        "rule": _TWICE,
         "reasons": [
             *(f"on recent labelled rows: {reason}" for reason in recent.reasons),
             *(f"on the old test rows: {reason}" for reason in old.reasons),

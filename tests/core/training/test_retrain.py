@@ -1,11 +1,15 @@
 """A retrain of a version whose rows are not here, as after an import."""
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from core import registry
+from core import registry, specs
 from core.datasets import generator, versions
 from core.tables.entities import DatasetVersion
-from tests.core.training.test_run import release, serve, small, train
+from core.training import decide
+from core.training.decide import Comparison
+from tests.core.training.test_run import SMALL, release, serve, small, train
 
 __all__ = ["small", "train"]
 sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -52,3 +56,14 @@ def test_data_that_an_import_described_is_used_once_the_source_gives_it(db, trai
     second = train("small", kind="retrain")
     assert second.train_dataset_id == first.train_dataset_id
     assert second.test_dataset_id == first.test_dataset_id
+
+
+@pytest.mark.parametrize(("better", "answer"), [(True, "not_enough_evidence"), (False, "refuse")])
+def test_a_retrain_without_an_old_row_that_may_judge_is_never_promoted(better, answer):
+    rows = pd.DataFrame({"message": [f"number {n}" for n in range(200)], "label": "spam"})
+    good, poor = np.ones(200, dtype=bool), np.arange(200) < 100
+    candidate, champion = (good, poor) if better else (poor, good)
+    compared = Comparison(rows, candidate, champion, n_recent=200, overlap=0)
+    found = decide.against_champion(compared, specs.parse(SMALL)).result
+    assert (found["answer"], found["recent"]["n"], found["old"]) == (answer, 200, None)
+    assert found["reasons"][-1].startswith("what serves has learnt every old test row")
