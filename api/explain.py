@@ -15,7 +15,7 @@ from core import registry, specs
 from core.errors import InvalidInputError, UnavailableError
 from core.explain import answers
 from core.explain.answers import Answered
-from core.serving import scorer
+from core.serving import features, scorer
 from core.serving.scorer import Input
 from core.serving.service import Service
 
@@ -30,7 +30,7 @@ _free = threading.BoundedSemaphore(2)
 async def explain(name: ModelName, body: ExplainBody, service: Serving) -> dict[str, Any]:
     """Say what each input adds to the answer; nothing is logged or counted."""
     given = _given(body, longest=service.settings.max_message_chars)
-    return await _aside(lambda: _explained(service, name, body.version, given))
+    return await _aside(lambda: _explained(service, name, body, given))
 
 
 @reading.get(
@@ -43,11 +43,15 @@ async def explain_stored(
     return await _aside(lambda: answers.stored(service.db, service.settings, prediction_id))
 
 
-def _explained(service: Service, name: str, version: str | None, given: Input) -> Answered:
+def _explained(service: Service, name: str, body: ExplainBody, given: Input) -> Answered:
     with service.db.read() as session:
         model = specs.active(session, specs.canonical(name)).name
-        row = registry.get(session, model, version or service.board.find(model).champion.version)
-    answers.check_kind(row, given)
+        version = body.version or service.board.find(model).champion.version
+        row = registry.get(session, model, version)
+        answers.check_kind(row, given)
+        given = features.completed(
+            session, row, given, entity_id=body.entity_id, now=service.clock()
+        )
     served = service.board.served.get(model)
     warm = served.scorers.get(row.version) if served else None
     checked = (warm or scorer.load(service.settings, row)).check(given)

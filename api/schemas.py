@@ -367,6 +367,9 @@ class ExplainBody(Body):
     )
     message: Words | None = Field(None, description="For a text model.")
     features: dict[str, Feature] | None = Field(None, max_length=500)
+    entity_id: Short | None = Field(
+        None, description="Whose features are looked up, where `features` leaves them out."
+    )
     version: VersionName | None = None
 
 

@@ -7,6 +7,7 @@ from core import predictions, registry, releases
 from core.adapters import shap_explainer
 from core.explain import answers
 from core.serving import scorer
+from core.serving.features import completed, of_versions
 from core.serving.scorer import Input
 from core.tables.entities import ModelVersion
 
@@ -14,26 +15,36 @@ panel, actor = session.panel(), session.actor()
 
 
 def ask(row: ModelVersion) -> Input | None:
-    """Ask for one input as the version reads it; None until it is given."""
+    """Ask for one input as a prediction would be given it; None until it is."""
     signature = row.signature
+    features = signature.get("input", {}).get("features", [])
+    with panel.db.read() as db:
+        completion = of_versions(db, [row])[row.version]
+    entity = ""
     with st.form("ask"):
         if signature.get("task") == "text":
             text = st.text_area("Text", max_chars=panel.settings.max_message_chars)
             given: Input = text
         else:
-            features = signature.get("input", {}).get("features", [])
             columns = st.columns(3)
             given = {
-                feature["name"]: columns[index % 3].number_input(feature["name"], value=None)
-                if feature["type"] == "numeric"
-                else columns[index % 3].text_input(feature["name"]) or None
-                for index, feature in enumerate(features)
+                name: columns[index % 3].number_input(name, value=None)
+                if type == "numeric"
+                else columns[index % 3].text_input(name) or None
+                for index, (name, type) in enumerate(completion.asked(features).items())
             }
+            if completion.looked_up:
+                entity = st.text_input(
+                    "Entity id", width=320, help="Whose features are looked up, where left empty."
+                )
         submitted = st.form_submit_button("Ask", type="primary")
     if submitted and isinstance(given, str) and not given.strip():
         st.error("Type a text first.")
         return None
-    return given if submitted else None
+    if not submitted:
+        return None
+    with panel.db.read() as db:
+        return completed(db, row, given, entity_id=entity or None, now=panel.clock())
 
 
 def answer(row: ModelVersion, given: Input) -> None:
@@ -95,9 +106,9 @@ else:
         width=320,
     )
     chosen = next(row for row in found if row.version == version)
-    given = ask(chosen)
-    if given is not None:
-        with ui.reporting():
+    with ui.reporting():
+        given = ask(chosen)
+        if given is not None:
             answer(chosen, given)
     ui.section("A prediction of the log")
     wanted = st.text_input("Prediction id", key="prediction", bind="query-params", width=420,

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from core import releases, specs
+from core import features, releases, specs
 from core.access import system
 from core.serving import artifacts
 from core.tables.entities import ModelVersion
@@ -69,6 +69,28 @@ def table_pipeline():
 def apply_specs(db, actor):
     for text in (TEXT_SPEC, TABLE_SPEC):
         specs.apply(db, actor, text)
+
+
+SHARED = {
+    **TABLE,
+    "input": {
+        "features": [
+            {"name": "age", "type": "numeric", "definition": "age@1"},
+            {"name": "sex", "type": "category", "definition": "sex@1"},
+        ]
+    },
+}
+
+
+def share_features(db, actor, monkeypatch):
+    """From now on the tabular model looks its age up (30 days old at most); sex is a mail's domain.
+
+    Nonsense, but both ways to share a feature.
+    """
+    features.define(db, actor, "age", type="numeric", how="lookup", body="30", entity="patient")
+    how = {"how": "function", "body": "email_domain", "inputs": {"mail": "text"}}
+    features.define(db, actor, "sex", type="category", **how)
+    monkeypatch.setitem(globals(), "TABLE", SHARED)
 
 
 def register(db, settings, model, version, *, flipped=False, **metrics):

@@ -11,6 +11,7 @@ from core.cli.base import actor, app, model_name, panel, print_json, say, table
 from core.errors import InvalidInputError, NotFoundError
 from core.explain.answers import Answered
 from core.panel import Panel
+from core.serving.scorer import Input
 from core.tables.entities import ModelVersion
 
 
@@ -72,6 +73,7 @@ def explain(
     model: str,
     message: Annotated[str | None, typer.Option(help="A text to answer.")] = None,
     features: Annotated[str | None, typer.Option(help="Features as a JSON object.")] = None,
+    entity_id: Annotated[str | None, typer.Option(help="Whose features are looked up.")] = None,
     prediction: Annotated[str | None, typer.Option(help="A stored prediction's id.")] = None,
     version: Annotated[str | None, typer.Option(help="Instead of what serves.")] = None,
     as_json: Annotated[bool, typer.Option("--json")] = False,
@@ -82,7 +84,15 @@ def explain(
     if message is None and features is None and prediction is None:
         _importance(_version(built, name, version), as_json=as_json)
         return
-    found = _explained(built, name, version, prediction, message=message, features=features)
+    found = _explained(
+        built,
+        name,
+        version,
+        prediction,
+        message=message,
+        features=features,
+        entity_id=entity_id,
+    )
     if as_json:
         print_json(found.to_dict())
         return
@@ -104,17 +114,21 @@ def _explained(
     *,
     message: str | None,
     features: str | None,
+    entity_id: str | None,
 ) -> Answered:
     from core.adapters import shap_explainer
     from core.explain import answers
     from core.serving import scorer
+    from core.serving.features import completed
 
     sampler = shap_explainer.sampler()
     if prediction is not None:
         return answers.stored(built.db, built.settings, prediction, sampler=sampler)
     row = _version(built, name, version)
-    given = message if message is not None else _object(features or "")
+    given: Input = message if message is not None else _object(features or "")
     answers.check_kind(row, given)
+    with built.db.read() as session:
+        given = completed(session, row, given, entity_id=entity_id, now=built.clock())
     checked = scorer.load(built.settings, row).check(given)
     return answers.explain(built.db, built.settings, row, checked, sampler=sampler)
 

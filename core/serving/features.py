@@ -18,6 +18,8 @@ from core.errors import InvalidInputError
 from core.features import values
 from core.features.definitions import Definition
 from core.features.expressions import Value
+from core.serving.scorer import Input
+from core.tables.entities import ModelVersion
 
 log = logging.getLogger("api")
 MOST_VALUES = 500_000
@@ -62,6 +64,12 @@ class Values:
         if over := self.dropped - before:
             log.error("%d values of features do not fit into memory; they count as missing", over)
 
+    def look(self, session: Session, labels: Iterable[str], entity: str) -> None:
+        """Read the newest values of one entity now, for an answer outside the request path."""
+        for label in labels:
+            rows = values.of_entities(session, label, [entity])
+            self._take((label, entity, at, value) for entity, at, value in rows)
+
     def find(self, definition: Definition, entity: str | None, now: datetime) -> Value:
         """Return the newest value of an entity, or None: unknown, or older than allowed."""
         found = self._rows.get((definition.label, entity)) if entity is not None else None
@@ -83,6 +91,15 @@ class Completion:
     def looked_up(self) -> set[str]:
         """The labels of the features that are looked up."""
         return {one.label for one in self.bound.values() if one.how == "lookup"}
+
+    def asked(self, features: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+        """Return column → type of what a person gives: no derived columns, but what they read."""
+        own = {one["name"]: one["type"] for one in features}
+        reads = derivation.inputs(self.bound)
+        for name, definition in self.bound.items():
+            if definition.how != "lookup" and name not in reads:
+                own.pop(name, None)
+        return {**own, **{name: type for name, type in reads.items() if name not in own}}
 
     def complete(
         self,
@@ -143,3 +160,19 @@ def of_versions(session: Session, rows: Iterable[Any]) -> dict[str, Completion]:
         )
         for row in rows
     }
+
+
+def completed(
+    session: Session, version: ModelVersion, given: Input, *, entity_id: str | None, now: datetime
+) -> Input:
+    """Return an input as a prediction would complete it, read from the database and not logged.
+
+    Raises: InvalidInputError (an input of a wrong type), NotFoundError (a definition).
+    """
+    if isinstance(given, str):
+        return given
+    completion, known = of_versions(session, [version])[version.version], Values()
+    if entity := category(entity_id):
+        known.look(session, completion.looked_up, entity)
+    reads = [one["name"] for one in version.signature["input"].get("features") or ()]
+    return completion.complete(given, reads=reads, entity_id=entity, known=known, now=now)

@@ -1,6 +1,8 @@
 import pytest
 
 from api import explain
+from core.features import values
+from core.features.values import Given
 from core.serving import shipper
 from tests import serving_kit as kit
 from tests.api.conftest import is_problem
@@ -20,6 +22,22 @@ def test_features_are_explained_by_name_and_given_value(client):
     body = {"features": {"age": 70, "sex": 1}, "version": "1.0.0"}
     said = client.post("/api/v1/models/heart_disease/explain", json=body).json()
     assert {part["name"]: part["value"] for part in said["parts"]} == {"age": 70, "sex": "1"}
+
+
+def test_a_body_that_predict_takes_is_explained_with_what_it_looks_up_and_derives(
+    client, db, ana, settings, monkeypatch, clock
+):
+    kit.share_features(db, ana, monkeypatch)
+    kit.deploy(db, settings, "heart_disease", "2.0.0")
+    values.load(db, ana, [Given("age", "p1", clock(), 70)])
+    client.app.state.service.refresh()
+    body = {"features": {"mail": "me@1"}, "entity_id": "p1"}
+    made = client.post("/predict", json={**body, "model": "heart_disease"}).json()
+
+    said = client.post("/api/v1/models/heart_disease/explain", json=body).json()
+
+    assert {part["name"]: part["value"] for part in said["parts"]} == {"age": 70, "sex": "1"}
+    assert said["probability"] == pytest.approx(made["probabilities"]["disease"])
 
 
 def test_an_older_version_can_be_asked(client):

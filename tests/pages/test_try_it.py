@@ -5,6 +5,8 @@ from sqlalchemy import func, select
 from streamlit.testing.v1 import AppTest
 
 from core import explain, registry
+from core.features import values
+from core.features.values import Given
 from core.serving import artifacts, scorer
 from core.serving.scorer import Score
 from core.tables.entities import ModelVersion
@@ -74,6 +76,22 @@ def test_why_is_said_in_words_and_figures(open_page, real, ana):
     assert "Exact: the weight of each input times its value" in shown
     assert "log-odds of spam" in shown
     assert not page.error
+
+
+def test_what_is_derived_is_not_asked_for_and_what_is_looked_up_needs_the_entity(
+    open_page, panel, settings, ana, monkeypatch, clock
+):
+    kit.apply_specs(panel.db, ana)
+    kit.share_features(panel.db, ana, monkeypatch)
+    kit.deploy(panel.db, settings, "heart_disease", "1.0.0")
+    values.load(panel.db, ana, [Given("age", "p1", clock(), 70)])
+    page = open_page("try_it", ana, model="heart_disease")
+    assert "sex" not in [one.label for one in page.text_input]
+    field(page, "mail").input("me@1")
+    field(page, "Entity id").input("p1")
+    button(page, "Ask").click().run()
+    assert not page.error
+    assert {"age = 70", "sex = 1"} <= set(text_of(page).replace("  ", "\n").split("\n"))
 
 
 def test_a_prediction_of_the_log_is_explained_by_its_id(open_page, panel, real, clock, ana):

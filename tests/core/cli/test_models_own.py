@@ -5,6 +5,8 @@ import skops.io
 
 from core import specs
 from core.datasets import versions
+from core.features import values
+from core.features.values import Given
 from core.ids import new_id
 from core.tables.telemetry import Prediction
 from tests import serving_kit as kit
@@ -53,6 +55,17 @@ def test_an_answer_is_explained_word_by_word(say, served):
     asked = ("explain", "heart_disease", "--features", '{"age": 70, "sex": "1"}', "--json")
     said = json.loads(say(*asked)[1])
     assert {part["name"] for part in said["parts"]} == {"age", "sex"}
+
+
+def test_what_a_command_leaves_out_is_looked_up_by_the_entity(
+    say, served, db, shell, settings, monkeypatch, clock
+):
+    kit.share_features(db, shell, monkeypatch)
+    kit.deploy(db, settings, "heart_disease", "2.0.0")
+    values.load(db, shell, [Given("age", "p1", clock(), 70)])
+    asked = ("--features", '{"mail": "me@1"}', "--entity-id", "p1", "--json")
+    said = json.loads(say("explain", "heart_disease", *asked)[1])
+    assert {part["value"] for part in said["parts"]} == {70.0, "1"}
 
 
 def test_a_stored_prediction_is_explained_by_its_id(say, served, db, clock):

@@ -12,15 +12,6 @@ from core.serving.spool import files, frames
 from tests import serving_kit as kit
 from tests.conftest import NOON
 
-SIGNATURE = {
-    **kit.TABLE,
-    "input": {
-        "features": [
-            {"name": "age", "type": "numeric", "definition": "age@1"},
-            {"name": "sex", "type": "category", "definition": "sex@1"},
-        ]
-    },
-}
 DAY = timedelta(days=1)
 
 
@@ -28,17 +19,7 @@ DAY = timedelta(days=1)
 def serving(db, settings, ana, clock, monkeypatch):
     """A model whose age is looked up (at most 30 days old) and whose sex is a mail's domain."""
     kit.apply_specs(db, ana)
-    features.define(db, ana, "age", type="numeric", how="lookup", body="30", entity="patient")
-    features.define(
-        db,
-        ana,
-        "sex",
-        type="category",
-        how="function",
-        body="email_domain",
-        inputs={"mail": "text"},
-    )
-    monkeypatch.setattr(kit, "TABLE", SIGNATURE)
+    kit.share_features(db, ana, monkeypatch)
     kit.deploy(db, settings, "heart_disease", "1.0.0")
     values.load(
         db, ana, [Given("age", "p1", NOON - DAY, 70), Given("age", "old", NOON - 31 * DAY, 5)]
