@@ -29,6 +29,9 @@ TRUSTED = (
 )
 """Types beyond skops' own list that a file may hold. A constant: never read from the file."""
 
+TRUSTED_FROM_ELSEWHERE = tuple(name for name in TRUSTED if not name.startswith("core.serving."))
+"""Our own types hand what the file holds to parsers of other libraries: not from just anybody."""
+
 _ADDRESS = "_stop_words_id"  # where scikit-learn remembers a place in memory, to check only once
 PLAN = ".plan"
 _DIGEST = re.compile(r"[0-9a-f]{64}")

@@ -67,7 +67,13 @@ def _check_types(content: bytes) -> None:
         found = skops.io.get_untrusted_types(data=content)
     except Exception as error:  # a damaged schema may break skops in any way; nothing was run
         raise InvalidInputError(f"The skops file is damaged: {type(error).__name__}.") from error
-    if foreign := sorted(set(found) - set(artifacts.TRUSTED)):
+    foreign = sorted(set(found) - set(artifacts.TRUSTED_FROM_ELSEWHERE))
+    if ours := [name for name in foreign if name.startswith("core.serving.")]:
+        raise InvalidInputError(
+            f"The file holds {ours[0].rpartition('.')[2]}, which only Pilothouse's own trainings "
+            "and signed exports may hold; train it here, or import a signed export."
+        )
+    if foreign:
         more = f" and {len(foreign) - 5} more" if len(foreign) > 5 else ""
         raise InvalidInputError(
             f"The file holds types that are not trusted: {', '.join(foreign[:5])}{more}. "
@@ -105,7 +111,7 @@ def _loaded(content: bytes) -> Any:  # noqa: ANN401 (scikit-learn)
     import skops.io
 
     try:
-        return skops.io.loads(content, trusted=list(artifacts.TRUSTED))
+        return skops.io.loads(content, trusted=list(artifacts.TRUSTED_FROM_ELSEWHERE))
     except Exception as error:  # whatever a foreign file makes of trusted types
         raise InvalidInputError(
             f"The skops file cannot be opened here: {type(error).__name__}: {_short(error)}"

@@ -23,6 +23,7 @@ from core import audit, registry, runs, specs
 from core.datasets import versions
 from core.errors import ForbiddenError, InvalidInputError
 from core.serving import scorer
+from core.serving.boosted import LightGBM
 from core.tables.entities import DatasetVersion, ModelVersion, Run
 from core.training import registering
 
@@ -225,6 +226,10 @@ REFUSED = {
     "another zip": (lambda: zipped(a="1"), "a zip archive but no skops file"),
     "a broken schema": (lambda: zipped(schema_json='{"__class__": 1}'), "damaged"),
     "own code": (lambda: Own().fit(None, ["no", "yes"]), r"not trusted: .*\.Own\. "),
+    "our own types": (
+        lambda: learnt(rows(), LightGBM(n_estimators=5)),
+        "holds LightGBM, which only",
+    ),
     "older": (lambda: older(learnt(rows())), r"scikit-learn 1\.2\.0, and .* runs here"),
     "regressor": (regressor, "LinearRegression answers with numbers"),
     "no probabilities": (lambda: learnt(rows(), LinearSVC()), "LinearSVC has no predict_proba"),
