@@ -153,7 +153,10 @@ class Killed(LocalExecutor):
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("after", [4, 9, 24])
+@pytest.mark.parametrize(
+    "after",
+    [pytest.param(4, marks=pytest.mark.extras), 9, pytest.param(24, marks=pytest.mark.extras)],
+)
 def test_a_killed_search_goes_on_with_its_trials_and_ends_like_one_that_was_not(
     train, settings, after
 ):
