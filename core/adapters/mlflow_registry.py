@@ -1,6 +1,6 @@
 """Versions in MLflow's registry: our semantic versions as tags, what serves as aliases."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING, Any
 
 from core.adapters.mlflow_store import MlflowStore
@@ -27,26 +27,47 @@ class MlflowRegistry(MlflowStore):
                 _register(client, run.model, run.version)
         return run_id
 
-    def point(self, model: str, aliases: Mapping[str, str]) -> None:
-        """Let the aliases point as given. Raises: UnavailableError."""
+    def point(self, model: str, aliases: Mapping[str, str], *, shown: Set[str]) -> frozenset[str]:
+        """Let the aliases point as given; return the versions that no run shows, nor ever will.
+
+        Raises: UnavailableError (also where a version of `shown` is not there yet: its alias stays
+        as it is, the others have moved).
+        """
         with self.answering():
             client = self.client()
             numbers = _numbers(client, model)
             for version in set(aliases.values()) - set(numbers):
-                numbers[version] = _register(client, model, version)
-            for name in NAMES:
-                if name in aliases:
-                    client.set_registered_model_alias(model, name, numbers[aliases[name]])
-                elif numbers:
-                    client.delete_registered_model_alias(model, name)
+                if number := _register(client, model, version):
+                    numbers[version] = number
+            missing = frozenset(aliases.values()) - set(numbers)
+            _move(client, model, aliases, numbers, waiting=missing & shown)
+        if late := sorted(missing & shown):
+            raise UnavailableError(f"MLflow does not know {model} {', '.join(late)} yet")
+        return missing
 
 
-def _register(client: Any, model: str, version: str) -> str:  # noqa: ANN401
-    """Register the model of the run that shows a version; return MLflow's number for it.
+def _move(
+    client: Any,  # noqa: ANN401
+    model: str,
+    aliases: Mapping[str, str],
+    numbers: Mapping[str, str],
+    *,
+    waiting: Set[str],
+) -> None:
+    """Set the aliases of versions that are there; one that never will be points nowhere."""
+    for name in NAMES:
+        version = aliases.get(name, "")
+        if version in numbers:
+            client.set_registered_model_alias(model, name, numbers[version])
+        elif numbers and version not in waiting:
+            client.delete_registered_model_alias(model, name)
 
-    Raises: UnavailableError (no run shows it yet).
-    """
+
+def _register(client: Any, model: str, version: str) -> str | None:  # noqa: ANN401
+    """Register the model of the run that shows a version; return MLflow's number for it, if any."""
     run = _run_of(client, model, version)
+    if run is None:
+        return None
     _make_sure(client, model)
     made = client.create_model_version(
         model,
@@ -63,7 +84,7 @@ def _run_of(client: Any, model: str, version: str) -> Any:  # noqa: ANN401
         wanted = f"tags.`{VERSION}` = '{version}' and attributes.status = 'FINISHED'"
         if found := client.search_runs([experiment.experiment_id], wanted, max_results=1):
             return found[0]
-    raise UnavailableError(f"MLflow does not know {model} {version} yet")
+    return None
 
 
 def _make_sure(client: Any, model: str) -> None:  # noqa: ANN401

@@ -151,10 +151,10 @@ def test_versions_carry_our_number_as_a_tag_and_aliases_follow_what_serves(
 ):
     trained()
     shelf = MlflowRegistry(settings)
-    shelf.point("small", {"champion": "1.0.0", "challenger": "1.0.0"})
+    shelf.point("small", {"champion": "1.0.0", "challenger": "1.0.0"}, shown=set())
     there = elsewhere.get_model_version_by_alias("small", "champion")
     assert there.tags["pilothouse.version"] == "1.0.0"
-    shelf.point("small", {"champion": "1.0.0"})
+    shelf.point("small", {"champion": "1.0.0"}, shown=set())
     assert elsewhere.get_registered_model("small").aliases == {"champion": there.version}
 
 
@@ -163,11 +163,19 @@ def test_a_version_that_was_only_tracked_is_registered_when_an_alias_needs_it(
 ):
     trained()
     elsewhere.delete_registered_model("small")
-    MlflowRegistry(settings).point("small", {"champion": "1.0.0"})
+    MlflowRegistry(settings).point("small", {"champion": "1.0.0"}, shown=set())
     assert elsewhere.get_model_version_by_alias("small", "champion").tags["pilothouse.version"]
 
 
-def test_an_alias_for_a_version_that_mlflow_does_not_know_waits(trained, settings):
+def test_an_alias_waits_for_a_version_that_is_not_shown_yet_and_the_others_move(
+    trained, settings, elsewhere
+):
     trained()
+    shelf = MlflowRegistry(settings)
+    shelf.point("small", {"champion": "1.0.0"}, shown=set())
     with pytest.raises(UnavailableError, match=r"does not know small 9\.0\.0 yet"):
-        MlflowRegistry(settings).point("small", {"champion": "9.0.0"})
+        shelf.point("small", {"champion": "9.0.0", "previous": "1.0.0"}, shown={"9.0.0"})
+    assert elsewhere.get_registered_model("small").aliases.keys() == {"champion", "previous"}
+    skipped = shelf.point("small", {"champion": "9.0.0", "previous": "1.0.0"}, shown={"1.0.0"})
+    assert skipped == {"9.0.0"}
+    assert elsewhere.get_registered_model("small").aliases.keys() == {"previous"}

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from core import releases
 from core.access import system
 from core.releases import Arm
-from core.tables.entities import ModelVersion
+from core.tables.entities import ModelVersion, Run
 from core.tables.operational import Job
 from core.training import aliases
 
@@ -15,11 +15,13 @@ MODEL = "sms_spam"
 
 
 class Shelf:
-    def __init__(self):
-        self.seen = []
+    def __init__(self, *known):
+        self.known, self.seen = known, []
 
-    def point(self, model, wanted):
+    def point(self, model, wanted, *, shown):
         self.seen.append((model, dict(wanted)))
+        self.shown = shown
+        return frozenset(wanted.values()) - set(self.known)
 
 
 def told(db):
@@ -74,6 +76,26 @@ def test_each_release_leaves_one_job_and_any_job_shows_the_present(db, release):
     with db.read() as session:
         keys = set(session.scalars(select(Job.key).filter_by(kind="mirror")))
     assert keys == {f"mirror:{MODEL}:release 1", f"mirror:{MODEL}:release 2"}
-    shelf = Shelf()
+    shelf = Shelf("1.0.0", "2.0.0")
     aliases.mirror(db, shelf, "sms-spam")
     assert shelf.seen == [(MODEL, {"champion": "2.0.0", "previous": "1.0.0"})]
+
+
+def test_a_version_that_was_imported_is_not_waited_for_and_the_job_says_so(db, release, worker):
+    release(MODEL, "1.0.0")
+    release(MODEL, "2.0.0")
+    with db.command(worker, "version.register") as command:
+        for version, kind in (("1.0.0", "train"), ("2.0.0", "import")):
+            command.session.add(run_row(version, kind, command.now))
+    shelf = Shelf("1.0.0")
+    told = aliases.mirror(db, shelf, MODEL)
+    assert shelf.shown == {"1.0.0"}
+    assert told == {"previous": "1.0.0", "skipped": "2.0.0: no training here made it"}
+
+
+def run_row(version, kind, now):
+    return Run(
+        id=f"run-{MODEL}-{version}", model=MODEL, kind=kind, state="finished", job_id="",
+        spec_version=1, candidates=[], parameters={}, metrics={}, leaderboard=[], trigger="test",
+        reason="", author="ana", at=now, version=version,
+    )  # fmt: skip
