@@ -222,6 +222,8 @@ def changed(found: Any, first: str, second: str) -> None:  # noqa: ANN401, loade
     """Show which answers differ between two versions, and how each slice fares."""
     n, of = f"{found.changed:,}", f"{found.n:,}"
     st.markdown(f"**{n} of {of}** held-out rows get another answer.")
+    if found.left_out:
+        st.caption(f"{found.left_out:,} rows are left out: one of the two has learnt them.")
     if found.slices:
         st.markdown(f"**Per slice**, {ui.plain(f'{second} minus {first}')}:")
         _marked(_slice(one) for one in found.to_dict()["slices"])

@@ -4,11 +4,12 @@ Both models are loaded and asked, so this belongs to the panel and the command l
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core import registry, specs
 from core.datasets import schema, versions
@@ -19,6 +20,7 @@ from core.serving.scorer import Input, Score
 from core.settings import Settings
 from core.specs import ModelSpec
 from core.tables.entities import DatasetVersion, ModelVersion, Run
+from core.training import data as material
 from core.training import evaluation, gate
 from core.training.gate import SliceResult
 
@@ -29,14 +31,16 @@ MOST_ROWS, MOST_SHOWN = 20_000, 100
 class Versus:
     """What asking both found; `changed` of the `n` rows got another answer.
 
-    `rows` holds up to 100 of them: the input, what is true, and each version's answer and
-    confidence. `slices` are judged as second minus first.
+    `left_out` more rows judged one of the two, but the other has learnt them. `rows` holds up to
+    100 changed ones: the input, what is true, and each version's answer and confidence. `slices`
+    are judged as second minus first.
     """
 
     n: int
     changed: int
     rows: list[dict[str, Any]]
     slices: tuple[SliceResult, ...]
+    left_out: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -46,6 +50,7 @@ class Versus:
 def look(db: Database, settings: Settings, model: str, first: str, second: str) -> Versus:
     """Ask both versions about the held-out rows on which both were judged, 20,000 at most.
 
+    Where only one of them was, it is asked about those of its rows that the other has not learnt.
     Raises: NotFoundError (version, rows or model file); InvalidInputError; ConflictError (they
     share no held-out rows, or do not read the same inputs).
     """
@@ -61,8 +66,30 @@ def look(db: Database, settings: Settings, model: str, first: str, second: str) 
         raise ConflictError(f"{first} and {second} share no held-out rows that are kept here")
     if pair[0].signature != pair[1].signature:
         raise ConflictError(f"{first} and {second} do not read the same inputs")
-    frame = schema.conform(versions.frame(settings, data), spec).head(MOST_ROWS)
-    return _compared(frame, spec, *(_answers(settings, one, frame, spec) for one in pair))
+    stored = schema.conform(versions.frame(settings, data), spec)
+    fair = _fair(db, settings, pair, data.id, stored, spec)
+    frame = stored[fair].reset_index(drop=True).head(MOST_ROWS)
+    if frame.empty:
+        raise ConflictError(f"every row that judged one of {first} and {second}, the other learnt")
+    found = _compared(frame, spec, *(_answers(settings, one, frame, spec) for one in pair))
+    return replace(found, left_out=int((~fair).sum()))
+
+
+def _fair(
+    db: Database,
+    settings: Settings,
+    pair: Sequence[ModelVersion],
+    judged_on: str,
+    rows: pd.DataFrame,
+    spec: ModelSpec,
+) -> NDArray[np.bool_]:
+    """Return which rows no version has learnt that was not judged on them."""
+    fair = np.ones(len(rows), dtype=bool)
+    with db.read() as session:
+        for one in pair:
+            if judged_on not in one.metrics.get("evaluations", {}):
+                fair &= ~material.seen_by(settings, session, one, rows, spec)
+    return fair
 
 
 def _answers(
