@@ -15,7 +15,8 @@ TRIALS = 20  # of a search that is asked for without a number
 class Options(Part):
     """Options of one training; None leaves the spec's word.
 
-    `trials` per candidate and `seconds` bound the search, 0 trials switch it off.
+    `trials` per candidate and `seconds` bound the search, 0 trials switch it off. `seed` is that of
+    the fits; which rows are held out follows from the spec's.
     `auto_deploy_threshold` may only be stricter than the spec's: it is part of the gate.
     """
 

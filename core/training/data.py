@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import predictions, registry, releases
+from core import predictions, registry, releases, specs
 from core.access import system
 from core.datasets import derived, ranking, schema, versions
 from core.datasets.values import category
@@ -60,6 +60,9 @@ def prepare(db: Database, settings: Settings, run: Run, spec: ModelSpec) -> Mate
     """
     with db.read() as session:
         champion = serving(session, spec.name)
+        seed = specs.at_version(session, run.model, run.spec_version).seed
+    # a run's own seed is for its fits: other held-out rows would be another try at the gate
+    spec = spec.model_copy(update={"seed": seed})
     base = _base(db, settings, run, spec, champion)
     rows = schema.conform(derived.complete(db, versions.frame(settings, base), spec), spec)
     if run.kind == "retrain" and champion is not None and _same_inputs(champion, spec):

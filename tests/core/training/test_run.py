@@ -163,6 +163,14 @@ def test_the_same_data_and_seed_give_the_same_figures_and_reuse_the_data(db, tra
 
 
 @sqlite_only
+def test_another_seed_for_a_training_does_not_choose_other_rows_to_judge_it(db, train, small):
+    given = {"candidates": ["complement_nb"]}
+    first, second = train("small", **given), train("small", **given, options={"seed": 7})
+    assert second.test_dataset_id == first.test_dataset_id
+    assert second.train_dataset_id == first.train_dataset_id
+
+
+@sqlite_only
 def test_the_chosen_candidate_is_the_best_on_the_folds(db, train, small):
     version = train("small")
     with db.read() as session:
