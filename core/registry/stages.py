@@ -5,7 +5,7 @@ from typing import Literal
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from core import releases
+from core import releases, specs
 from core.access import Actor
 from core.db import Command, Database
 from core.errors import ConflictError, InvalidInputError
@@ -70,6 +70,7 @@ def promote_to_staging(
     Raises: ForbiddenError; NotFoundError; ConflictError (it serves, or may not serve).
     """
     with db.command(actor, "version.stage") as command:
+        _lock(command.session, model)
         row = _noted(command, model, version, reason, stage="staging")
         if row.version in _arms(_serving(command.session, row.model)):
             raise ConflictError(f"{row.model} {row.version} serves already; it is in production")
@@ -143,6 +144,15 @@ def override(db: Database, actor: Actor, model: str, version: str, *, reason: st
         if row.state == "rejected":
             row.state = "candidate"
         return row
+
+
+def _lock(session: Session, model: str) -> None:
+    """Let changes of a model's challenger pass one by one, before any row of it is read.
+
+    All lock in the same order, so that no two can wait for each other.
+    """
+    rows = select(ModelVersion.version).filter_by(model=specs.canonical(model))
+    session.execute(rows.order_by(ModelVersion.number).with_for_update()).all()
 
 
 def _noted(

@@ -1,8 +1,11 @@
+from concurrent.futures import ThreadPoolExecutor, wait
+
 import pytest
 from sqlalchemy import select
 
 from core import audit, registry, releases
 from core.errors import ConflictError, ForbiddenError, InvalidInputError
+from core.registry import stages as module
 from core.releases import Arm
 from core.tables.entities import ModelVersion
 from core.tables.operational import Job
@@ -140,3 +143,22 @@ def test_an_override_needs_a_reason_and_something_to_override(db, apo, worker, t
     judged(db, worker, "2.0.0", "refuse", "archived")
     with pytest.raises(ConflictError, match="archived"):
         registry.override(db, apo, "spam", "2.0.0", reason="still good")
+
+
+def test_of_two_who_name_a_challenger_at_once_the_second_waits_and_wins(
+    db, ana, three, stages, monkeypatch
+):
+    registry.promote_to_staging(db, ana, "spam", "2.0.0")
+    mirror, others = module._mirror, ThreadPoolExecutor(1)
+    second = []
+
+    def meanwhile(command, row):
+        monkeypatch.setattr(module, "_mirror", mirror)
+        second.append(others.submit(registry.promote_to_staging, db, ana, "spam", "2.0.0"))
+        wait(second, timeout=0.5)  # it has read what it reads, and waits for this one
+        mirror(command, row)
+
+    monkeypatch.setattr(module, "_mirror", meanwhile)
+    registry.promote_to_staging(db, ana, "spam", "3.0.0")
+    second[0].result(timeout=10)
+    assert (stages()["2.0.0"], stages()["3.0.0"]) == ("staging", "development")
