@@ -110,6 +110,27 @@ class Database:
         self._keep_head(row)
 
     @contextmanager
+    def attempt(self, actor: Actor, action: str) -> Iterator[Command]:
+        """Check permission for what comes before a command: work too slow for its transaction.
+
+        Its session only reads. An expected error leaves one `refused` row, success leaves none:
+        the command that follows, outside this block, adds that.
+        Raises: ForbiddenError; UnavailableError.
+        """
+        with self.read() as session:
+            attempt = Command(session, actor, action, self.clock())
+        try:
+            with self.read() as session:
+                attempt.actor = _as_of_now(session, actor)
+            require(attempt.actor, action)
+            yield attempt
+        except UnavailableError:
+            raise
+        except PilothouseError as error:
+            self._refuse(attempt, error)
+            raise
+
+    @contextmanager
     def keep(self) -> Iterator[Session]:
         """Open a transaction that may change operational rows only; it is not audited."""
         with _reachable(), _guarded(self._writer, "keep") as session, session.begin():

@@ -58,8 +58,11 @@ def import_file(
     well: signature, digest, the types that a model file may hold, and that it answers.
     Raises: ForbiddenError; InvalidInputError, ConflictError, TooLargeError (the file).
     """
-    description, artifact = files.unseal(content, settings.key_for(files.PURPOSE))
-    fresh = _keep(settings, str(description["artifact"]), artifact)
+    with db.attempt(actor, "version.import") as attempt:
+        attempt.note(reason=reason)
+        description, artifact = files.unseal(content, settings.key_for(files.PURPOSE))
+        attempt.note(model=str(description["model"]))
+        fresh = _keep(settings, str(description["artifact"]), artifact)
     try:
         with db.command(actor, "version.import") as command:
             command.note(model=str(description["model"]), reason=reason)

@@ -49,9 +49,11 @@ def register(
     Raises: InvalidInputError (the file, or what it answers, does not fit), TooLargeError,
     NotFoundError, ConflictError, ForbiddenError.
     """
-    with db.read() as session:
-        row = specs.active_row(session, model)
-    spec, pipeline = specs.parse(row.yaml), foreign.opened(content)
+    with db.attempt(actor, "version.register") as attempt:
+        attempt.note(model=model, reason=reason, what="trained elsewhere")
+        with db.read() as session:
+            row = specs.active_row(session, model)
+        spec, pipeline = specs.parse(row.yaml), foreign.opened(content)
     made = _run(db, actor, spec, row.version, dataset_id=dataset_id, reason=reason)
     material = data.prepare(db, settings, made, spec)
     if trained_on is not None:

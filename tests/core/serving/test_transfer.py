@@ -8,7 +8,7 @@ import skops.io
 from sklearn.preprocessing import FunctionTransformer
 from sqlalchemy import select
 
-from core import registry, runs, specs
+from core import audit, registry, runs, specs
 from core.datasets import versions
 from core.db import Database
 from core.errors import ConflictError, ForbiddenError, InvalidInputError, TooLargeError
@@ -179,6 +179,26 @@ def test_a_viewer_neither_exports_nor_imports(exported, db, settings, elsewhere,
     with pytest.raises(ForbiddenError):
         transfer.import_file(other, vic, there, exported)
     assert nothing_is_registered(other, there)
+    assert len(refused(other)) == 1
+
+
+def refused(db):
+    with db.read() as session:
+        rows = audit.tail(session, action="version.import")
+    assert {row.outcome for row in rows} == {"refused"}
+    return rows
+
+
+def test_a_file_is_not_even_opened_for_a_viewer(db, settings, vic):
+    with pytest.raises(ForbiddenError):
+        transfer.import_file(db, vic, settings, b"no version file")
+
+
+def test_a_bad_file_leaves_one_refused_row_that_says_why(db, settings, ana):
+    with pytest.raises(InvalidInputError):
+        transfer.import_file(db, ana, settings, b"no version file", reason="move")
+    (row,) = refused(db)
+    assert (row.actor, row.reason, bool(row.detail["refused_because"])) == ("ana", "move", True)
 
 
 def test_a_file_that_is_too_large_is_not_read(elsewhere, ana, exported, monkeypatch):

@@ -257,3 +257,14 @@ def test_nobody_registers_without_the_right_and_nothing_is_kept_by_halves(take, 
         assert registry.versions(session, "churn") == []
         roles = session.scalars(select(DatasetVersion.role)).all()
     assert roles == ["train"]
+
+
+def test_data_is_not_touched_for_one_who_may_not_register_and_the_try_is_kept(
+    take, db, vic, monkeypatch
+):
+    monkeypatch.setattr(registering.data, "prepare", None)
+    with pytest.raises(ForbiddenError):
+        take(b"no model", actor=vic)
+    with db.read() as session:
+        (row,) = audit.tail(session, action="version.register")
+    assert (row.actor, row.outcome) == ("vic", "refused")
