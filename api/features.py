@@ -35,5 +35,5 @@ def load(body: FeatureValuesBody, service: Serving, caller: Asking) -> dict[str,
     if len(body.values) > most:
         raise TooLargeError(f"one request may hold at most {most:,} values")
     given = [Given(v.feature, v.entity_id, v.at, v.value) for v in body.values]
-    done = values.load(service.db, caller.actor, given)
+    done = values.load(service.db, caller.actor, given, source="REST")
     return {"new": done.new, "known": done.known}

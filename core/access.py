@@ -71,6 +71,7 @@ ACTIONS: dict[str, Permission] = {
     "experiment.start": _SYSTEM,
     "experiment.stop": _ASKED,
     "feature.define": Permission(Role.OPERATOR, local=True),
+    "feature.load": _all(Role.OPERATOR),
     "incident.acknowledge": Permission(Role.OPERATOR, local=True),
     "incident.open": _SYSTEM,
     "incident.resolve": Permission(Role.OPERATOR, local=True, system=True),

@@ -2,6 +2,7 @@
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,9 +16,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core import features
-from core.access import Actor, require
+from core.access import Actor
 from core.db import Database
-from core.errors import InvalidInputError
+from core.errors import InvalidInputError, PilothouseError
 from core.features.definitions import Definition
 from core.features.expressions import Value
 from core.tables.telemetry import FeatureValue
@@ -48,33 +49,73 @@ class Loaded:
 def load_file(db: Database, actor: Actor, file: Path) -> Loaded:
     """Add the rows of a CSV file with the columns feature, entity_id, at, value.
 
-    Each thousand rows is one transaction; loading a file again changes nothing.
-    Raises: ForbiddenError, NotFoundError (a feature), InvalidInputError (names the line).
+    Loading a file again changes nothing. Raises: as `load`; the row is the file's line.
     """
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.DictReader(lines)
-        lacking = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-        if lacking:
-            raise InvalidInputError(f"The file has no column {lacking[0]}.")
-        rows = (Given(**{name: row[name] or "" for name in COLUMNS}) for row in reader)
-        return load(db, actor, rows, first_line=2)
+    return load(db, actor, _Rows(file), source=file.name, first_line=2)
 
 
-def load(db: Database, actor: Actor, given: Iterable[Given], *, first_line: int = 1) -> Loaded:
+def load(
+    db: Database,
+    actor: Actor,
+    given: Iterable[Given],
+    *,
+    source: str = "",
+    first_line: int = 1,
+) -> Loaded:
     """Add values; one that is known for the same entity and moment stays as it is.
 
+    All are checked before the first is added, so `given` is gone through twice. The audit row
+    comes between, so that no answer changes without it; each thousand rows is one transaction.
     Raises: ForbiddenError, NotFoundError (a feature), InvalidInputError (names the row).
     """
-    require(actor, "dataset.load")
+    rows = list(given) if isinstance(given, Iterator) else given
+    counts, problem = _checked(db, rows, first_line)
+    with db.command(actor, "feature.load") as command:
+        command.note(source=source[:200], rows=counts.total(), features=dict(counts))
+        if problem is not None:
+            raise problem
     new = count = 0
-    rest = iter(given)
+    for chunk in _chunks(db, rows, first_line):
+        count += len(chunk)
+        new += _add(db, chunk)
+    return Loaded(new, count - new)
+
+
+class _Rows:
+    """The rows of a CSV file, read anew each time that they are gone through."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def __iter__(self) -> Iterator[Given]:
+        with self._file.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.DictReader(lines)
+            lacking = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+            if lacking:
+                raise InvalidInputError(f"The file has no column {lacking[0]}.")
+            for row in reader:
+                yield Given(**{name: row[name] or "" for name in COLUMNS})
+
+
+def _checked(
+    db: Database, rows: Iterable[Given], first_line: int
+) -> tuple[Counter[str], PilothouseError | None]:
+    """Return how many usable rows each feature has, and why a row cannot be used."""
+    counts: Counter[str] = Counter()
+    try:
+        for chunk in _chunks(db, rows, first_line):
+            counts.update(row["feature"] for row in chunk)
+    except PilothouseError as problem:
+        return counts, problem
+    return counts, None
+
+
+def _chunks(db: Database, rows: Iterable[Given], first_line: int) -> Iterator[list[dict[str, Any]]]:
+    rest = enumerate(rows, first_line)
     with db.read() as session:
         reader = _Reader(session, db.clock())
         while chunk := list(islice(rest, CHUNK)):
-            rows = [reader.read(one, first_line + count + n) for n, one in enumerate(chunk)]
-            count += len(rows)
-            new += _add(db, rows)
-    return Loaded(new, count - new)
+            yield [reader.read(one, line) for line, one in chunk]
 
 
 class _Reader:
