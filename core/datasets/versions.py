@@ -280,11 +280,14 @@ def digest_of(frame: pd.DataFrame) -> str:
 
 
 def write(settings: Settings, frame: pd.DataFrame) -> str:
-    """Keep the frame's rows in the data folder, at once or not at all, and return the digest."""
+    """Keep the frame's rows in the data folder, at once or not at all, and return the digest.
+
+    A file of these rows that was damaged since is replaced.
+    """
     kept = schema.plain(frame)
     digest = schema.digest(kept)
     path = _path(settings, digest)
-    if not path.exists():
+    if not (path.exists() and _holds(path, digest)):
         fresh = path.with_name(f".{secrets.token_hex(8)}.part")
         kept.to_parquet(fresh, index=False)
         with fresh.open("rb") as file:
@@ -303,12 +306,23 @@ def frame(settings: Settings, row: DatasetVersion) -> pd.DataFrame:
         copy = "; a copy is kept: `pilothouse data pull`" if row.kept_at else ""
         raise NotFoundError(f"the rows of data set {row.id} are no longer in the data folder{copy}")
     try:
-        found = schema.plain(pd.read_parquet(path))
+        found = _read(path)
     except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
         raise ConflictError(f"the file of data set {row.id} is damaged") from error
     if schema.digest(found) != row.digest:
         raise ConflictError(f"the file of data set {row.id} was changed after it was kept")
     return found
+
+
+def _read(path: Path) -> pd.DataFrame:
+    return schema.plain(pd.read_parquet(path))
+
+
+def _holds(path: Path, digest: str) -> bool:
+    try:
+        return schema.digest(_read(path)) == digest
+    except (OSError, ValueError):
+        return False
 
 
 def is_whole(settings: Settings, row: DatasetVersion) -> bool:

@@ -91,6 +91,16 @@ def test_rows_that_are_not_those_that_were_kept_are_refused(
         versions.frame(settings, row)
 
 
+@pytest.mark.parametrize("content", [b"rubbish", None])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_loading_the_same_rows_again_replaces_a_damaged_file(db, settings, ana, model, content):
+    row = versions.load(db, ana, settings, model, frame=messages())
+    file = settings.folder("datasets") / f"{row.digest}.parquet"
+    file.write_bytes(file.read_bytes()[:-50] if content is None else content)
+    versions.load(db, ana, settings, model, frame=messages())
+    assert len(versions.frame(settings, row)) == len(messages())
+
+
 def test_a_viewer_may_not_load_data(db, settings, vic, model):
     with pytest.raises(ForbiddenError):
         versions.load(db, vic, settings, model, frame=messages())
