@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from core.training.tracking import FinishedRun
 
 SECONDS, RETRIES = 4, 0  # a server that is away costs a training a few seconds, once
+_LIBRARIES = {
+    "core.serving.boosted.LightGBM": "lightgbm",
+    "core.serving.boosted.XGBoost": "xgboost",
+    "core.serving.onnx_text.OnnxText": "onnxruntime",
+}
 FIGURES = ("accuracy", "f1", "precision", "recall", "roc_auc", "brier")
 
 
@@ -233,7 +238,7 @@ def _write_model(folder: Path, run_id: str, run: "FinishedRun") -> None:
         code=None,
     )
     shutil.copyfile(run.artifact_path, folder / "model.skops")
-    (folder / "requirements.txt").write_text(_requirements())
+    (folder / "requirements.txt").write_text(requirements(Path(run.artifact_path)))
     model.save(str(folder / "MLmodel"))
     kept = example if isinstance(example, list) else example.to_dict("split")
     content = {"inputs": kept} if isinstance(kept, list) else kept
@@ -249,8 +254,16 @@ def _example(run: "FinishedRun") -> tuple[Any, dict[str, str]]:
     return frame, {"type": "dataframe", "pandas_orient": "split"}
 
 
-def _requirements() -> str:
-    from importlib.metadata import version
+def requirements(artifact: Path) -> str:
+    """Return what to install to load a model file, one ``name==version`` a line."""
+    from importlib.metadata import packages_distributions, version
 
-    names = ("scikit-learn", "skops", "numpy", "pandas")
+    import skops.io
+
+    held = set(skops.io.get_untrusted_types(file=artifact))
+    libraries = [library for type_, library in _LIBRARIES.items() if type_ in held]
+    names = ["scikit-learn", "skops", "numpy", "pandas"]
+    if libraries:
+        providers = packages_distributions()
+        names += [providers[library][0] for library in libraries]
     return "".join(f"{name}=={version(name)}\n" for name in names)

@@ -109,7 +109,7 @@ def _finished(db: Database, settings: Settings, run: Run, version: ModelVersion)
         kind=run.kind,
         trigger=run.trigger,
         algorithm=version.algorithm,
-        parameters=run.parameters,
+        parameters={**run.parameters, "decision_threshold": _threshold(version)},
         leaderboard=run.leaderboard,
         metrics=version.metrics,
         gate=version.gate,
@@ -123,3 +123,7 @@ def _finished(db: Database, settings: Settings, run: Run, version: ModelVersion)
         started_at=run.started_at or run.at,
         finished_at=run.finished_at or run.at,
     )
+
+
+def _threshold(version: ModelVersion) -> float:
+    return 0.5 if version.threshold is None else version.threshold

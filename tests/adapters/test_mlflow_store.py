@@ -2,13 +2,17 @@ import socket
 import threading
 from datetime import timedelta
 
+import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from core import jobs, runs, specs
 from core.adapters.mlflow_registry import MlflowRegistry
-from core.adapters.mlflow_store import MlflowStore
+from core.adapters.mlflow_store import MlflowStore, requirements
 from core.clock import monotonic
 from core.errors import UnavailableError
+from core.serving import artifacts
+from core.serving.boosted import LightGBM, XGBoost
 from core.training import tracking
 from core.training.run import carry_out
 from core.training.tracking import FinishedRun
@@ -64,6 +68,7 @@ def test_a_training_is_shown_with_figures_folds_data_plots_and_a_model_that_load
     assert there.data.metrics["accuracy"] == pytest.approx(run.metrics["accuracy"])
     assert len(client.get_metric_history(run.mlflow_run_id, "cv_f1")) == 2
     assert there.data.params["algorithm"] == "logistic_regression"
+    assert there.data.params["decision_threshold"] == "0.5"
     assert there.inputs.dataset_inputs[0].dataset.name == "small"
     files = {file.path for file in client.list_artifacts(run.mlflow_run_id)}
     assert {"confusion.png", "curves.png", "gate.json", "leaderboard.json", "model"} <= files
@@ -72,6 +77,22 @@ def test_a_training_is_shown_with_figures_folds_data_plots_and_a_model_that_load
     model = mlflow.pyfunc.load_model(f"runs:/{run.mlflow_run_id}/model")
     assert model.metadata.signature.inputs.input_names() == ["mean_radius", "mean_texture"]
     assert set(model.predict(model.input_example)) <= {"benign", "malignant"}
+
+
+@pytest.mark.parametrize(
+    ("model", "library"),
+    [
+        (LogisticRegression(), None),
+        (LightGBM(n_estimators=2), "lightgbm"),
+        (XGBoost(n_estimators=2), "xgboost"),
+    ],
+)
+def test_what_a_model_needs_to_load_is_listed(settings, model, library):
+    rows = np.arange(40.0).reshape(-1, 1)
+    digest = artifacts.save(settings, model.fit(rows, ["no", "yes"] * 20))
+    lines = requirements(artifacts.path(settings, digest)).splitlines()
+    found = {line.partition("==")[0].removesuffix("-cpu") for line in lines}
+    assert found - {"scikit-learn", "skops", "numpy", "pandas"} == ({library} - {None})
 
 
 def test_a_server_that_refuses_fails_at_once_and_its_password_is_not_repeated(settings):
