@@ -24,6 +24,8 @@ _NEW = "a new model"
 
 def report(content: Mapping[str, Any], state: str) -> None:
     """Show what the checks say about data: a sentence, the classes, each finding."""
+    if not content:
+        return
     said = {"rejected": st.error, "pending": st.info}.get(state, st.success)
     waiting = " The full check is under way; look again in half a minute."
     said(ui.plain(f"{content.get('sentence', '')}{waiting if state == 'pending' else ''}"))
@@ -54,7 +56,8 @@ def _finding(one: Mapping[str, Any]) -> dict[str, Any]:
 def upload(panel: Panel, actor: Actor, models: list[ModelSpec]) -> None:
     """Take a file and make it a new model, or new data for one that exists."""
     st.caption(f"CSV or Parquet, at most {panel.settings.max_upload_mb} MB; no archives.")
-    given = st.file_uploader("File", type=["csv", "tsv", "txt", "parquet"], key="file")
+    turn = st.session_state.setdefault("upload", 0)  # another key is an empty field
+    given = st.file_uploader("File", type=["csv", "tsv", "txt", "parquet"], key=f"file-{turn}")
     if given is None:
         st.session_state.pop("uploaded", None)
         return
@@ -190,7 +193,8 @@ def _receive(
         source=f"uploaded as {name}",
         parent_id=parent,
     )
-    st.session_state["last_model"] = spec.name
+    st.session_state["last_model"] = st.query_params["model"] = spec.name
+    st.session_state["upload"] += 1
     words = "is being checked" if row.state == "pending" else f"was {row.state} before"
     ui.done(f"The data for {spec.title} {words}.")
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app import series
 from app.ui import Color
-from core import heartbeat, incidents, predictions, releases, specs
+from core import heartbeat, incidents, predictions, registry, releases, specs
 from core.specs import ModelSpec
 from core.statistics.intervals import Estimate, wilson
 from core.tables.entities import Incident
@@ -24,6 +24,7 @@ class Health:
     name: str
     title: str
     serves: str | None
+    versions: int
     color: Color
     words: str
     traffic: list[int]
@@ -50,6 +51,7 @@ def _of(session: Session, spec: ModelSpec, unresolved: list[Incident], now: date
         name=spec.name,
         title=spec.title,
         serves=releases.label(release) if release else None,
+        versions=registry.count(session, spec.name),
         color=color,
         words=words,
         traffic=[hour.requests for hour in series.hourly(counts, HOURS, now)],

@@ -88,7 +88,7 @@ def kept(spec: ModelSpec) -> None:
     listed(ranking.ranked(rows, spec, panel.settings, now=now))
     ui.link("training", "Train on them", model=spec.name)
     ui.section("One data set")
-    named = {row.id: row for row in rows}
+    named = {row.id: row for row in sorted(rows, key=lambda row: row.role != "train")}
     chosen = st.selectbox("Data set", named, format_func=lambda key: name_of(named[key]))
     datasets.version(panel, actor, named[chosen])
     if len(rows) > 1:
@@ -101,11 +101,12 @@ def kept(spec: ModelSpec) -> None:
 # load
 with panel.db.read() as db:
     models = specs.all_active(db)
-    states = pd.Series([row.state for spec in models for row in versions.history(db, spec.name)])
+    rows = [row for spec in models for row in versions.history(db, spec.name)]
+states = pd.Series([row.state for row in rows if row.role == "train"])
 
 # render
 rejected, waiting = int((states == "rejected").sum()), int((states == "pending").sum())
-finding = f"{ui.count(len(states), 'data set')}; {rejected} rejected by the checks"
+finding = f"{ui.count(len(rows), 'data set')}; {rejected} rejected by the checks"
 finding += f", {waiting} being checked." if waiting else "."
 ui.head("Data", finding, ui.color("warn" if rejected else "pass") if len(states) else "gray")
 ui.section("Bring your own")

@@ -37,6 +37,9 @@ def model(one: Health) -> None:
             st.caption(f"95 % interval {one.newest.low:.1%} to {one.newest.high:.1%}")
         if one.serves:
             ui.link("releases", f"Serves {one.serves}", model=one.name)
+        elif one.versions:
+            words = f"{ui.count(one.versions, 'version')}, none serves yet: look"
+            ui.link("models", words, model=one.name)
         else:
             ui.link("training", "Train a first version", model=one.name)
 

@@ -13,7 +13,7 @@ from core.registry.stages import (
     stage,
     verdict,
 )
-from core.registry.versions import get, next_version, pack, register, tried, unpack, versions
+from core.registry.versions import count, get, next_version, pack, register, tried, unpack, versions
 
 __all__ = [
     "COMPARED",
@@ -24,6 +24,7 @@ __all__ = [
     "card",
     "challenger",
     "compare",
+    "count",
     "get",
     "next_version",
     "override",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core import specs
@@ -75,6 +75,12 @@ def versions(session: Session, model: str) -> list[ModelVersion]:
     """Return all versions of a model, newest first."""
     query = select(ModelVersion).filter_by(model=specs.canonical(model))
     return list(session.scalars(query.order_by(ModelVersion.number.desc())))
+
+
+def count(session: Session, model: str) -> int:
+    """Return how many versions a model has."""
+    query = select(func.count()).select_from(ModelVersion)
+    return session.scalar(query.filter_by(model=specs.canonical(model))) or 0
 
 
 def get(session: Session, model: str, version: str) -> ModelVersion:

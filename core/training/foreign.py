@@ -158,6 +158,31 @@ def check(pipeline: Any, spec: ModelSpec, rows: pd.DataFrame) -> None:  # noqa: 
             "for itself."
         )
     _check_missing(pipeline, spec, some)
+    _check_spelling(pipeline, spec, some)
+
+
+def _check_spelling(pipeline: Any, spec: ModelSpec, some: pd.DataFrame) -> None:  # noqa: ANN401
+    """Refuse a model that knows its categories as numbers: to it, every one here is unknown."""
+    names = [feature.name for feature in spec.input.features if feature.type == "category"]
+    numbers = some.copy()
+    for name in names:
+        numbers[name] = pd.to_numeric(some[name], errors="coerce")
+    if not names:
+        return
+    strange = some.assign(**dict.fromkeys(names, "never seen zq"))
+    known = probabilities(pipeline, schema.inputs(some, spec), spec)
+    if not np.array_equal(known, probabilities(pipeline, schema.inputs(strange, spec), spec)):
+        return
+    try:
+        said = np.asarray(pipeline.predict_proba(schema.inputs(numbers, spec)), dtype=float)
+    except Exception:  # noqa: BLE001, a model that reads no numbers there is not the one meant
+        return
+    if not np.array_equal(said, known):
+        raise InvalidInputError(
+            f"The model was fitted on numbers in {', '.join(names[:5])}; here categories are texts "
+            "('1', not 1.0), so it would know none of them: fit it on text, for example with "
+            "frame[column].map(lambda value: f'{value:g}')."
+        )
 
 
 def _check_missing(pipeline: Any, spec: ModelSpec, some: pd.DataFrame) -> None:  # noqa: ANN401
