@@ -16,7 +16,8 @@ from core.statistics.intervals import normal_quantile, wilson
 
 CURVE_POINTS = 60
 CALIBRATION_BINS = 10
-MOST_SLICES, FEWEST = 6, 25
+MOST_SLICES, FEWEST = 8, 25
+BY_RANGE = 2  # numeric features whose low and high values are slices: the first of the spec
 FEWEST_OF_A_CLASS = 6  # so that a calibration inside a fold has every class too
 LEVEL = 0.95
 
@@ -248,7 +249,9 @@ def slices(
     """Return the largest parts of a test set in which a new model must not be worse.
 
     Each class (unless `classes` is off), short and long texts, each common value of a category,
-    and rows with and without a text that is sometimes missing.
+    rows with and without a text that is sometimes missing, and the lowest and highest third of the
+    first two numeric features. The spec's order chooses them, not the labels, so that every look at
+    a version has the same slices.
     """
     found: dict[str, NDArray[np.bool_]] = {}
     if classes:
@@ -258,6 +261,9 @@ def slices(
         found["short texts"], found["long texts"] = _by_length(frame[spec.input.text])
     for feature in spec.input.features:
         found |= _parts(feature, frame[feature.name])
+    numeric = [feature.name for feature in spec.input.features if feature.type == "numeric"]
+    for name in numeric[:BY_RANGE]:
+        found |= _thirds(name, frame[name].to_numpy(dtype=float))
     ranked = sorted(found, key=lambda name: -int(found[name].sum()))[:MOST_SLICES]
     return {name: np.flatnonzero(found[name]) for name in ranked if found[name].sum() >= FEWEST}
 
@@ -266,6 +272,16 @@ def _by_length(texts: "pd.Series[Any]") -> tuple[Mask, Mask]:
     lengths = texts.str.len().to_numpy()
     middle = float(np.median(lengths)) if len(lengths) else 0.0
     return lengths <= middle, lengths > middle
+
+
+def _thirds(name: str, values: Floats) -> dict[str, Mask]:
+    """Return the low and high values; where one value fills the middle third, those beside it."""
+    present = values[~np.isnan(values)]
+    if not len(present):
+        return {}
+    low, high = np.quantile(present, [1 / 3, 2 / 3])
+    below, above = (values <= low, values >= high) if low < high else (values < low, values > high)
+    return {f"lowest third of {name}": below, f"highest third of {name}": above}
 
 
 def _parts(feature: Feature, values: "pd.Series[Any]") -> dict[str, Mask]:

@@ -128,6 +128,38 @@ def test_slices_are_the_large_parts_by_class_length_and_category():
     assert evaluation.slices(frame.head(20), SPEC) == {}
 
 
+NUMBERS = """
+name: sizes
+title: Sizes
+task: tabular
+target: {column: y, positive: "yes", negative: "no"}
+input: {features: [{name: a, type: numeric}, {name: b, type: numeric}, {name: c, type: numeric}]}
+candidates: [{kind: logistic_regression}]
+"""
+
+
+def sizes(n):
+    a = np.arange(n, dtype=float)
+    b = np.where(a < n // 4, 1.0, 0.0)
+    return pd.DataFrame({"a": a, "b": b, "c": np.nan, "y": np.where(a % 2, "yes", "no")})
+
+
+def test_slices_are_the_low_and_high_values_of_the_first_two_numeric_features():
+    found = evaluation.slices(sizes(300), specs.parse(NUMBERS), classes=False)
+    assert set(found) == {
+        "lowest third of a",
+        "highest third of a",
+        "highest third of b",  # nothing lies below its most common value
+    }
+    assert list(found["lowest third of a"]) == list(range(100))
+    assert list(found["highest third of b"]) == list(range(75))
+
+
+def test_a_missing_number_is_in_no_third():
+    frame = sizes(300).assign(a=np.nan, b=lambda f: f["c"])
+    assert evaluation.slices(frame, specs.parse(NUMBERS), classes=False) == {}
+
+
 @settings(max_examples=80, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(2, 60), digits=st.integers(1, 17))
 def test_every_metric_is_scikit_learns_own(seed, n, digits):
