@@ -83,9 +83,13 @@ def executor(cluster):
 
 class TestRay(executing.Contract):
     def test_both_nodes_carry_out_work(self, executor):
-        found = dict(executor.run(executing.slow, 0, list(range(12))))
-        assert len(set(found.values())) >= 2
-        assert os.getpid() not in found.values()
+        seen = set()
+        for _ in range(10):  # the second node's first process takes its time to start
+            seen |= set(dict(executor.run(executing.slow, 0, list(range(12)))).values())
+            if len(seen) >= 2:
+                break
+        assert len(seen) >= 2
+        assert os.getpid() not in seen
 
 
 def test_a_cluster_that_does_not_answer_is_one_sentence():
