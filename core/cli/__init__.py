@@ -16,7 +16,7 @@ HOME = {
     "keys": ("keys",),
     "data": ("apply", "data", "train"),
     "models": (
-        *("versions", "compare", "stage", "promote", "override", "rollback"),
+        *("versions", "compare", "judge", "stage", "promote", "override", "rollback"),
         *("history", "archive", "export", "import"),
     ),
     "models_own": ("register", "explain"),

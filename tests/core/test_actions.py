@@ -42,7 +42,7 @@ def approved(db, apo, kind="promote", **arguments):
 def claimed(db, owner="w1"):
     with db.read() as session:  # other jobs wait too, of the releases that a test begins with
         waiting = select(Job.id).where(Job.kind == "execute", Job.state.in_(("queued", "running")))
-        newest = session.scalars(waiting.order_by(Job.created_at.desc())).first()
+        newest = session.scalars(waiting.order_by(Job.state, Job.created_at.desc())).first()
     claim = jobs.claim(db, owner, lease=LEASE, only=newest)
     return claim, claim.payload["action_id"]
 
