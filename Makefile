@@ -40,7 +40,7 @@ unit: .venv/.ready-dev ## all tests without a browser, with coverage
 	$(BIN)/coverage report --skip-covered --skip-empty --fail-under=85
 
 browser: .venv/.ready-dev ## the whole loop in a real browser; screenshots in artifacts/
-	$(PYTEST) -q -n 2 --dist loadfile -m browser
+	$(PYTEST) -q -n 0 -m browser
 
 .venv/.ready-extras: $(EXTRAS) .venv/.ready-dev
 	@sh ops/install.sh requirements.txt requirements-dev.txt $(filter-out requirements-gpu.txt,$(EXTRAS))

@@ -262,7 +262,8 @@ def table(rows: Iterable[Mapping[str, Any]], *, key: str | None = None) -> None:
 def small_table(rows: Iterable[Mapping[str, Any]]) -> None:
     """Show a few rows as a plain table, whose cells wrap; the first column names the row."""
     frame = pd.DataFrame([{k: plain(figure(v)) for k, v in row.items()} for row in rows])
-    st.table(frame.set_index(frame.columns[0]) if len(frame) else frame)
+    if len(frame):
+        st.table(frame.set_index(frame.columns[0]))
 
 
 def flat(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -242,7 +242,7 @@ def changed(found: Any, first: str, second: str) -> None:  # noqa: ANN401, loade
 
 def past(found: Sequence[Served], now: datetime) -> None:
     """Show what served when, why and by whom."""
-    ui.table(
+    ui.small_table(
         {
             "release": one.release.seq,
             "serves": told["serves"],
@@ -259,4 +259,5 @@ def past(found: Sequence[Served], now: datetime) -> None:
 
 def _marked(rows: Any) -> None:  # noqa: ANN401, an iterable of rows with marks of our own
     frame = pd.DataFrame(list(rows))
-    st.table(frame.set_index(frame.columns[0]) if len(frame) else frame)
+    if len(frame):
+        st.table(frame.set_index(frame.columns[0]))

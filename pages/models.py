@@ -1,6 +1,6 @@
 """The versions of a model: what serves and served, one with its gate, two side by side."""
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 
 import streamlit as st
 
@@ -10,6 +10,7 @@ from core.tables.entities import DatasetVersion, ModelVersion, Run
 
 panel, actor = session.panel(), session.actor()
 now = panel.clock()
+MOST_RELEASES = 30
 
 
 def detail(row: ModelVersion) -> None:
@@ -62,14 +63,16 @@ def compare() -> None:
 
 def history() -> None:
     """Show what served when and why, all of it or at one moment."""
-    left, right = st.columns(2)
-    day = left.date_input("What served on (UTC)", value=None, format="YYYY-MM-DD")
-    hour = right.time_input("at (UTC)", value=time(12), disabled=day is None)
+    moment = None
+    if st.toggle("At one moment"):
+        left, right = st.columns(2)
+        day = left.date_input("What served on (UTC)", value=now.date(), format="YYYY-MM-DD")
+        hour = right.time_input("at (UTC)", value=now.time().replace(second=0, microsecond=0))
+        moment = datetime.combine(day, hour, tzinfo=UTC)
     with ui.reporting(), panel.db.read() as db:
-        if day is None:
-            versions.past(releases.past(db, model)[:100], now)
+        if moment is None:
+            versions.past(releases.past(db, model)[:MOST_RELEASES], now)
         else:
-            moment = datetime.combine(day, hour, tzinfo=UTC)
             served = releases.served_at(db, model, moment)
             st.markdown(f"**{ui.plain(releases.label(served.release))}** served then.")
             versions.past([served], now)

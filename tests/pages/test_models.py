@@ -131,6 +131,7 @@ def test_a_version_is_archived_with_a_reason(open_page, panel, served, ana):
 
 def test_what_served_on_a_day_is_said(open_page, served, ana, clock):
     page = open_page("models", ana, model=served)
+    page.toggle[0].set_value(True).run()
     page.date_input[0].set_value(clock.now.date()).run()
     assert "2.0.0 served then." in text_of(page).replace("*", "")
     page.date_input[0].set_value(clock.now.date().replace(year=2020)).run()
