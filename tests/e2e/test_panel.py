@@ -115,6 +115,7 @@ def test_signing_out_shows_the_form_and_stays_out_here_and_in_another_tab(at):
     button(me, "Sign out").click()
     expect(form(me)).to_be_visible()
     for page in (me.page, other):
+        page.wait_for_load_state("networkidle")  # a reload would cut off what is still fetched
         page.reload()
         expect(page.get_by_label("Password", exact=True)).to_be_visible()
 
@@ -230,6 +231,8 @@ def test_a_double_click_decides_once(open_proposal, house, proposal):
 
 def test_a_stale_decision_says_who_decided(open_proposal, house, proposal):
     me = open_proposal()
+    me.page.wait_for_load_state("networkidle")  # what runs again after this sees the decision
+    me.idle()
     recommendations.reject(house.panel.db, homes.APO, proposal.id, reason="seen to")
     button(me, "Approve …").click()
     me.sees("apo was faster; nothing that you clicked was counted.")
