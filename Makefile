@@ -36,7 +36,7 @@ check: .venv/.ready-dev ## lint, types and import contracts
 unit: .venv/.ready-dev ## all tests without a browser, with coverage
 	rm -f .coverage .coverage.*
 	$(PYTEST) -q -n 2 --dist loadgroup -m "not browser and not extras" --cov --cov-report=
-	-$(BIN)/coverage combine -q
+	-$(BIN)/coverage combine --append -q
 	$(BIN)/coverage report --skip-covered --skip-empty --fail-under=85
 
 browser: .venv/.ready-dev ## the whole loop in a real browser; screenshots in artifacts/

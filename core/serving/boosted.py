@@ -6,6 +6,7 @@ equal on every run; one thread keeps sums in one order, so that results do not d
 """
 
 import importlib
+from abc import ABC, abstractmethod
 from typing import Any, Self
 
 import numpy as np
@@ -23,7 +24,7 @@ INNER_SHARE, FEWEST_ROWS = 0.15, 200  # with fewer rows a part of them says noth
 Floats = NDArray[np.float64]
 
 
-class BoostedTrees(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class BoostedTrees(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
     """Grows up to `n_estimators` trees, as many as serve rows that they did not learn.
 
     The number is found on a part of the rows that follows from `random_state`; the trees that are
@@ -91,17 +92,21 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         parts = [(x[rows], labels[rows], weights[rows]) for rows in (learn, check)]
         return self._best_round(*parts)
 
+    @abstractmethod
     def _best_round(self, learn: Any, check: Any) -> int:  # noqa: ANN401
-        raise NotImplementedError
+        """Return how many trees serve the rows of `check` best."""
 
+    @abstractmethod
     def _grown(self, x: Any, y: Any, weights: Floats, rounds: int) -> Any:  # noqa: ANN401
-        raise NotImplementedError
+        """Return a model of `rounds` trees as plain data."""
 
+    @abstractmethod
     def _opened(self) -> Any:  # noqa: ANN401
-        raise NotImplementedError
+        """Return the library's own object of `model_`."""
 
+    @abstractmethod
     def _answers(self, x: Any) -> Any:  # noqa: ANN401
-        raise NotImplementedError
+        """Return the probability of the second label for each row."""
 
 
 class XGBoost(BoostedTrees):

@@ -71,10 +71,9 @@ def test_an_export_that_answers_otherwise_is_not_kept(monkeypatch):
 
 
 @pytest.mark.extras
-def test_without_the_device_it_is_refused_in_a_sentence():
+def test_without_the_device_it_is_refused_in_a_sentence(monkeypatch):
     torch = pytest.importorskip("torch")
-    if torch.cuda.is_available():
-        pytest.skip("this machine has the device")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InvalidInputError, match="this machine has no such device"):
         deep_text.model(CANDIDATE.model_copy(update={"device": "cuda"}), SPEC)
 

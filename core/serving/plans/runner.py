@@ -1,6 +1,7 @@
 """Running a plan: one input, or many, in; the probability of the second class out."""
 
 import math
+from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -72,12 +73,13 @@ def _same(score: float) -> float:
     return min(1.0, max(0.0, score))
 
 
-class _Base:
+class _Base(ABC):
     def __init__(self, plan: Plan) -> None:
         self._links = [_linked(link) for link in plan.links]
 
+    @abstractmethod
     def probability(self, given: Given) -> float:
-        raise NotImplementedError
+        """Return the probability of the second class for one input."""
 
     def probabilities(self, rows: Sequence[Given]) -> list[float]:
         """Return the probability of each row."""
