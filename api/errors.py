@@ -22,6 +22,7 @@ from core.errors import (
     NotFoundError,
     PilothouseError,
     TooLargeError,
+    TooManyRequestsError,
     UnauthenticatedError,
     UnavailableError,
 )
@@ -37,6 +38,7 @@ STATUS: dict[type[PilothouseError], int] = {
     ForbiddenError: 403,
     NotFoundError: 404,
     ConflictError: 409,
+    TooManyRequestsError: 429,
     UnavailableError: 503,
     ModelFaultError: 500,
     PilothouseError: 422,
@@ -50,6 +52,7 @@ TITLES = {
     409: ("conflict", "Not possible now"),
     413: ("too-large", "Too large"),
     422: ("invalid-input", "Not usable"),
+    429: ("too-many-requests", "Too often"),
     500: ("internal", "A fault of ours"),
     503: ("unavailable", "Not available for the moment"),
 }

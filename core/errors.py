@@ -54,3 +54,9 @@ class UnavailableError(PilothouseError):
     def __init__(self, message: str, *, retry_after: int = 5) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class TooManyRequestsError(UnavailableError):
+    """The key asks more often than it may."""
+
+    code = "too-many-requests"

@@ -52,10 +52,12 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     api_port: int = Field(8000, ge=1, le=65535)
+    api_workers: int = Field(1, ge=1, le=64)
     panel_port: int = Field(8501, ge=1, le=65535)
     mlflow_port: int = Field(5000, ge=1, le=65535)
     panel_url: str = ""
     metrics_need_key: bool = False
+    otel_endpoint: str = ""
 
     admin_name: str = "admin"
     admin_password: SecretStr | None = None
@@ -91,10 +93,17 @@ class Settings(BaseSettings):
     monitor_minutes: float = Field(15, gt=0, le=24 * 60)
     job_lease_seconds: float = Field(30, gt=0)
     release_poll_seconds: float = Field(0.5, gt=0, le=10)
+    snapshot_max_hours: float = Field(24, gt=0)
+    warm_trees_mb: int = Field(64, ge=0)
     spool_max_mb: int = Field(512, ge=1)
+    spool_durability: Literal["process", "power"] = "process"
+    max_concurrency: int = Field(128, ge=1)
+    client_seconds: float = Field(10, gt=0, le=600)
+    rate_limit_per_minute: int = Field(0, ge=0)
     max_body_bytes: int = Field(1 << 20, ge=1024)
     max_message_chars: int = Field(20_000, ge=1)
     max_batch: int = Field(1_000, ge=1)
+    max_stream_items: int = Field(1_000_000, ge=1)
     max_upload_mb: int = Field(50, ge=1)
 
     @classmethod

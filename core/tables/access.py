@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.tables.base import ENTITY, Json, LongText, Table
+from core.tables.base import ENTITY, OPERATIONAL, Json, LongText, Table
 
 
 class User(Table):
@@ -33,6 +33,20 @@ class ApiKey(Table):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    rate_limit: Mapped[int | None]  # requests a minute; None: as the settings say
+
+
+class IdempotentRequest(Table):
+    """A request that changes something and named itself: what it was, and what it was answered."""
+
+    __tablename__ = "idempotent_request"
+    __table_args__ = OPERATIONAL
+    owner: Mapped[str] = mapped_column(primary_key=True)  # the key or person that asked
+    key: Mapped[str] = mapped_column(primary_key=True)  # as the client named it
+    digest: Mapped[str]  # of route and body: the same key with another body is refused
+    status: Mapped[int | None]  # None while the first one is in work
+    answer: Mapped[str | None] = mapped_column(LongText)
+    at: Mapped[datetime]
 
 
 class AuditEvent(Table):
