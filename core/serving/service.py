@@ -24,6 +24,7 @@ from core.serving.features import Values
 from core.serving.scorer import Scorer
 from core.serving.shadow import Shadows
 from core.serving.spool import Spool
+from core.serving.stages import Stages
 from core.serving.stored import Stored
 from core.serving.traffic import Traffic
 from core.settings import Settings
@@ -45,6 +46,7 @@ class Service:
         self.problems: dict[str, str] = {}
         self.load_failures = 0
         self.traffic = Traffic()
+        self.stages = Stages()
         self.stored = Stored()
         self.values = Values()
         self.shadows = Shadows()
