@@ -4,6 +4,7 @@ import logging
 import logging.handlers
 import sys
 import threading
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
 
@@ -11,8 +12,18 @@ import structlog
 
 from core.settings import Settings
 
+request_id: ContextVar[bytes] = ContextVar("request_id", default=b"")
+"""The request that this task answers; every log line of it names it."""
+
+
+def _named(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    name = request_id.get()
+    return {**event, "request_id": name.decode()} if name else event
+
+
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
+    _named,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
