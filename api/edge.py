@@ -3,6 +3,7 @@
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import request_ids
 from api.instruments import Instruments
 from core.clock import monotonic
 from core.serving.service import Service
@@ -11,7 +12,7 @@ _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"
 
 
 class Edge:
-    """A bound on what comes in, a measurement of what goes out."""
+    """A bound on what comes in; a name and a measurement for what goes out."""
 
     def __init__(self, app: ASGIApp, service: Service, instruments: Instruments) -> None:
         self.app = app
@@ -24,11 +25,13 @@ class Edge:
             await self.app(scope, receive, send)
             return
         start, status = monotonic(), 500
+        name = request_ids.begin(request_ids.given(scope["headers"]))
 
         async def watched(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (request_ids.HEADER, name)]
             await send(message)
 
         try:

@@ -26,6 +26,7 @@ from core.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
+from core.logs import request_id
 from core.serving.predict import ModelFaultError
 
 log = logging.getLogger("api")
@@ -118,7 +119,9 @@ async def _framework(_request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(_request: Request, _error: Exception) -> Response:
-    return respond(_body(500, "something unexpected went wrong here; the log says more"))
+    # this answer is given outside of the edge, which names all others
+    named = {"X-Request-ID": request_id.get().decode()}
+    return respond(_body(500, "something unexpected went wrong here; the log says more"), named)
 
 
 def sentence(problems: Sequence[Any]) -> str:

@@ -4,6 +4,7 @@ import logging
 import logging.handlers
 import sys
 import threading
+import traceback
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
@@ -12,8 +13,25 @@ import structlog
 
 from core.settings import Settings
 
+_MEETS_PEOPLE = {"api", "shipper"}
+_MOST_FRAMES = 200
 request_id: ContextVar[bytes] = ContextVar("request_id", default=b"")
 """The request that this task answers; every log line of it names it."""
+
+
+def _trace_without_words(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Say where it broke and with which errors, but not their words: a library quotes its input."""
+    given = event.pop("exc_info", None)
+    fault = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
+    return {**event, "exception": "".join(_frames(fault))} if fault else event
+
+
+def _frames(fault: BaseException | None) -> list[str]:
+    lines: list[str] = []
+    while fault and len(lines) < _MOST_FRAMES:
+        lines += [f"{type(fault).__qualname__}\n", *traceback.format_tb(fault.__traceback__)]
+        fault = fault.__cause__ or fault.__context__
+    return lines
 
 
 def _named(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
@@ -36,11 +54,14 @@ def start(name: str, settings: Settings) -> None:
 
     A log folder that cannot be written leaves the terminal, and a line that says so.
     """
+    trace: Any = structlog.processors.format_exc_info
+    if name in _MEETS_PEOPLE:
+        trace = _trace_without_words
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_SHARED,
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.format_exc_info,
+            trace,
             _process(name),
             structlog.processors.JSONRenderer(default=str),
         ],
