@@ -77,6 +77,7 @@ ACTIONS: dict[str, Permission] = {
     "incident.resolve": Permission(Role.OPERATOR, local=True, system=True),
     "key.create": _upkeep(Role.ADMIN),
     "key.revoke": _upkeep(Role.ADMIN),
+    "label.resolve": Permission(Role.OPERATOR, local=True),
     "policy.change": Permission(Role.APPROVER),
     "recommendation.decide": _DECISION,
     "recommendation.expire": _SYSTEM,

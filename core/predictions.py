@@ -1,12 +1,13 @@
 """Reading the prediction log. Only the shipper writes it: see `core/serving/shipper.py`.
 
-What was true of a prediction is its newest label, everywhere the same: for accuracy, arms and
-training. A label that is no class of the version that answered is no label; after a disputed one
-(its source said two different things) the truth is not known, until another source speaks later.
+What was true of a prediction is what its sources agree on, everywhere the same: for accuracy, arms
+and training. A source is taken at its newest word. Where two sources say different things the truth
+is disputed, and neither counts until a person decides (`core/labels.py`). A label that is no class
+of the version that answered is no label.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,11 @@ from core.clock import hour_of, utc_now
 from core.errors import NotFoundError
 from core.tables.entities import ModelVersion, Release
 from core.tables.telemetry import HourlyCount, Label, Prediction
+
+REVIEW = "pilothouse:review"
+"""The source of what a person decided about a dispute; no client may name it."""
+
+Fits = Callable[[type[Label]], list[ColumnElement[bool]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,25 +220,39 @@ def _conditions(
 
 
 def _with_label(session: Session, model: str, query: Select[Any]) -> Select[Any]:
-    """Join what was true of each prediction; a later source counts for more than an earlier."""
-    known, newer = _classes(session, model), aliased(Label)
-    later = or_(newer.at > Label.at, and_(newer.at == Label.at, newer.source > Label.source))
-    superseded = exists().where(
-        newer.prediction_id == Label.prediction_id, later, *_fitting(newer, known)
-    )
-    return query.join(Label, Label.prediction_id == Prediction.id).where(
-        Label.state != "disputed", ~superseded, *_fitting(Label, known)
-    )
+    """Join what was true of each prediction."""
+    fits = fitting(session, model)
+    return query.join(Label, Label.prediction_id == Prediction.id).where(*counting(Label, fits))
 
 
-def _fitting(
-    label: type[Label], known: Sequence[tuple[tuple[str, ...], list[str]]]
-) -> list[ColumnElement[bool]]:
-    """Return the conditions that a label is a class of the version that answered."""
-    return [
-        or_(Prediction.version.not_in(versions), label.value.in_(found))
-        for found, versions in known
-    ]
+def counting(label: type[Label], fits: Fits) -> list[ColumnElement[bool]]:
+    """Return the conditions that a label is what was true: at most one per prediction is.
+
+    It is a person's decision, or no other source says anything else; of several that agree, the
+    newest counts. `fits` are the conditions that a label is one of a class that is known.
+    """
+    other = aliased(Label)
+    later = or_(other.at > label.at, and_(other.at == label.at, other.source > label.source))
+    beaten = exists().where(
+        other.prediction_id == label.prediction_id,
+        other.source != label.source,
+        or_(other.value != label.value, other.source == REVIEW, later),
+        *fits(other),
+    )
+    return [or_(label.source == REVIEW, ~beaten), *fits(label)]
+
+
+def fitting(session: Session, model: str) -> Fits:
+    """Return what says that a label is a class of the version that answered."""
+    known = _classes(session, model)
+
+    def fits(label: type[Label]) -> list[ColumnElement[bool]]:
+        return [
+            or_(Prediction.version.not_in(versions), label.value.in_(found))
+            for found, versions in known
+        ]
+
+    return fits
 
 
 def _classes(session: Session, model: str) -> list[tuple[tuple[str, ...], list[str]]]:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, case, exists, func, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, Select, Subquery, case, func, select
+from sqlalchemy.orm import Session
 
+from core.predictions import counting
 from core.tables.entities import Release
 from core.tables.telemetry import Label, Prediction
 
@@ -44,8 +45,8 @@ def count(
 ) -> dict[str, Counted]:
     """Return the arms of an experiment by variant, summed up per unit by the database.
 
-    A prediction counts by its newest label; one outside `labels` (the model's classes; none: all
-    count) is no label, and after a disputed one the truth is not known.
+    A prediction counts by what its sources agree on (see `core.predictions`); a label outside
+    `labels` (the model's classes; none: all count) is no label.
     """
     released = select(Release.seq, Release.at).filter_by(model=model, experiment_id=experiment_id)
     found = session.execute(released).all()
@@ -81,18 +82,12 @@ def _per_unit(labels: Sequence[str]) -> Select[str, int, int, Any]:
 
 
 def _truths(labels: Sequence[str]) -> Select[str, str]:
-    """Return the newest label of each prediction; a later source counts for more."""
-    newer = aliased(Label)
-    later = or_(newer.at > Label.at, and_(newer.at == Label.at, newer.source > Label.source))
-    superseded = exists().where(
-        newer.prediction_id == Label.prediction_id, later, *_of_the_model(newer, labels)
-    )
-    query = select(Label.prediction_id, Label.value).where(Label.state != "disputed", ~superseded)
-    return query.where(*_of_the_model(Label, labels))
+    """Return what was true of each prediction where that is known."""
 
+    def fits(label: type[Label]) -> list[ColumnElement[bool]]:
+        return [label.value.in_(labels)] if labels else []
 
-def _of_the_model(label: type[Label], labels: Sequence[str]) -> list[ColumnElement[bool]]:
-    return [label.value.in_(labels)] if labels else []
+    return select(Label.prediction_id, Label.value).where(*counting(Label, fits))
 
 
 def _summed(per: Subquery) -> Select[Any]:

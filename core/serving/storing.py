@@ -10,8 +10,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core.clock import hour_of
+from core.serving import labelling
 from core.serving.spool import Record
-from core.tables.telemetry import HourlyCount, Label, Prediction, RequestOnce
+from core.tables.telemetry import HourlyCount, Prediction, RequestOnce
 
 BUCKETS_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000)
 Row = dict[str, Any]
@@ -25,7 +26,7 @@ def store(session: Session, records: Sequence[Record]) -> None:
         by_kind[record["kind"]].append(record)
     new = _predictions(session, by_kind["prediction"])
     _count(session, new, by_kind["fault"])
-    _labels(session, by_kind["label"])
+    labelling.store(session, by_kind["label"])
 
 
 def _predictions(session: Session, records: Iterable[Record]) -> list[Record]:
@@ -101,22 +102,6 @@ def latency_bucket(milliseconds: float) -> str:
     ('1', '5', 'inf')
     """
     return next((str(bound) for bound in BUCKETS_MS if milliseconds <= bound), "inf")
-
-
-def _labels(session: Session, records: Sequence[Record]) -> None:
-    """Add labels; a later, different value of the same source replaces, and is disputed."""
-    if not records:
-        return
-    table = _table(Label)
-    insert = _insert(session, table)
-    new = insert.excluded
-    insert = insert.on_conflict_do_update(
-        index_elements=[table.c.prediction_id, table.c.source],
-        set_={"value": new.value, "at": new.at, "state": "disputed"},
-        where=(table.c.value != new.value) & (table.c.at <= new.at),
-    )
-    rows = [{**r["row"], "at": datetime.fromisoformat(r["row"]["at"])} for r in records]
-    session.execute(insert, rows)  # one by one: a batch may hold two values of one label
 
 
 def _insert(session: Session, table: Table) -> Insert:

@@ -57,15 +57,30 @@ class RequestOnce(Table):
 
 
 class Label(Table):
-    """What was true. There is no foreign key: a label may arrive before its prediction."""
+    """What a source says was true, its newest word; whether sources dispute it is derived.
+
+    There is no foreign key: a label may arrive before its prediction.
+    """
 
     __tablename__ = "label"
     __table_args__ = TELEMETRY
     prediction_id: Mapped[str] = mapped_column(primary_key=True)
     source: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[str]
-    state: Mapped[str]  # provisional, confirmed, disputed
-    at: Mapped[datetime]
+    state: Mapped[str]  # provisional, confirmed
+    at: Mapped[datetime]  # since when the source says this value
+    said_at: Mapped[datetime | None]  # when it last repeated it; None: it never did
+
+
+class EarlierLabel(Table):
+    """What a source said before it corrected itself."""
+
+    __tablename__ = "earlier_label"
+    __table_args__ = TELEMETRY
+    prediction_id: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    value: Mapped[str]
 
 
 class HourlyCount(Table):

@@ -198,11 +198,11 @@ def _unlike(rows: pd.DataFrame, keys: NDArray[Any], spec: ModelSpec) -> pd.DataF
 
 
 def _production(labelled: list[Labelled], spec: ModelSpec) -> pd.DataFrame:
-    """Return labelled predictions as conformed rows, newest first; disputed ones are left out."""
+    """Return labelled predictions as conformed rows, newest first; foreign labels are left out."""
     found = []
     for one in labelled:
         label = category(one.label.value)
-        if one.label.state != "disputed" and label in spec.labels:
+        if label in spec.labels:
             found.append({**_inputs(one.prediction.input, spec), spec.target.column: label})
     frame = pd.DataFrame(found, columns=[*spec.columns, spec.target.column])
     return schema.conform(frame, spec)

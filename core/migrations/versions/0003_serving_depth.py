@@ -24,6 +24,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("owner", "key", name=op.f("pk_idempotent_request")),
         info={"group": "operational"},
     )
+    op.create_table(
+        "earlier_label",
+        sa.Column("prediction_id", sa.String(length=200), nullable=False),
+        sa.Column("source", sa.String(length=200), nullable=False),
+        sa.Column("at", base.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("value", sa.String(length=200), nullable=False),
+        sa.PrimaryKeyConstraint("prediction_id", "source", "at", name=op.f("pk_earlier_label")),
+        info={"group": "telemetry"},
+    )
+    op.add_column("label", sa.Column("said_at", base.UtcDateTime(timezone=True), nullable=True))
+    # a source that had changed its word is taken at its newest; only sources dispute each other
+    op.execute("UPDATE label SET state = 'confirmed' WHERE state = 'disputed'")
     with op.batch_alter_table("api_key", schema=None) as batch_op:
         batch_op.add_column(sa.Column("rate_limit", sa.Integer(), nullable=True))
 
@@ -35,5 +47,7 @@ def downgrade() -> None:
     with op.batch_alter_table("api_key", schema=None) as batch_op:
         batch_op.drop_column("rate_limit")
 
+    op.drop_column("label", "said_at")
+    op.drop_table("earlier_label")
     op.drop_table("idempotent_request")
     # ### end Alembic commands ###

@@ -65,8 +65,8 @@ def answer(now, row_id, user, variant, seq, shadow):
     )
 
 
-def label(now, prediction_id, value, source="x", state="confirmed"):
-    return Label(prediction_id=prediction_id, source=source, value=value, state=state, at=now)
+def label(now, prediction_id, value, source="x"):
+    return Label(prediction_id=prediction_id, source=source, value=value, state="confirmed", at=now)
 
 
 def count(db, row: Experiment):
@@ -94,22 +94,21 @@ def test_the_arms_are_counted_apart_and_shadows_and_other_releases_not_at_all(db
     }
 
 
-def test_only_labels_of_the_model_count_and_of_these_the_newest(db, row, log, clock):
+def test_only_labels_of_the_model_count_and_a_prediction_once(db, row, log, clock):
     log("ana", "rr-")
     clock.forward(hours=1)
     with db.append() as session:
-        session.add(label(clock(), "control-ana-2-0", "ham", source="later"))
+        session.add(label(clock(), "control-ana-2-0", "spam", source="later"))
         session.add(label(clock(), "control-ana-2-1", "present", source="later"))
         session.add(label(clock(), "control-ana-2-2", "present", source="later"))
-    assert count(db, row)["control"] == Counted(3, 2, 1, Units(1, 1, 4, 2, 1))
+    assert count(db, row)["control"] == Counted(3, 2, 2, Units(1, 1, 4, 4, 4))
 
 
-def test_a_disputed_label_leaves_the_truth_unknown(db, row, log, clock):
+def test_sources_that_disagree_leave_the_truth_unknown(db, row, log, clock):
     log("ana", "rr")
     clock.forward(hours=1)
     with db.append() as session:
-        disputed = label(clock(), "control-ana-2-0", "ham", source="later", state="disputed")
-        session.add(disputed)
+        session.add(label(clock(), "control-ana-2-0", "ham", source="later"))
     assert count(db, row)["control"] == Counted(2, 1, 1, Units(1, 1, 1, 1, 1))
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from core import predictions
 from core.clock import hour_of
 from core.errors import UnavailableError
-from core.serving import records, shipper, spool, storing
+from core.serving import shipper, spool, storing
 from core.serving.spool import Spool
 from core.tables.telemetry import HourlyCount, Label, Prediction, SpoolPosition
 
@@ -133,24 +133,6 @@ def test_a_fault_is_counted_and_not_stored(db, settings, log, clock):
     log.append([answer(1, clock()), {"kind": "fault", "row": row}])
     shipper.ship(db, settings)
     assert (counter(db).requests, counter(db).errors, len(stored(db))) == (2, 1, 1)
-
-
-def test_a_label_repeated_changes_nothing_and_a_different_one_is_disputed(db, settings, log, clock):
-    def say(value, seconds):
-        at = clock() + timedelta(seconds=seconds)
-        log.append([records.label("id-1", value, source="client", at=at)])
-
-    say("spam", 0)
-    say("spam", 1)
-    shipper.ship(db, settings)
-    assert labels(db) == [("id-1", "spam", "confirmed")]
-    say("ham", 2)
-    say("ham", 3)
-    shipper.ship(db, settings)
-    assert labels(db) == [("id-1", "ham", "disputed")]
-    say("spam", -5)  # a late older word does not win
-    shipper.ship(db, settings)
-    assert labels(db) == [("id-1", "ham", "disputed")]
 
 
 def test_of_two_shippers_one_works_and_the_other_does_nothing(db, settings, log, clock):

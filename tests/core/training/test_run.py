@@ -66,7 +66,7 @@ def release(db, worker, version):
         releases.promote(command, version.model, version.version, replaces=0, reason="first")
 
 
-def serve(db, clock, version, messages, *, label_state="confirmed"):
+def serve(db, clock, version, messages, *, disputed=False):
     """Log predictions with true labels, one a second, as clients would have asked for them."""
     with db.append() as session:
         for message in messages:
@@ -80,8 +80,11 @@ def serve(db, clock, version, messages, *, label_state="confirmed"):
                     latency_ms=1.0, key_id="k",
                 )
             )  # fmt: skip
-            label = {"value": message.label, "state": label_state, "at": clock()}
-            session.add(Label(prediction_id=key, source="client", **label))
+            label = {"prediction_id": key, "state": "confirmed", "at": clock()}
+            session.add(Label(source="client", value=message.label, **label))
+            if disputed:
+                other = "ham" if message.label == "spam" else "spam"
+                session.add(Label(source="shop", value=other, **label))
 
 
 @sqlite_only
@@ -298,7 +301,7 @@ def test_disputed_and_foreign_labels_are_left_out_of_a_retrain(db, worker, clock
     first = train("small")
     release(db, worker, first)
     drift = generator.drifted(50, seed=5, campaign="crypto", share=0.5)
-    serve(db, clock, first, drift, label_state="disputed")
+    serve(db, clock, first, drift, disputed=True)
     foreign = [generator.Message(m.text, "maybe", m.kind) for m in drift]
     serve(db, clock, first, foreign)
     second = train("small", kind="retrain")
