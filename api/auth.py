@@ -43,21 +43,52 @@ class GuardedRoute(APIRoute):
             if needed == "metrics":
                 needed = "read" if service.settings.metrics_need_key else "open"
             if needed != "open":
-                request.state.caller = authenticate(service, request, needed)
+                request.state.caller = admit(
+                    service,
+                    needed,
+                    key=request.headers.get(HEADER),
+                    bearer=request.headers.get("Authorization"),
+                    remote=request.client.host if request.client else "",
+                )
             return await answer(StrictRequest(request.scope, request.receive))
 
         return guarded
 
 
-def authenticate(service: Service, request: Request, scope: Scope) -> Caller:
-    """Return who asks. Raises: UnauthenticatedError; ForbiddenError (the key lacks `scope`)."""
-    given = request.headers.get(HEADER, "")
-    if not given:
-        raise UnauthenticatedError(f"this route needs a key in the header {HEADER}")
-    caller = service.board.keys.check(given[:_LONGEST_KEY], service.clock())
+def admit(
+    service: Service, scope: Scope, *, key: str | None, bearer: str | None, remote: str
+) -> Caller:
+    """Check credentials, scope and rate; the one place that does.
+
+    `key` and `bearer` are the whole values of the headers X-API-Key and Authorization, `remote`
+    is the address that asks.
+
+    Raises: UnauthenticatedError; ForbiddenError (the caller lacks `scope`); TooManyRequestsError.
+    """
+    try:
+        caller = _identify(service, key, bearer)
+    except UnauthenticatedError:
+        if key or bearer:
+            service.rates.refused(remote)
+        raise
+    service.rates.spend(caller.key_id, caller.rate_limit)
     if not caller.may(scope):
         raise ForbiddenError(f"this key lacks the scope {scope}")
     return caller
+
+
+def charge(service: Service, caller: Caller, items: int) -> None:
+    """Count the items of a batch beyond the first, which `admit` counted.
+
+    Raises: TooManyRequestsError; TooLargeError (more items than the limit allows in a minute).
+    """
+    service.rates.spend(caller.key_id, caller.rate_limit, items - 1)
+
+
+def _identify(service: Service, key: str | None, bearer: str | None) -> Caller:
+    if not key:
+        raise UnauthenticatedError(f"this route needs a key in the header {HEADER}")
+    return service.board.keys.check(key[:_LONGEST_KEY], service.clock())
 
 
 def router(scope: Scope, *, tag: str) -> APIRouter:

@@ -6,8 +6,8 @@ import re
 import secrets
 import string
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import select
@@ -21,48 +21,87 @@ from core.tables.access import ApiKey
 SCOPES = ("predict", "feedback", "read", "operate", "admin")
 _LETTERS = string.digits + string.ascii_letters
 _FORM = re.compile(r"ph_live_([0-9a-f]{12})_([0-9A-Za-z]{32})([0-9A-Za-z]{6})")
+_ID = slice(8, 20)  # where the id stands in a key
+_NOBODY = b"\0" * 32  # no key has this SHA-256
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The client behind a key that was checked."""
+    """Who asks: the client behind a key, or a person (`role` is set) behind a token."""
 
-    key_id: str
+    key_id: str  # of a person: `person:NAME`
     name: str
     scopes: frozenset[str]
+    rate_limit: int | None = None  # requests a minute, 0 without a limit; None: as the settings say
+    role: Role | None = None
 
     def may(self, scope: str) -> bool:
-        """Say whether the key opens what needs `scope`; admin opens everything."""
+        """Say whether the caller opens what needs `scope`; admin opens everything."""
         return scope in self.scopes or "admin" in self.scopes
 
     @property
     def actor(self) -> Actor:
-        """Who the audit trail names; a key operates or looks, it never decides."""
+        """Who the audit trail names; a key operates or looks, only a person decides."""
+        if self.role is not None:
+            return Actor(self.name, self.role)
         role = Role.OPERATOR if self.scopes & {"operate", "admin"} else Role.VIEWER
         return Actor(f"key:{self.name}", role, Kind.KEY)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What one check of a key needs."""
+
+    digest: bytes
+    caller: Caller
+    expires_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class KeyTable:
     """All live keys in memory, so that a check needs no database."""
 
-    rows: dict[str, ApiKey]
+    rows: Mapping[str, ApiKey]
+    _known: dict[str, _Known] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for row in self.rows.values():
+            caller = Caller(row.id, row.name, frozenset(row.scopes), row.rate_limit)
+            self._known[row.id] = _Known(bytes.fromhex(row.secret_hash), caller, row.expires_at)
 
     def check(self, secret: str, now: datetime) -> Caller:
         """Return who holds `secret`; takes the same time whether the key exists or not.
 
         Raises: UnauthenticatedError.
         """
-        form = _FORM.fullmatch(secret)
-        if form is None or form[3] != _checksum(secret[:-6]):
-            raise UnauthenticatedError("this is not a key; keys look like ph_live_…")
-        row = self.rows.get(form[1])
-        known = row.secret_hash if row else "0" * 64
-        if not hmac.compare_digest(known, _digest(secret)) or row is None:
-            raise UnauthenticatedError("this key is not known here, or it was revoked")
-        if row.expires_at is not None and row.expires_at <= now:
-            raise UnauthenticatedError("this key has expired; ask an admin for a new one")
-        return Caller(row.id, row.name, frozenset(row.scopes))
+        known = self._known.get(secret[_ID])
+        kept = known.digest if known else _NOBODY
+        given = hashlib.sha256(secret.encode(errors="replace")).digest()
+        if not hmac.compare_digest(kept, given) or known is None:
+            raise UnauthenticatedError(_refusal(secret))
+        return _unless_expired(known, now)
+
+    def by_id(self, key_id: str, now: datetime) -> Caller:
+        """Return the client of a live key, for a token that was made from it.
+
+        Raises: UnauthenticatedError.
+        """
+        known = self._known.get(key_id)
+        if known is None:
+            raise UnauthenticatedError("the key behind this token is not known here any more")
+        return _unless_expired(known, now)
+
+
+def _unless_expired(known: _Known, now: datetime) -> Caller:
+    if known.expires_at is not None and known.expires_at <= now:
+        raise UnauthenticatedError("this key has expired; ask an admin for a new one")
+    return known.caller
+
+
+def _refusal(secret: str) -> str:
+    if not _FORM.fullmatch(secret) or secret[-6:] != _checksum(secret[:-6]):
+        return "this is not a key; keys look like ph_live_…"
+    return "this key is not known here, or it was revoked"
 
 
 def table(session: Session) -> KeyTable:

@@ -5,33 +5,38 @@ releases; while the database is away, what was read last goes on serving.
 """
 
 import logging
+import math
 import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 from core import keys, releases
 from core.clock import Clock, monotonic, utc_now
 from core.db import Database
-from core.errors import PilothouseError, UnavailableError
+from core.errors import NotFoundError, PilothouseError, UnavailableError
 from core.serving import board as boards
-from core.serving import scorer, stored
+from core.serving import problems, stored
 from core.serving.board import Board, Released, Served
 from core.serving.features import Values
+from core.serving.rates import Rates
 from core.serving.scorer import Scorer
 from core.serving.shadow import Shadows
 from core.serving.spool import Spool
 from core.serving.stages import Stages
+from core.serving.snapshot import Snapshots
 from core.serving.stored import Stored
 from core.serving.traffic import Traffic
+from core.serving.warm import Warm
 from core.settings import Settings
 
 log = logging.getLogger("api")
-_KEPT_WARM = 2
+_PATIENCE_SECONDS = 3.0
 _RETRY_SECONDS = 5.0
+_TELL_AGAIN_SECONDS = 3600.0
 _LOOK_UP_SECONDS = 15.0
 
 
@@ -51,28 +56,44 @@ class Service:
         self.values = Values()
         self.shadows = Shadows()
         self.replays = Replays()
+        self.rates = Rates(settings.rate_limit_per_minute, settings.api_workers)
         self.spool = Spool(settings.folder("spool"), max_bytes=settings.spool_max_mb << 20)
         self.pool = ThreadPoolExecutor(2, thread_name_prefix="scoring")
         self.started = monotonic()
         self._cpu = (self.started, sum(os.times()[:2]))
-        self._warm: OrderedDict[tuple[str, str, str], Scorer] = OrderedDict()
+        self.warm = Warm(settings)
+        self.snapshots = Snapshots(settings)
+        self.away: str | None = None  # why the database could not be read the last time
+        self._no_snapshot = "and the snapshot was not looked for yet"
+        self._good_seconds = settings.snapshot_max_hours * 3600
+        self._good_until = -math.inf  # on the clock that never jumps
+        self._sources: dict[str, Released] = {}  # what `board.served` was loaded from
         self._retry_at: dict[str, float] = {}
-        self._stop = threading.Event()
+        self._told: dict[str, tuple[object, float]] = {}
+        self._lock = threading.Lock()  # around every replacement of the board
+        self._load_lock = threading.Lock()
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="loading")
+        self._loading: Future[None] = Future()
+        self._loading.set_result(None)
+        self._stop, self._asked, self._first_look = (threading.Event() for _ in range(3))
         self._threads = [
             threading.Thread(target=self._repeat, args=args, name=args[0].__name__, daemon=True)
             for args in (
-                (self.refresh, settings.release_poll_seconds),
+                (self._follow, settings.release_poll_seconds),
                 (self.look_up, _LOOK_UP_SECONDS),
             )
         ]
 
     def start(self) -> None:
-        """Read the database once, if it answers, and follow it from now on."""
-        self._try(self.refresh)
-        self._try(self.look_up)
+        """Follow the database from now on; while it does not answer, start from the snapshot."""
         for thread in self._threads:
             thread.start()
         self.shadows.start()
+        self._asked.wait(_PATIENCE_SECONDS)
+        if self.board.known or self.away is None and self._asked.is_set():
+            self._first_look.wait()
+        if not self.board.known:
+            self._restore()
 
     def close(self) -> None:
         """Stop following, finish shadow answers, and give up the log file to the shipper."""
@@ -80,6 +101,7 @@ class Service:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(5)
+        self._loader.shutdown(wait=True)
         self.pool.shutdown(wait=True)
         self.shadows.close()
         self.spool.close()
@@ -87,11 +109,32 @@ class Service:
 
     def ready(self) -> None:
         """Raise `UnavailableError` unless the next prediction can be answered and logged."""
-        if not self.board.known:
-            raise UnavailableError("the database was not reached since the start")
+        self.trusted()
         if self.board.main is None:
             raise UnavailableError("no model is released yet; train and promote one first")
         self.spool.check()
+
+    def trusted(self) -> None:
+        """Raise `UnavailableError` where keys and releases were read too long ago, or never."""
+        if monotonic() <= self._good_until:
+            return
+        if self.board.known:
+            raise UnavailableError(
+                f"the database was not reached for {self.settings.snapshot_max_hours:g} hours; "
+                "keys and releases of then do not count any more"
+            )
+        raise UnavailableError(f"the database was not reached since the start, {self._no_snapshot}")
+
+    def degraded(self) -> list[str]:
+        """Return why this process is not as it should be, in sentences; nothing when it is."""
+        reasons = [f"{model}: {why}" for model, why in self.problems.items()]
+        if self.away is not None:
+            since = self.board.read_at
+            when = f"; what was read at {since:%Y-%m-%d %H:%M:%S} UTC serves" if since else ""
+            reasons.append(f"{self.away}{when}")
+        if self.snapshots.problem:
+            reasons.append(self.snapshots.problem)
+        return reasons
 
     def uptime_seconds(self) -> float:
         """Return seconds since this process started."""
@@ -110,16 +153,49 @@ class Service:
 
         Raises: UnavailableError (the database is away).
         """
-        now = monotonic()
-        seen = {name: one.seq for name, one in self.board.served.items()}
-        with self.db.read() as session:
-            table = keys.table(session)
-            names, changed = boards.newest(session, seen=seen)
-            self.values.follow(session, self._looked_up(changed), self.clock())
-        self.board = replace(self.board, keys=table, known=True)
-        for found in changed:
-            if now >= self._retry_at.get(found.release.model, 0):
-                self._switch(found, names)
+        self._switch_all(*self._read())
+
+    def _follow(self) -> None:
+        """Follow keys now, and releases in a thread of their own: loading one may take seconds."""
+        if not self._first_look.is_set():
+            try:
+                self.refresh()
+            finally:
+                self._first_look.set()
+            return
+        names, changed = self._read()
+        if self._loading.done():
+            self._loading = self._loader.submit(self._switch_all, names, changed)
+
+    def _read(self) -> tuple[list[str], list[Released]]:
+        """Take over the keys, and return all released models and those that are to change."""
+        began, at, board = monotonic(), self.clock(), self.board
+        seen = {} if board.restored else {name: one.seq for name, one in board.served.items()}
+        try:
+            with self.db.read() as session:
+                table = keys.table(session)
+                names, changed = boards.newest(session, seen=seen)
+                self.values.follow(session, self._looked_up(changed), at)
+        except UnavailableError as problem:
+            self._asked.set()
+            self._went_away(problem)
+            raise
+        with self._lock:
+            self.board = replace(self.board, keys=table, known=True, read_at=at)
+            self._good_until = began + self._good_seconds
+        self._came_back()
+        self._asked.set()
+        return names, changed
+
+    def _went_away(self, problem: UnavailableError) -> None:
+        if self.away is None:
+            log.warning("%s; what was read last serves on", problem)
+        self.away = str(problem)
+
+    def _came_back(self) -> None:
+        if self.away is not None:
+            log.info("the database answers again")
+        self.away = None
 
     def _looked_up(self, changed: Iterable[Released]) -> set[str]:
         """Return the features that served or newly released versions look up."""
@@ -132,35 +208,106 @@ class Service:
             for label in completion.looked_up
         }
 
-    def _switch(self, found: Released, names: list[str]) -> None:
+    def _switch_all(self, names: list[str], changed: list[Released]) -> None:
+        """Load what changed, and write down what serves."""
+        now = monotonic()
+        for found in changed:
+            if now >= self._retry_at.get(found.release.model, 0):
+                self._switch(found, names)
+        if changed:
+            self._fill_gaps(names)
+        with self._lock:
+            self.board = board = replace(self.board, restored=False)
+        at = board.read_at or self.clock()
+        self.snapshots.keep(board.keys, [self._sources[name] for name in board.served], at)
+
+    def _fill_gaps(self, names: list[str]) -> None:
+        """Serve what served before this process began, where the newest cannot be loaded."""
+        missing = [name for name in names if name not in self.board.served]
+        if not missing or (earlier := self.snapshots.find(self.clock())) is None:
+            return
+        for found in earlier.releases:
+            if found.release.model in missing:
+                self._switch(found, names, again=True)
+
+    def _restore(self) -> None:
+        """Serve what the snapshot says, unless the database has answered meanwhile."""
+        found = self.snapshots.find(self.clock())
+        if found is None:
+            self._no_snapshot = f"and {self.snapshots.problem}"
+            return
+        names = [one.release.model for one in found.releases]
+        for one in found.releases:
+            self._switch(one, names)
+        with self._lock:
+            if not self.board.known:
+                self.board = replace(
+                    self.board, keys=found.keys, known=True, restored=True, read_at=found.at
+                )
+                age = found.age(self.clock()).total_seconds()
+                self._good_until = monotonic() + self._good_seconds - age
+        log.warning("the database is away: serving the snapshot of %s", found.at.isoformat())
+
+    def _switch(self, found: Released, names: list[str], *, again: bool = False) -> None:
+        """Load one release and serve it; `again`: it stands in for one that cannot be loaded."""
         model = found.release.model
         try:
             served = self._load(found)
         except (PilothouseError, OSError) as problem:
-            self._keep_old(model, str(problem))
+            self._keep_old(found, str(problem))
             return
         except Exception as fault:  # a foreign artifact may raise anything; the old one serves on
             log.exception("%s could not be loaded", model)
-            self._keep_old(model, f"an unexpected fault: {type(fault).__name__}")
+            self._keep_old(found, f"an unexpected fault: {type(fault).__name__}")
             return
-        self.problems.pop(model, None)
-        every = {**self.board.served, model: served}
-        self.board = replace(
-            self.board, served={name: every[name] for name in names if name in every}
-        )
+        if not again:
+            self.problems.pop(model, None)
+            self._told.pop(model, None)
+        self._sources[model] = found
+        with self._lock:
+            every = {**self.board.served, model: served}
+            self.board = replace(
+                self.board, served={name: every[name] for name in names if name in every}
+            )
         log.info("%s now serves release %d", model, served.seq)
 
-    def _keep_old(self, model: str, problem: str) -> None:
+    def _keep_old(self, found: Released, problem: str) -> None:
+        model = found.release.model
         self.load_failures += 1
         self.problems[model] = problem
         self._retry_at[model] = monotonic() + _RETRY_SECONDS
-        log.error("the newest release of %s cannot serve: %s", model, problem)
+        log.error("release %d of %s cannot serve: %s", found.release.seq, model, problem)
+        self._tell(found, problem)
+
+    def _tell(self, found: Released, problem: str) -> None:
+        """Leave word for the incident, once an hour while it lasts."""
+        release, now = found.release, monotonic()
+        what = (release.seq, problem)
+        before, at = self._told.get(release.model, (None, 0.0))
+        if before == what and now - at < _TELL_AGAIN_SECONDS:
+            return
+        serving = self.board.served.get(release.model)
+        told = problems.record(
+            release.model,
+            releases.label(release),
+            release.seq,
+            problem,
+            serves=serving.seq if serving else None,
+            at=self.clock(),
+        )
+        try:
+            self.spool.append([told])
+        except UnavailableError as full:
+            log.error("no incident can be asked for: %s", full)
+            return
+        self._told[release.model] = (what, now)
 
     def _load(self, found: Released) -> Served:
         release = found.release
         arms = tuple(releases.arms(release))
-        scorers = {arm.version: self._scorer(found, arm.version) for arm in arms}
-        self._forget(release.model, set(scorers))
+        with self._load_lock:
+            scorers = {arm.version: self._scorer(found, arm.version) for arm in arms}
+            self.warm.forget(release.model, set(scorers))
         return Served(
             release.model,
             release.seq,
@@ -172,18 +319,9 @@ class Service:
         )
 
     def _scorer(self, found: Released, version: str) -> Scorer:
-        row = found.versions[version]
-        key = (row.model, row.version, row.artifact)
-        if key not in self._warm:
-            self._warm[key] = scorer.load(self.settings, row)
-        self._warm.move_to_end(key)
-        return self._warm[key]
-
-    def _forget(self, model: str, serving: set[str]) -> None:
-        """Keep the last two versions that no longer serve, so that a rollback loads nothing."""
-        idle = [key for key in self._warm if key[0] == model and key[1] not in serving]
-        for key in idle[:-_KEPT_WARM]:
-            del self._warm[key]
+        if version not in found.versions:
+            raise NotFoundError(f"version {version} is released but not registered")
+        return self.warm.scorer(found.versions[version])
 
     def look_up(self) -> None:
         """Read the figures that change slowly. Raises: UnavailableError."""
@@ -191,6 +329,7 @@ class Service:
             self.stored = stored.read(session, list(self.board.served), self.clock())
 
     def _repeat(self, step: Callable[[], None], seconds: float) -> None:
+        self._try(step)
         while not self._stop.wait(seconds):
             self._try(step)
 
@@ -198,7 +337,7 @@ class Service:
         try:
             step()
         except UnavailableError as problem:
-            log.warning("%s", problem)
+            log.debug("%s", problem)  # said once, when it went away
         except Exception:  # the thread must live as long as the process does
             log.exception("the database could not be read")
 
