@@ -1,4 +1,5 @@
 import importlib.util
+import signal
 import sys
 from pathlib import Path
 
@@ -17,9 +18,51 @@ def load(name):
     return sys.modules[name]
 
 
+STORIES = ("test_the_whole_loop", "test_own_data", "test_two_commands")
+"""Told one after the other on one installation; the last one ends it."""
+
+
+def pytest_collection_modifyitems(items):
+    """Put the stories in front, in their order."""
+    place = {name: number for number, name in enumerate(STORIES)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+
+
 @pytest.fixture(scope="session")
 def product_module():
     return load("product")
+
+
+@pytest.fixture(scope="session")
+def receivers(product_module):
+    """What stands in for Slack, a webhook and a mail server: (posts, mails)."""
+    receivers = load("receivers")
+    posts, mails = receivers.Posts(), receivers.Mails(product_module.free_port())
+    yield posts, mails
+    posts.close()
+    mails.close()
+
+
+@pytest.fixture(scope="session")
+def product(product_module, receivers, real_data_folder, tmp_path_factory):
+    """`make run`, started once for all stories; `seconds` is how long that took."""
+    posts, mails = receivers
+    product = product_module.Product(
+        tmp_path_factory.mktemp("loop"),
+        real_data_folder,
+        PILOTHOUSE_MONITOR_MINUTES="600",  # the stories check when they say so
+        SLACK_WEBHOOK_URL=f"{posts.url}/slack",
+        MONITORING_WEBHOOK_URL=f"{posts.url}/webhook",
+        PILOTHOUSE_WEBHOOK_SECRET="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        PILOTHOUSE_WEBHOOK_ALLOW_PRIVATE="true",
+        ALERT_EMAIL="pilothouse@example.com",
+        PILOTHOUSE_SMTP_HOST="127.0.0.1",
+        PILOTHOUSE_SMTP_PORT=str(mails.port),
+        PILOTHOUSE_SMTP_TLS="false",
+    ).start()
+    product.seconds = product.wait_until_ready()
+    yield product
+    product.stop(signal.SIGKILL)
 
 
 @pytest.fixture(scope="session")
@@ -27,8 +70,9 @@ def browser():
     """One Chromium for the whole run: the one on the machine, or Playwright's own."""
     import shutil
 
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=15_000)  # a busy machine is slow, not wrong
     found = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
     program = next((path for path in found if path), None)
     with sync_playwright() as playwright:
@@ -40,11 +84,6 @@ def browser():
 @pytest.fixture(scope="session")
 def person_module():
     return load("person")
-
-
-@pytest.fixture(scope="session")
-def receivers_module():
-    return load("receivers")
 
 
 @pytest.fixture(scope="session")

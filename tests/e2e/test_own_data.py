@@ -25,16 +25,6 @@ NAMES = [
 
 
 @pytest.fixture(scope="module")
-def product(product_module, tmp_path_factory, real_data_folder):
-    product = product_module.Product(
-        tmp_path_factory.mktemp("own"), real_data_folder, PILOTHOUSE_MONITOR_MINUTES="600"
-    ).start()
-    product.wait_until_ready()
-    yield product
-    product.stop()
-
-
-@pytest.fixture(scope="module")
 def me(browser, product, product_module, person_module):
     me = person_module.Person(browser, product.url("panel"))
     me.go("/")

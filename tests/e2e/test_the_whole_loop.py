@@ -32,37 +32,6 @@ def chapter(request, me):
 
 
 @pytest.fixture(scope="module")
-def receivers(product_module, receivers_module):
-    posts = receivers_module.Posts()
-    mails = receivers_module.Mails(product_module.free_port())
-    yield posts, mails
-    posts.close()
-    mails.close()
-
-
-@pytest.fixture(scope="module")
-def product(product_module, receivers, tmp_path_factory, request):
-    posts, mails = receivers
-    data = request.getfixturevalue("real_data_folder")
-    product = product_module.Product(
-        tmp_path_factory.mktemp("loop"),
-        data,
-        PILOTHOUSE_MONITOR_MINUTES="600",  # this story checks when it says so
-        SLACK_WEBHOOK_URL=f"{posts.url}/slack",
-        MONITORING_WEBHOOK_URL=f"{posts.url}/webhook",
-        PILOTHOUSE_WEBHOOK_SECRET="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-        PILOTHOUSE_WEBHOOK_ALLOW_PRIVATE="true",
-        ALERT_EMAIL="pilothouse@example.com",
-        PILOTHOUSE_SMTP_HOST="127.0.0.1",
-        PILOTHOUSE_SMTP_PORT=str(mails.port),
-        PILOTHOUSE_SMTP_TLS="false",
-    ).start()
-    product.wait_until_ready()
-    yield product
-    product.stop()
-
-
-@pytest.fixture(scope="module")
 def me(browser, product, product_module, person_module):
     me = person_module.Person(browser, product.url("panel"))
     me.go("/")
