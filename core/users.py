@@ -7,6 +7,7 @@ line hold only a random token, the database only its SHA-256.
 import hashlib
 import re
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 
@@ -161,7 +162,7 @@ def end_all_sessions(db: Database, actor: Actor, name: str | None = None) -> int
     """
     whose = clean_name(name or actor.name)
     with db.command(actor, _own_or(actor, whose, "session.end")) as command:
-        ended = _end(command, PersonSession.user == whose)
+        ended = _end_everywhere(command, whose)
         command.note(user=whose, sign_ins=ended)
         return ended
 
@@ -187,7 +188,7 @@ def reset_password(db: Database, actor: Actor, name: str, *, new: str) -> None:
 
 
 def set_role(db: Database, actor: Actor, name: str, role: Role | str) -> User:
-    """Give a person another role; it counts from their next command on.
+    """Give a person another role; it counts from their next command on, and voids their tokens.
 
     Raises: ForbiddenError; NotFoundError; InvalidInputError; ConflictError (the last admin).
     """
@@ -197,6 +198,7 @@ def set_role(db: Database, actor: Actor, name: str, role: Role | str) -> User:
         user = _user(command.session, name)
         command.note(user=user.name, before=user.role, after=role)
         user.role = role
+        _void_tokens(command, user.name)
         _keep_one_admin(command.session)
         return user
 
@@ -213,7 +215,7 @@ def set_active(db: Database, actor: Actor, name: str, *, active: bool) -> User:
         user.active = active
         _keep_one_admin(command.session)
         if not active:
-            _end(command, PersonSession.user == user.name)
+            _end_everywhere(command, user.name)
         return user
 
 
@@ -228,6 +230,20 @@ def last_sign_ins(session: Session) -> dict[str, datetime]:
     return {name: at for name, at in session.execute(query.group_by(PersonSession.user))}
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a token of a person is checked against."""
+
+    role: Role
+    epoch: int  # tokens of earlier epochs are void
+
+
+def standings(session: Session) -> dict[str, Standing]:
+    """Return every active person's standing, for the memory of an api process."""
+    query = select(User.name, User.role, User.token_epoch).where(User.active)
+    return {name: Standing(Role(role), epoch) for name, role, epoch in session.execute(query)}
+
+
 def _own_or(actor: Actor, whose: str, own_action: str) -> str:
     """Name the action: one's own business, or that of somebody who may change users."""
     is_own = actor.kind is Kind.PERSON and actor.name == whose
@@ -238,7 +254,18 @@ def _set_password(command: Command, name: str, new: str) -> None:
     user = _user(command.session, name)
     command.note(user=user.name)
     user.password_hash = _hash(new)
-    _end(command, PersonSession.user == user.name)
+    _end_everywhere(command, user.name)
+
+
+def _end_everywhere(command: Command, name: str) -> int:
+    _void_tokens(command, name)
+    return _end(command, PersonSession.user == name)
+
+
+def _void_tokens(command: Command, name: str) -> None:
+    """Void the tokens that were issued so far; added up by the database, so none gets lost."""
+    later = update(User).where(User.name == name).values(token_epoch=User.token_epoch + 1)
+    command.session.execute(later)
 
 
 def _end(command: Command, *which: object) -> int:

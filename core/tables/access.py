@@ -18,6 +18,7 @@ class User(Table):
     password_hash: Mapped[str]
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime]
+    token_epoch: Mapped[int] = mapped_column(default=0, server_default="0")  # older tokens are void
 
 
 class ApiKey(Table):
