@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from app import charts, series, session, ui
-from core import predictions, registry, releases, specs
+from app import charts, disputes, series, session, ui
+from core import labels, predictions, registry, releases, specs
 from core.monitoring import reports
 
 panel, actor = session.panel(), session.actor()
@@ -21,6 +21,7 @@ with panel.db.read() as db:
     version = registry.get(db, model, releases.champion(release)) if release else None
     counts = predictions.volume(db, model, hours, now=now)
     labelled = predictions.labelled(db, model, limit=3000)
+    open_disputes, n_disputed = labels.disputes(db, model, limit=20), labels.disputed(db, model)
     checked = reports.reports(db, model, "performance", limit=1)
 points = series.hourly(counts, hours, now)
 bins = series.accuracy(labelled)
@@ -51,6 +52,8 @@ share = f"{min(1, recent / requests):.1%}" if requests else ui.NOTHING
 known.metric("Labelled", share, f"n = {recent:,}", delta_color="off", delta_arrow="off")
 
 ui.section("Accuracy from labels")
+if n_disputed:
+    st.caption(f"{n_disputed:,} more are disputed by their sources: see below.")
 if bins:
     newest = bins[-1]
     interval = (newest.low, newest.high)
@@ -75,6 +78,7 @@ else:
         "No label has arrived yet.",
         "Clients send the truth to POST /feedback with the prediction's id; accuracy follows.",
     )
+disputes.show(panel, actor, open_disputes, n_disputed)
 
 ui.section("Traffic")
 if requests:

@@ -21,6 +21,7 @@ HOME = {
     ),
     "models_own": ("register", "explain"),
     "features": ("features",),
+    "labels": ("labels",),
     "loop": ("drift", "monitor", "agent", "experiment", "alerts"),
     "demo": ("demo",),
 }

@@ -3,7 +3,7 @@
 Labels may arrive in any order and more than once: what is stored in the end is the same.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,9 +11,9 @@ from sqlalchemy import Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from core.serving.spool import Record
 from core.tables.telemetry import EarlierLabel, Label
 
+Record = Mapping[str, Any]
 Row = dict[str, Any]
 Key = tuple[str, str]
 _MOST_IDS = 500

@@ -198,3 +198,8 @@ def test_a_dead_process_is_not_alive(say, db):
     assert say("alive", "worker")[0] == 1
     assert say("alive", "http://127.0.0.1:9/health")[0] == 1
     assert say("serve", "nothing")[0] == 1
+
+
+def test_labels_that_nobody_disputes_are_said_to_be_so(say, spam):
+    assert say("labels", "disputes", "sms-spam")[1] == "No label is disputed.\n"
+    assert say("labels", "resolve", "x", "spam", "--reason", "y")[0] == 1

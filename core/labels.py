@@ -1,0 +1,136 @@
+"""What sources say was true: where they dispute each other, and how a person decides it."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Select, and_, exists, func, select
+from sqlalchemy.orm import Session, aliased
+
+from core import predictions
+from core.access import Actor
+from core.datasets.values import category
+from core.db import Command, Database
+from core.errors import ConflictError, InvalidInputError
+from core.predictions import REVIEW
+from core.tables.telemetry import EarlierLabel, Label, Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What one source says of a prediction since when, and what it said before, oldest first."""
+
+    source: str
+    value: str
+    at: datetime
+    earlier: tuple[tuple[str, datetime], ...]
+
+    def __str__(self) -> str:
+        """Say it in a few words."""
+        before = "".join(f", {value} before" for value, _ in self.earlier)
+        return f"{self.source}: {self.value}{before}"
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A prediction of which two sources say different things."""
+
+    prediction: Prediction
+    words: list[Word]
+
+
+def disputes(session: Session, model: str, *, limit: int = 50) -> list[Dispute]:
+    """Return the predictions that wait for a decision, the newest first."""
+    query = _disputed(session, model).order_by(Prediction.at.desc()).limit(limit)
+    rows = list(session.scalars(query))
+    words = said(session, [row.id for row in rows])
+    return [Dispute(row, words[row.id]) for row in rows]
+
+
+def disputed(session: Session, model: str) -> int:
+    """Count the predictions that wait for a decision."""
+    query = _disputed(session, model).with_only_columns(func.count())
+    return session.scalar(query) or 0
+
+
+def said(session: Session, prediction_ids: Sequence[str]) -> dict[str, list[Word]]:
+    """Return what each source says of each prediction; a person's decision is one of them."""
+    earlier: dict[tuple[str, str], list[tuple[str, datetime]]] = defaultdict(list)
+    before = select(EarlierLabel).where(EarlierLabel.prediction_id.in_(prediction_ids))
+    for old in session.scalars(before.order_by(EarlierLabel.at)):
+        earlier[old.prediction_id, old.source].append((old.value, old.at))
+    found: dict[str, list[Word]] = {key: [] for key in prediction_ids}
+    now = select(Label).where(Label.prediction_id.in_(prediction_ids)).order_by(Label.source)
+    for row in session.scalars(now):
+        past = tuple(earlier[row.prediction_id, row.source])
+        found[row.prediction_id].append(Word(row.source, row.value, row.at, past))
+    return found
+
+
+def resolve(
+    db: Database, actor: Actor, prediction_id: str, value: str, *, reason: str
+) -> Prediction:
+    """Decide what was true of a prediction whose sources disagree; decided again, it is replaced.
+
+    The decision stands whatever its sources say later.
+
+    Raises: ForbiddenError; NotFoundError; InvalidInputError (no class of the version that
+    answered, no reason); ConflictError (there is no dispute).
+    """
+    with db.command(actor, "label.resolve") as command:
+        session, value = command.session, category(value) or ""
+        command.note(prediction=prediction_id, value=value, reason=reason)
+        row = predictions.get(session, prediction_id)
+        words = said(session, [row.id])[row.id]
+        command.note(model=row.model, before=[str(word) for word in words])
+        _check(session, row, words, value, reason)
+        _decide(command, row.id, value)
+        return row
+
+
+def _check(
+    session: Session, row: Prediction, words: Sequence[Word], value: str, reason: str
+) -> None:
+    if not reason.strip():
+        raise InvalidInputError("say why: the reason is kept on record")
+    classes = predictions.classes(session, [row.id]).get(row.id) or {row.label}
+    if value not in classes:
+        raise InvalidInputError(f"the label is one of {', '.join(sorted(classes))}")
+    sides = {word.value for word in words if word.source != REVIEW and word.value in classes}
+    if len(sides) < 2 and all(word.source != REVIEW for word in words):
+        raise ConflictError("the sources of this label do not disagree; there is no dispute")
+
+
+def _decide(command: Command, prediction_id: str, value: str) -> None:
+    session, now = command.session, command.now
+    key = {"prediction_id": prediction_id, "source": REVIEW}
+    before = session.get(Label, (prediction_id, REVIEW), with_for_update=True)
+    if before is None:
+        session.add(Label(**key, value=value, state="confirmed", at=now))
+    elif before.value != value:
+        session.merge(EarlierLabel(**key, at=before.at, value=before.value))
+        before.value, before.at = value, now
+
+
+def _disputed(session: Session, model: str) -> Select[Prediction]:
+    fits = predictions.fitting(session, model)
+    one, other, review = aliased(Label), aliased(Label), aliased(Label)
+    apart = and_(
+        other.prediction_id == one.prediction_id,
+        other.source > one.source,
+        other.value != one.value,
+        *fits(other),
+    )
+    disagree = (
+        select(one.prediction_id)
+        .join(other, apart)
+        .where(one.prediction_id == Prediction.id, *fits(one))
+        .exists()
+    )
+    decided = exists().where(
+        review.prediction_id == Prediction.id, review.source == REVIEW, *fits(review)
+    )
+    return select(Prediction).where(
+        Prediction.model == model, ~Prediction.is_shadow, disagree, ~decided
+    )
