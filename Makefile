@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
+COVERED := $(BIN)/python -m slipcover --source core,api --omit 'core/migrations/*' --skip-covered --fail-under 85
 EXTRAS := $(filter-out requirements-dev.txt requirements-lab.txt,$(wildcard requirements-*.txt))
 
 help: ## say what can be made
@@ -34,10 +35,7 @@ check: .venv/.ready-dev ## lint, types and import contracts
 	$(BIN)/lint-imports
 
 unit: .venv/.ready-dev ## all tests without a browser, with coverage
-	rm -f .coverage .coverage.*
-	$(PYTEST) -q -n 2 --dist loadgroup -m "not browser and not extras" --cov --cov-report=
-	-$(BIN)/coverage combine --append -q
-	$(BIN)/coverage report --skip-covered --skip-empty --fail-under=85
+	$(COVERED) -m pytest -q -n 2 --dist loadgroup -m "not browser and not extras"
 
 browser: .venv/.ready-dev ## the whole loop in a real browser; screenshots in artifacts/
 	$(PYTEST) -q -n 0 -m browser
