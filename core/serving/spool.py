@@ -1,93 +1,132 @@
 """The prediction log on local disk: written before a client gets its answer.
 
-A process appends to one file of its own: frames of length, CRC-32 and a JSON record. The file is
-owned by an `flock` for as long as the process lives (a pid says nothing: each container has its
-own pid 1), and the kernel keeps what was written also when the process is killed. At a size the
-file is closed and the next one begun. The shipper moves the records to the database.
+A process appends frames to one file of its own (see `core/serving/frames.py`). The file is owned
+by an `flock` for as long as the process lives (a pid says nothing: each container has its own
+pid 1), and the kernel keeps what was written also when the process is killed. To survive a loss of
+power an answer waits for an `fsync` too. At a size the file is closed and the next one begun. The
+shipper moves the records to the database.
 """
 
 import fcntl
 import os
-import struct
 import threading
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-import orjson
 
 from core.clock import monotonic
 from core.errors import UnavailableError
 from core.ids import new_id
+from core.serving.durable import GroupSync, Pending
+from core.serving.frames import Record as Record
+from core.serving.frames import frame
 
 SUFFIX = ".spool"
-Record = Mapping[str, Any]
-_HEAD = struct.Struct("<II")
+ASIDE = ".damaged"
 _ROTATE_BYTES = 16 << 20
 _REMEASURE_SECONDS = 0.25
 
 
 class Spool:
-    """One process's end of the log; `append` is safe from several threads."""
+    """One process's end of the log; `append` and `write` are safe from several threads."""
 
-    def __init__(self, folder: Path, *, max_bytes: int) -> None:
+    def __init__(self, folder: Path, *, max_bytes: int, power: bool = False) -> None:
         self.folder = folder
         self.max_bytes = max_bytes
+        self.power = power
         self._rotate_bytes = min(_ROTATE_BYTES, max_bytes // 8)
         self._lock = threading.Lock()
+        self._sync = GroupSync(self._refused)
         self._file: int | None = None
         self._size = 0
         self._others = 0
         self._measured_at = -1.0
 
-    def append(self, records: Iterable[Record]) -> None:
-        """Write all records, or none of them.
+    def append(self, records: Iterable[Record | bytes]) -> None:
+        """Write records, and wait until they are as durable as is set.
 
-        Raises: UnavailableError (the log is at its bound, or the disk refuses).
+        Raises: UnavailableError (the log is at its bound, or the disk refuses): then none of them
+        may count as written.
         """
-        data = b"".join(frame(record) for record in records)
+        if (pending := self.write(records)) is not None:
+            pending.result()
+
+    def write(self, records: Iterable[Record | bytes]) -> Pending | None:
+        """Write records without waiting for the disk; for an event loop.
+
+        None means that they are as durable as is set; else the answer must await what is returned
+        (`asyncio.wrap_future`), which raises as this does. Raises: as `append`.
+        """
+        data = [frame(record) for record in records]
         with self._lock:
             try:
-                self._write(data)
+                file = self._write(b"".join(data), first=len(data[0]) if data else 0)
             except OSError as error:
                 raise UnavailableError(
                     "the prediction log cannot be written, so nothing is answered"
                 ) from error
+            if not self.power:
+                return None
+            return self._sync.join(file)
 
     def close(self) -> None:
         """Give the file up, so that the shipper may take it over at once."""
         with self._lock:
-            if self._file is not None:
-                os.close(self._file)
-                self._file, self._size = None, 0
+            self._give_up()
+        self._sync.close()
 
     def check(self) -> None:
         """Raise `UnavailableError` when the next record could not be written."""
         with self._lock:
-            self._check_room(0)
+            try:
+                self._check_room(0)
+            except OSError as error:
+                raise UnavailableError("the folder of the prediction log is away") from error
         if not os.access(self.folder, os.W_OK):
             raise UnavailableError("the folder of the prediction log cannot be written")
 
     def used_bytes(self) -> int:
         """Return how much of its bound the log of this machine uses."""
-        return sum(_size(path) for path in files(self.folder))
+        with os.scandir(self.folder) as entries:
+            return sum(_size(entry) for entry in entries if entry.name.endswith(SUFFIX))
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes, *, first: int) -> int:
+        """Append `data`, whose first frame has `first` bytes, and return the file."""
         if self._file is not None and self._size >= self._rotate_bytes:
-            os.close(self._file)
-            self._file, self._size, self._measured_at = None, 0, -1.0
+            self._give_up()
         self._check_room(len(data))
         if self._file is None:
-            self._file = _own_file(self.folder)
-        written = 0
+            self._file = _own_file(self.folder, power=self.power)
+        file, written = self._file, 0
         try:
             while written < len(data):
-                written += os.write(self._file, data[written:])
+                written += os.write(file, data[written:])
         except OSError:
-            os.ftruncate(self._file, self._size)  # a full disk took half a frame
+            self._take_back(file, written, first)  # a full disk took a part
             raise
         self._size += written
+        return file
+
+    def _take_back(self, file: int, written: int, first: int) -> None:
+        """Cut half a frame off; whole frames may be read already, so the file ends with them."""
+        if written >= first:
+            self._give_up()
+            return
+        try:
+            os.ftruncate(file, self._size)
+        except OSError:
+            self._give_up()  # the next record must not stand behind half a frame
+            raise
+
+    def _give_up(self) -> None:
+        if self._file is not None:
+            self._sync.close_file(self._file)
+            self._file, self._size, self._measured_at = None, 0, -1.0
+
+    def _refused(self, file: int) -> None:
+        """After a failed `fsync` nothing more is written to the file."""
+        with self._lock:
+            if self._file == file:
+                self._give_up()
 
     def _check_room(self, more: int) -> None:
         now = monotonic()
@@ -101,41 +140,19 @@ class Spool:
             )
 
 
-def frame(record: Record) -> bytes:
-    """Return a record as it lies on disk."""
-    payload = orjson.dumps(record)
-    return _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
-
-
-class DamagedError(Exception):
-    """A complete frame whose checksum is wrong: the disk changed it."""
-
-
-def frames(data: bytes) -> Iterator[tuple[dict[str, Any], int]]:
-    """Yield (record, end of its frame) from the start of `data` to the last complete frame.
-
-    Raises: DamagedError, after everything before the damage.
-
-    >>> whole = frame({"a": 1})
-    >>> list(frames(whole + whole[:-1])) == [({"a": 1}, len(whole))]
-    True
-    """
-    place = 0
-    while place + _HEAD.size <= len(data):
-        length, checksum = _HEAD.unpack_from(data, place)
-        end = place + _HEAD.size + length
-        if end > len(data):
-            return
-        payload = data[place + _HEAD.size : end]
-        if not length or zlib.crc32(payload) != checksum:
-            raise DamagedError(f"a frame of the prediction log is damaged at byte {place}")
-        yield orjson.loads(payload), end
-        place = end
-
-
 def files(folder: Path) -> list[Path]:
-    """Return the files of the log, the oldest first."""
-    return sorted(folder.glob(f"*{SUFFIX}"))
+    """Return the files of the log, the oldest first. Raises: OSError."""
+    return sorted(Path(name) for name in _named(folder, SUFFIX))
+
+
+def unused(folder: Path) -> list[Path]:
+    """Return files that a process was about to begin. Raises: OSError."""
+    return [Path(name) for name in _named(folder, ".new")]
+
+
+def set_aside(folder: Path) -> list[Path]:
+    """Return what could not be read or stored and waits for a person. Raises: OSError."""
+    return sorted(Path(name) for name in _named(folder, ASIDE))
 
 
 def adopt(path: Path) -> int | None:
@@ -150,14 +167,29 @@ def adopt(path: Path) -> int | None:
     return None
 
 
-def _own_file(folder: Path) -> int:
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to stable storage."""
+    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)
+
+
+def _own_file(folder: Path, *, power: bool) -> int:
     """Make a file that is locked before anybody can see it under its final name."""
     while True:
         fresh = folder / f"{new_id()}.new"
         file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        if _locked(file):
-            fresh.rename(fresh.with_suffix(SUFFIX))
-            return file
+        try:
+            if _locked(file):
+                fresh.rename(fresh.with_suffix(SUFFIX))
+                if power:
+                    sync_folder(folder)
+                return file
+        except OSError:
+            os.close(file)
+            raise
         os.close(file)
 
 
@@ -169,8 +201,13 @@ def _locked(file: int) -> bool:
     return True
 
 
-def _size(path: Path) -> int:
+def _named(folder: Path, suffix: str) -> list[str]:
+    with os.scandir(folder) as entries:
+        return [entry.path for entry in entries if entry.name.endswith(suffix)]
+
+
+def _size(entry: "os.DirEntry[str]") -> int:
     try:
-        return path.stat().st_size
+        return entry.stat().st_size
     except FileNotFoundError:
         return 0

@@ -1,98 +1,100 @@
 """One batch of log records as rows; storing a batch twice is the same as storing it once."""
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Table, select
+import orjson
+from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core.clock import hour_of
-from core.serving import labelling
-from core.serving.spool import Record
+from core.serving import bulk, labelling
+from core.serving.frames import Record
 from core.tables.telemetry import HourlyCount, Prediction, RequestOnce
 
 BUCKETS_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000)
-Row = dict[str, Any]
+_BUCKET_NAMES = (*map(str, BUCKETS_MS), "inf")
+_PLAIN = (
+    "model", "version", "variant", "release_seq", "is_shadow", "sample_key", "label",
+    "probability", "latency_ms", "entity_id", "experiment", "key_id",
+)  # fmt: skip
+_COLUMNS = ("at", "id", "hour", "input", *_PLAIN)
+_UTC = "+00:00"
 Insert = postgresql.Insert | sqlite.Insert
+CounterKey = tuple[str, str, str, int]
 
 
-def store(session: Session, records: Sequence[Record]) -> None:
-    """Write predictions, faults and labels, in one transaction of the caller."""
-    by_kind: dict[str, list[Record]] = defaultdict(list)
+def store(session: Session, records: Iterable[Record]) -> None:
+    """Write predictions, faults and labels, in one transaction of the caller.
+
+    Raises: SQLAlchemy's errors, KeyError, TypeError, ValueError (a record that is none of ours).
+    """
+    by_kind: dict[str, list[Record]] = {"prediction": [], "fault": [], "label": []}
+    by_kind["problem"] = []  # the shipper makes jobs of these
     for record in records:
         by_kind[record["kind"]].append(record)
-    new = _predictions(session, by_kind["prediction"])
-    _count(session, new, by_kind["fault"])
+    tallies: dict[CounterKey, Tally] = defaultdict(Tally)
+    moments = Moments()
+    _predictions(session, by_kind["prediction"], moments, tallies)
+    for fault in by_kind["fault"]:
+        row = fault["row"]
+        key = (row["model"], row["version"], row["variant"], moments.read(row["at"])[1])
+        tallies[key].add_fault()
+    for counter in sorted(tallies):  # one order for all, so that two shippers cannot deadlock
+        _count(session, counter, tallies[counter])
     labelling.store(session, by_kind["label"])
 
 
-def _predictions(session: Session, records: Iterable[Record]) -> list[Record]:
-    """Add the rows that are not there yet, and return their records."""
-    records = _first_requests(session, list(records))
-    rows = {(row["at"], row["id"]): (row, record) for row, record in map(_row, records)}
-    if not rows:
-        return []
-    table = _table(Prediction)
-    insert = _insert(session, table).on_conflict_do_nothing().returning(table.c.at, table.c.id)
-    added = session.execute(insert, [row for row, _ in rows.values()])
-    return [rows[at, key][1] for at, key in added]
+class Moments:
+    """Reads moments of records, each hour of the day looked up once."""
+
+    def __init__(self) -> None:
+        self._hours: dict[str, int] = {}
+
+    def read(self, text: str) -> tuple[str, int]:
+        """Return a moment as both databases take it (UTC), and its hour.
+
+        >>> Moments().read("2030-01-01T12:30:00.000001+00:00")
+        ('2030-01-01 12:30:00.000001', 525972)
+        >>> Moments().read("2030-01-01T13:30:00+01:00")
+        ('2030-01-01 12:30:00.000000', 525972)
+        """
+        if len(text) != 32 or text[26:] != _UTC:
+            moment = datetime.fromisoformat(text).astimezone(UTC)
+            text = moment.isoformat(timespec="microseconds")
+        hour = self._hours.get(text[:13])
+        if hour is None:
+            hour = self._hours[text[:13]] = hour_of(datetime.fromisoformat(text))
+        return f"{text[:10]} {text[11:26]}", hour
 
 
-def _row(record: Record) -> tuple[Row, Record]:
-    at = datetime.fromisoformat(record["row"]["at"])
-    return {**record["row"], "at": at, "hour": hour_of(at)}, record
+@dataclass(slots=True)
+class Tally:
+    """What one batch adds to one hourly counter."""
 
+    requests: int = 0
+    errors: int = 0
+    positives: int = 0
+    latency_ms_sum: float = 0.0
+    buckets: list[int] = field(default_factory=lambda: [0] * len(_BUCKET_NAMES))
 
-def _first_requests(session: Session, records: list[Record]) -> list[Record]:
-    """Drop the answers to a request_id that was stored before."""
-    named: dict[str, Record] = {}
-    for record in records:
-        if record["once"]:
-            named.setdefault(record["once"], record)
-    if not named:
-        return records
-    table = _table(RequestOnce)
-    insert = _insert(session, table).on_conflict_do_nothing().returning(table.c.prediction_id)
-    seen = [{"prediction_id": key, "at": _row(record)[0]["at"]} for key, record in named.items()]
-    first = {key for (key,) in session.execute(insert, seen)}
-    kept = [named[key] for key in first]
-    return [record for record in records if not record["once"]] + kept
+    def add(self, latency_ms: float, *, positive: bool) -> None:
+        """Count one answer."""
+        self.requests += 1
+        self.positives += positive
+        self.latency_ms_sum += latency_ms
+        self.buckets[bisect_left(BUCKETS_MS, latency_ms)] += 1
 
-
-def _count(session: Session, new: Iterable[Record], faults: Iterable[Record]) -> None:
-    """Add new rows and faults to the hourly counters."""
-    changes: dict[tuple[Any, ...], list[Record]] = defaultdict(list)
-    for record in (*new, *faults):
-        row = record["row"]
-        hour = hour_of(datetime.fromisoformat(row["at"]))
-        changes[row["model"], row["version"], row["variant"], hour].append(record)
-    for key in sorted(changes):  # one order for all, so that two shippers cannot deadlock
-        _add(_counter(session, key), changes[key])
-
-
-def _counter(session: Session, key: tuple[Any, ...]) -> HourlyCount:
-    names = ("model", "version", "variant", "hour")
-    wanted = dict(zip(names, key, strict=True))
-    numbers = ("requests", "errors", "positives", "latency_ms_sum")
-    empty = {**wanted, **dict.fromkeys(numbers, 0), "latency_buckets": {}}
-    session.execute(_insert(session, _table(HourlyCount)).on_conflict_do_nothing(), [empty])
-    return session.scalars(select(HourlyCount).filter_by(**wanted).with_for_update()).one()
-
-
-def _add(counter: HourlyCount, records: list[Record]) -> None:
-    answers = [record for record in records if record["kind"] == "prediction"]
-    counter.requests += len(records)
-    counter.errors += len(records) - len(answers)
-    counter.positives += sum(record["positive"] for record in answers)
-    counter.latency_ms_sum += sum(record["row"]["latency_ms"] for record in answers)
-    buckets = dict(counter.latency_buckets)
-    for record in answers:
-        bound = latency_bucket(record["row"]["latency_ms"])
-        buckets[bound] = buckets.get(bound, 0) + 1
-    counter.latency_buckets = buckets
+    def add_fault(self) -> None:
+        """Count one input on which the version failed."""
+        self.requests += 1
+        self.errors += 1
 
 
 def latency_bucket(milliseconds: float) -> str:
@@ -101,7 +103,85 @@ def latency_bucket(milliseconds: float) -> str:
     >>> latency_bucket(0.7), latency_bucket(5), latency_bucket(9_000)
     ('1', '5', 'inf')
     """
-    return next((str(bound) for bound in BUCKETS_MS if milliseconds <= bound), "inf")
+    return _BUCKET_NAMES[bisect_left(BUCKETS_MS, milliseconds)]
+
+
+def _predictions(
+    session: Session,
+    records: Sequence[Record],
+    moments: Moments,
+    tallies: Mapping[CounterKey, Tally],
+) -> None:
+    """Add the rows that are not there yet, and count these."""
+    plain, dumps = itemgetter(*_PLAIN), orjson.dumps
+    zone = _zone(session)
+    rows, positives = [], []
+    for record in _first_requests(session, records, moments):
+        row = record["row"]
+        at, hour = moments.read(row["at"])
+        rows.append((at + zone, row["id"], hour, dumps(row["input"]).decode(), *plain(row)))
+        positives.append(record["positive"])
+    new = bulk.insert_new(session, _table(Prediction), _COLUMNS, rows)
+    left = None if new is None else {(_moment(at), key) for at, key in new}
+    for row, positive in zip(rows, positives, strict=True):
+        if left is not None:
+            if (place := (row[0][:26], row[1])) not in left:
+                continue
+            left.remove(place)  # a batch may hold the same row twice
+        tallies[row[4], row[5], row[6], row[2]].add(row[12], positive=positive)
+
+
+def _moment(stored: datetime | str) -> str:
+    """Return a moment that a driver gave back as `Moments` writes it."""
+    if isinstance(stored, str):
+        return stored[:26]
+    return stored.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _first_requests(
+    session: Session, records: Sequence[Record], moments: Moments
+) -> Sequence[Record]:
+    """Drop the answers to a request_id that was stored before."""
+    named: dict[str, Record] = {}
+    for record in records:
+        if record["once"]:
+            named.setdefault(record["once"], record)
+    if not named:
+        return records
+    zone = _zone(session)
+    seen = [(key, moments.read(record["row"]["at"])[0] + zone) for key, record in named.items()]
+    new = bulk.insert_new(session, _table(RequestOnce), ("prediction_id", "at"), seen)
+    kept = [record for key, record in named.items() if new is None or (key,) in new]
+    return [record for record in records if not record["once"]] + kept
+
+
+def _count(session: Session, key: CounterKey, tally: Tally) -> None:
+    """Add to an hourly counter, whose row is made when it is the first."""
+    counter = session.get(HourlyCount, key, with_for_update=True) or _new_counter(session, key)
+    counter.requests += tally.requests
+    counter.errors += tally.errors
+    counter.positives += tally.positives
+    counter.latency_ms_sum += tally.latency_ms_sum
+    buckets = dict(counter.latency_buckets)
+    for name, n in zip(_BUCKET_NAMES, tally.buckets, strict=True):
+        if n:
+            buckets[name] = buckets.get(name, 0) + n
+    counter.latency_buckets = buckets
+
+
+def _new_counter(session: Session, key: CounterKey) -> HourlyCount:
+    names = ("model", "version", "variant", "hour")
+    numbers = ("requests", "errors", "positives", "latency_ms_sum")
+    empty = {
+        **dict(zip(names, key, strict=True)), **dict.fromkeys(numbers, 0), "latency_buckets": {}
+    }  # fmt: skip
+    session.execute(_insert(session, _table(HourlyCount)).on_conflict_do_nothing(), [empty])
+    return session.get_one(HourlyCount, key, with_for_update=True)
+
+
+def _zone(session: Session) -> str:
+    """Return what a moment in UTC ends with: SQLite keeps no zone."""
+    return _UTC if session.get_bind().dialect.name == "postgresql" else ""
 
 
 def _insert(session: Session, table: Table) -> Insert:

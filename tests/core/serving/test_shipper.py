@@ -14,7 +14,7 @@ from core.clock import hour_of
 from core.errors import UnavailableError
 from core.serving import shipper, spool, storing
 from core.serving.spool import Spool
-from core.tables.telemetry import HourlyCount, Label, Prediction, SpoolPosition
+from core.tables.telemetry import HourlyCount, Prediction, SpoolPosition
 
 
 @pytest.fixture
@@ -55,11 +55,6 @@ def counter(db):
         return session.scalars(select(HourlyCount)).one()
 
 
-def labels(db):
-    with db.read() as session:
-        return [(row.prediction_id, row.value, row.state) for row in session.scalars(select(Label))]
-
-
 def test_predictions_and_their_hourly_counters_arrive_together(db, settings, log, clock):
     log.append([answer(1, clock(), latency=0.5), answer(2, clock(), latency=70, label="ham")])
     assert shipper.ship(db, settings) == 2
@@ -96,16 +91,72 @@ def test_a_torn_last_frame_is_cut_off(db, settings, log, clock):
     assert (stored(db), spool.files(log.folder)) == (["id-00001"], [])
 
 
-def test_damage_on_disk_is_kept_for_a_person(db, settings, log, clock):
-    log.append([answer(1, clock()), answer(2, clock())])
+@pytest.mark.parametrize("place", [-2, 1], ids=["payload", "length"])
+def test_around_damage_everything_is_moved_and_the_damage_is_kept_aside(
+    db, settings, log, clock, place
+):
+    log.append([answer(1, clock())])
+    start = log.used_bytes()
+    log.append([answer(2, clock())])
+    end = log.used_bytes()
+    log.append([answer(3, clock())])
     log.close()
     (path,) = spool.files(log.folder)
     data = bytearray(path.read_bytes())
-    data[-2] ^= 1
+    data[(end if place < 0 else start) + place] ^= 0x40
     path.write_bytes(data)
+
+    assert shipper.ship(db, settings) == 2
+
+    (kept,) = spool.set_aside(log.folder)
+    assert (stored(db), spool.files(log.folder)) == (["id-00001", "id-00003"], [])
+    assert kept.read_bytes() == data[start:end]
+
+
+def test_damage_at_the_end_of_a_file_that_is_written_is_kept_when_more_follows(
+    db, settings, log, clock
+):
+    log.append([answer(1, clock())])
+    (path,) = spool.files(log.folder)
+    with path.open("ab") as file:
+        file.write(b"\0" * 40)
+    assert (shipper.ship(db, settings), spool.set_aside(log.folder)) == (1, [])
+    log.append([answer(2, clock())])
+    assert (shipper.ship(db, settings), len(spool.set_aside(log.folder))) == (1, 1)
+    assert stored(db) == ["id-00001", "id-00002"]
+
+
+def test_a_record_that_the_database_refuses_is_set_aside_and_holds_nothing_up(
+    db, settings, log, clock
+):
+    bad = answer(5, clock())
+    bad["row"]["model"] = None
+    log.append([*(answer(number, clock()) for number in range(5)), bad, answer(6, clock())])
+    log.append([{"kind": "of another version"}, answer(7, clock())])
+    while shipper.ship(db, settings):
+        pass
+    assert stored(db) == [f"id-{number:05}" for number in (0, 1, 2, 3, 4, 6, 7)]
+    assert counter(db).requests == 7
+    assert len(spool.set_aside(log.folder)) == 2
+
+
+def test_an_idle_pass_asks_the_database_nothing(db, settings, log, clock, monkeypatch):
+    shipping = shipper.Shipper(db, settings)
+    log.append([answer(1, clock())])
+    shipping.ship()
+    monkeypatch.setattr(db, "read", None)
+    monkeypatch.setattr(db, "append", None)
+    assert shipping.ship() == 0
+
+
+def test_a_clock_that_jumps_back_loses_nothing(db, settings, log, clock):
+    log.append([answer(1, clock())])
+    log.close()
+    log.append([answer(2, clock() - timedelta(days=400))])
     shipper.ship(db, settings)
-    assert stored(db) == ["id-00001"]
-    assert path.with_suffix(".damaged").exists()
+    assert stored(db) == ["id-00001", "id-00002"]
+    with db.read() as session:
+        assert sorted(session.scalars(select(HourlyCount.requests))) == [1, 1]
 
 
 def test_the_same_records_twice_are_stored_and_counted_once(db, settings, log, clock):
@@ -185,11 +236,11 @@ SHIP = """
 import sys
 from core.clock import utc_now
 from core.db import Database
-from core.serving import shipper
+from core.serving import reading, shipper
 from core.settings import Settings
 settings = Settings(_env_file=None, env="test", home=sys.argv[1], database_url=sys.argv[2],
                     secret_key="only-for-tests-0123456789abcdefghij")
-shipper._CHUNK_BYTES = 4000
+reading.CHUNK_BYTES = 4000
 db = Database(settings, utc_now)
 print("ready", flush=True)
 while True:
