@@ -5,7 +5,7 @@ from typing import Any
 from api import auth
 from api.auth import Serving
 from api.docs import problems
-from api.schemas import Alive, Health
+from api.health_schemas import Alive, Health, Ready
 from core.errors import PilothouseError
 from core.serving import board
 
@@ -14,15 +14,16 @@ router = auth.router("open", tag="health")
 
 @router.get("/health", response_model=Health)
 async def health(service: Serving) -> dict[str, Any]:
-    """Say how this process is; the answer is 200 also while it is degraded."""
+    """Say how this process is, and why it is degraded; the answer is 200 also then."""
+    reasons = service.degraded()
     try:
         service.ready()
-        status = "healthy"
-    except PilothouseError:
-        status = "degraded"
+    except PilothouseError as problem:
+        reasons.insert(0, str(problem))
     main = service.board.main
     return {
-        "status": status,
+        "status": "degraded" if reasons else "healthy",
+        "reasons": reasons,
         "model_name": main.model if main else None,
         "current_model_version": main.champion.version if main else None,
         "uptime_seconds": round(service.uptime_seconds(), 3),
@@ -38,8 +39,9 @@ async def live() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/health/ready", response_model=Alive, responses=problems(503))
-async def ready(service: Serving) -> dict[str, str]:
-    """Say that the next prediction can be answered and logged."""
+@router.get("/health/ready", response_model=Ready, responses=problems(503))
+async def ready(service: Serving) -> dict[str, Any]:
+    """Say that the next prediction can be answered and logged, also while something is amiss."""
     service.ready()
-    return {"status": "ready"}
+    reasons = service.degraded()
+    return {"status": "degraded" if reasons else "ready", "reasons": reasons}

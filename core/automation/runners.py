@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from core import actions, jobs, recommendations, releases, runs
 from core.access import system
 from core.agent.investigate import investigate
-from core.automation import data_checks, watch
+from core.automation import data_checks, unserved, watch
 from core.errors import UnavailableError
 from core.jobs import Claim
 from core.panel import Panel
 from core.registry import again
+from core.serving import problems
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -141,6 +142,12 @@ def monitor(panel: Panel, claim: Claim) -> Result:
     return {"reports": [report.sentence for report in checked.reports]}
 
 
+def cannot_serve(panel: Panel, claim: Claim) -> Result:
+    """Open an incident for a release that an api process could not load."""
+    opened = unserved.alarm(panel.db, panel.settings, claim.payload)
+    return {"incident": opened.incident.id, "new": opened.new}
+
+
 def judge_again(panel: Panel, claim: Claim) -> Result:
     """Judge a version again that lacked evidence, on the rows that have arrived since."""
     from core.training import rejudge
@@ -197,6 +204,7 @@ RUNNERS: dict[str, Runner] = {
     "validate": Runner(validate, in_child=True, on_failure=_validate_failed),
     "propose_promotion": Runner(propose_promotion),
     "monitor": Runner(monitor),
+    problems.JOB: Runner(cannot_serve),
     "judge_again": Runner(judge_again, in_child=True),
     "investigate": Runner(ask_agent),
     "execute": Runner(execute, on_failure=_execute_failed),

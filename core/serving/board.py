@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
@@ -15,6 +16,7 @@ from core.serving.features import Completion
 from core.serving.scorer import Scorer
 from core.specs import canonical
 from core.tables.entities import Experiment, ModelVersion, Release
+from core.users import Standing
 
 PREFERRED = "sms_spam"
 
@@ -51,8 +53,11 @@ class Board:
     """Keys and served models of one moment; `served` has the first released model first."""
 
     keys: KeyTable = field(default_factory=lambda: KeyTable({}))
+    people: Mapping[str, Standing] = field(default_factory=dict)
     served: Mapping[str, Served] = field(default_factory=dict)
-    known: bool = False  # whether the database was read at all
+    known: bool = False  # whether keys and releases are known, from wherever
+    restored: bool = False  # they come from the snapshot; the database was not read yet
+    read_at: datetime | None = None  # when the database said so
 
     def find(self, name: str | None) -> Served:
         """Return a model by any spelling of its name; without one the default text model.

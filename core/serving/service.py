@@ -11,32 +11,33 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from core import keys, releases
+from core import keys, users
 from core.clock import Clock, monotonic, utc_now
 from core.db import Database
-from core.errors import NotFoundError, PilothouseError, UnavailableError
+from core.errors import PilothouseError, UnavailableError
 from core.serving import board as boards
-from core.serving import problems, stored
-from core.serving.board import Board, Released, Served
+from core.serving import stored
+from core.serving.board import Board, Released
 from core.serving.features import Values
+from core.serving.loading import Loading
 from core.serving.rates import Rates
-from core.serving.scorer import Scorer
 from core.serving.shadow import Shadows
+from core.serving.snapshot import Snapshots
 from core.serving.spool import Spool
 from core.serving.stages import Stages
-from core.serving.snapshot import Snapshots
 from core.serving.stored import Stored
 from core.serving.traffic import Traffic
-from core.serving.warm import Warm
 from core.settings import Settings
+from core.tokens import Tokens
 
 log = logging.getLogger("api")
 _PATIENCE_SECONDS = 3.0
-_RETRY_SECONDS = 5.0
-_TELL_AGAIN_SECONDS = 3600.0
+_SILENT_AFTER_SECONDS = 15.0
 _LOOK_UP_SECONDS = 15.0
 
 
@@ -48,8 +49,6 @@ class Service:
         self.db = db
         self.clock = clock
         self.board = Board()
-        self.problems: dict[str, str] = {}
-        self.load_failures = 0
         self.traffic = Traffic()
         self.stages = Stages()
         self.stored = Stored()
@@ -57,24 +56,28 @@ class Service:
         self.shadows = Shadows()
         self.replays = Replays()
         self.rates = Rates(settings.rate_limit_per_minute, settings.api_workers)
-        self.spool = Spool(settings.folder("spool"), max_bytes=settings.spool_max_mb << 20)
+        self.tokens = Tokens(settings)
+        self.spool = Spool(
+            settings.folder("spool"),
+            max_bytes=settings.spool_max_mb << 20,
+            power=settings.spool_durability == "power",
+        )
         self.pool = ThreadPoolExecutor(2, thread_name_prefix="scoring")
         self.started = monotonic()
         self._cpu = (self.started, sum(os.times()[:2]))
-        self.warm = Warm(settings)
+        self.loading = Loading(settings, self.spool, clock)
         self.snapshots = Snapshots(settings)
         self.away: str | None = None  # why the database could not be read the last time
         self._no_snapshot = "and the snapshot was not looked for yet"
         self._good_seconds = settings.snapshot_max_hours * 3600
         self._good_until = -math.inf  # on the clock that never jumps
+        self._heard = self.started
         self._sources: dict[str, Released] = {}  # what `board.served` was loaded from
-        self._retry_at: dict[str, float] = {}
-        self._told: dict[str, tuple[object, float]] = {}
         self._lock = threading.Lock()  # around every replacement of the board
-        self._load_lock = threading.Lock()
-        self._loader = ThreadPoolExecutor(1, thread_name_prefix="loading")
-        self._loading: Future[None] = Future()
-        self._loading.set_result(None)
+        self._loads = threading.Lock()  # around every load: the snapshot's and the database's
+        self._load_pool = ThreadPoolExecutor(1, thread_name_prefix="loading")
+        self._load: Future[None] = Future()
+        self._load.set_result(None)
         self._stop, self._asked, self._first_look = (threading.Event() for _ in range(3))
         self._threads = [
             threading.Thread(target=self._repeat, args=args, name=args[0].__name__, daemon=True)
@@ -90,9 +93,9 @@ class Service:
             thread.start()
         self.shadows.start()
         self._asked.wait(_PATIENCE_SECONDS)
-        if self.board.known or self.away is None and self._asked.is_set():
+        if self.board.known:
             self._first_look.wait()
-        if not self.board.known:
+        else:
             self._restore()
 
     def close(self) -> None:
@@ -101,7 +104,7 @@ class Service:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(5)
-        self._loader.shutdown(wait=True)
+        self._load_pool.shutdown(wait=True)
         self.pool.shutdown(wait=True)
         self.shadows.close()
         self.spool.close()
@@ -127,14 +130,20 @@ class Service:
 
     def degraded(self) -> list[str]:
         """Return why this process is not as it should be, in sentences; nothing when it is."""
-        reasons = [f"{model}: {why}" for model, why in self.problems.items()]
-        if self.away is not None:
+        reasons = [f"{model}: {why}" for model, why in self.loading.problems.items()]
+        if away := self._silence():
             since = self.board.read_at
             when = f"; what was read at {since:%Y-%m-%d %H:%M:%S} UTC serves" if since else ""
-            reasons.append(f"{self.away}{when}")
+            reasons.append(f"{away}{when}")
         if self.snapshots.problem:
             reasons.append(self.snapshots.problem)
         return reasons
+
+    def _silence(self) -> str | None:
+        """Say what is wrong with the database, also where it keeps a question waiting."""
+        if self.away is None and monotonic() - self._heard > _SILENT_AFTER_SECONDS:
+            return "the database keeps this process waiting"
+        return self.away
 
     def uptime_seconds(self) -> float:
         """Return seconds since this process started."""
@@ -164,8 +173,10 @@ class Service:
                 self._first_look.set()
             return
         names, changed = self._read()
-        if self._loading.done():
-            self._loading = self._loader.submit(self._switch_all, names, changed)
+        if self._load.done():
+            self._load = self._load_pool.submit(
+                self._try, partial(self._switch_all, names, changed)
+            )
 
     def _read(self) -> tuple[list[str], list[Released]]:
         """Take over the keys, and return all released models and those that are to change."""
@@ -173,7 +184,7 @@ class Service:
         seen = {} if board.restored else {name: one.seq for name, one in board.served.items()}
         try:
             with self.db.read() as session:
-                table = keys.table(session)
+                table, people = keys.table(session), users.standings(session)
                 names, changed = boards.newest(session, seen=seen)
                 self.values.follow(session, self._looked_up(changed), at)
         except UnavailableError as problem:
@@ -181,8 +192,8 @@ class Service:
             self._went_away(problem)
             raise
         with self._lock:
-            self.board = replace(self.board, keys=table, known=True, read_at=at)
-            self._good_until = began + self._good_seconds
+            self.board = replace(self.board, keys=table, people=people, known=True, read_at=at)
+            self._heard, self._good_until = began, began + self._good_seconds
         self._came_back()
         self._asked.set()
         return names, changed
@@ -210,118 +221,72 @@ class Service:
 
     def _switch_all(self, names: list[str], changed: list[Released]) -> None:
         """Load what changed, and write down what serves."""
-        now = monotonic()
-        for found in changed:
-            if now >= self._retry_at.get(found.release.model, 0):
-                self._switch(found, names)
-        if changed:
+        tried = [found for found in changed if self.loading.due(found.release.model)]
+        for found in tried:
+            self._switch(found, names)
+        if tried:
             self._fill_gaps(names)
         with self._lock:
             self.board = board = replace(self.board, restored=False)
         at = board.read_at or self.clock()
-        self.snapshots.keep(board.keys, [self._sources[name] for name in board.served], at)
+        self.snapshots.keep(board, [self._sources[name] for name in board.served], at)
 
     def _fill_gaps(self, names: list[str]) -> None:
         """Serve what served before this process began, where the newest cannot be loaded."""
-        missing = [name for name in names if name not in self.board.served]
-        if not missing or (earlier := self.snapshots.find(self.clock())) is None:
-            return
-        for found in earlier.releases:
-            if found.release.model in missing:
-                self._switch(found, names, again=True)
+        missing = {name for name in names if name not in self.board.served}
+        if missing:
+            with suppress(PilothouseError):  # without a snapshot the gap stays
+                for found in self.snapshots.read(self.clock()).releases:
+                    if found.release.model in missing:
+                        self._switch(found, names, newest=False)
 
     def _restore(self) -> None:
-        """Serve what the snapshot says, unless the database has answered meanwhile."""
-        found = self.snapshots.find(self.clock())
-        if found is None:
-            self._no_snapshot = f"and {self.snapshots.problem}"
+        """Serve what the snapshot says, unless the database answers meanwhile."""
+        try:
+            found = self.snapshots.read(self.clock())
+        except PilothouseError as problem:
+            self._no_snapshot = f"and {problem}"
+            log.error("the database is away, %s", self._no_snapshot)
             return
         names = [one.release.model for one in found.releases]
         for one in found.releases:
-            self._switch(one, names)
+            self._switch(one, names, unless_known=True)
+        age = found.age(self.clock()).total_seconds()
         with self._lock:
             if not self.board.known:
                 self.board = replace(
-                    self.board, keys=found.keys, known=True, restored=True, read_at=found.at
+                    self.board,
+                    keys=found.keys,
+                    people=found.people,
+                    known=True,
+                    restored=True,
+                    read_at=found.at,
                 )
-                age = found.age(self.clock()).total_seconds()
                 self._good_until = monotonic() + self._good_seconds - age
-        log.warning("the database is away: serving the snapshot of %s", found.at.isoformat())
+        log.warning("the database is away: the snapshot of %s serves", found.at.isoformat())
 
-    def _switch(self, found: Released, names: list[str], *, again: bool = False) -> None:
-        """Load one release and serve it; `again`: it stands in for one that cannot be loaded."""
+    def _switch(
+        self,
+        found: Released,
+        names: list[str],
+        *,
+        newest: bool = True,
+        unless_known: bool = False,
+    ) -> None:
+        """Load one release and serve it from now on; where it cannot be loaded, nothing changes."""
         model = found.release.model
-        try:
-            served = self._load(found)
-        except (PilothouseError, OSError) as problem:
-            self._keep_old(found, str(problem))
-            return
-        except Exception as fault:  # a foreign artifact may raise anything; the old one serves on
-            log.exception("%s could not be loaded", model)
-            self._keep_old(found, f"an unexpected fault: {type(fault).__name__}")
-            return
-        if not again:
-            self.problems.pop(model, None)
-            self._told.pop(model, None)
-        self._sources[model] = found
-        with self._lock:
-            every = {**self.board.served, model: served}
-            self.board = replace(
-                self.board, served={name: every[name] for name in names if name in every}
-            )
-        log.info("%s now serves release %d", model, served.seq)
-
-    def _keep_old(self, found: Released, problem: str) -> None:
-        model = found.release.model
-        self.load_failures += 1
-        self.problems[model] = problem
-        self._retry_at[model] = monotonic() + _RETRY_SECONDS
-        log.error("release %d of %s cannot serve: %s", found.release.seq, model, problem)
-        self._tell(found, problem)
-
-    def _tell(self, found: Released, problem: str) -> None:
-        """Leave word for the incident, once an hour while it lasts."""
-        release, now = found.release, monotonic()
-        what = (release.seq, problem)
-        before, at = self._told.get(release.model, (None, 0.0))
-        if before == what and now - at < _TELL_AGAIN_SECONDS:
-            return
-        serving = self.board.served.get(release.model)
-        told = problems.record(
-            release.model,
-            releases.label(release),
-            release.seq,
-            problem,
-            serves=serving.seq if serving else None,
-            at=self.clock(),
-        )
-        try:
-            self.spool.append([told])
-        except UnavailableError as full:
-            log.error("no incident can be asked for: %s", full)
-            return
-        self._told[release.model] = (what, now)
-
-    def _load(self, found: Released) -> Served:
-        release = found.release
-        arms = tuple(releases.arms(release))
-        with self._load_lock:
-            scorers = {arm.version: self._scorer(found, arm.version) for arm in arms}
-            self.warm.forget(release.model, set(scorers))
-        return Served(
-            release.model,
-            release.seq,
-            release.salt,
-            arms,
-            found.experiment,
-            scorers,
-            found.completions,
-        )
-
-    def _scorer(self, found: Released, version: str) -> Scorer:
-        if version not in found.versions:
-            raise NotFoundError(f"version {version} is released but not registered")
-        return self.warm.scorer(found.versions[version])
+        with self._loads:
+            if unless_known and self.board.known:
+                return
+            served = self.loading.load(found, self.board.served.get(model), newest=newest)
+            if served is None:
+                return
+            self._sources[model] = found
+            with self._lock:
+                every = {**self.board.served, model: served}
+                self.board = replace(
+                    self.board, served={name: every[name] for name in names if name in every}
+                )
 
     def look_up(self) -> None:
         """Read the figures that change slowly. Raises: UnavailableError."""

@@ -30,8 +30,7 @@ def test_only_the_last_two_idle_versions_stay_in_memory(serving):
     for number in range(2, 7):
         kit.deploy(serving.db, serving.settings, "sms_spam", f"{number}.0.0")
         serving.refresh()
-    kept = sorted(key[1] for key in serving._warm if key[0] == "sms_spam")
-    assert kept == ["4.0.0", "5.0.0", "6.0.0"]
+    assert serving.loading.warm.versions("sms_spam") == ["4.0.0", "5.0.0", "6.0.0"]
 
 
 def test_a_damaged_artifact_changes_nothing_until_it_is_whole_again(serving):
@@ -41,13 +40,13 @@ def test_a_damaged_artifact_changes_nothing_until_it_is_whole_again(serving):
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     kit.release(serving.db, "sms_spam", "2.0.0")
     serving.refresh()
-    assert (version(serving), serving.load_failures) == ("1.0.0", 1)
-    assert "sms_spam" in serving.problems
+    assert (version(serving), serving.loading.failures) == ("1.0.0", 1)
+    assert "sms_spam" in serving.loading.problems
 
     path.write_bytes(whole)
-    serving._retry_at.clear()
+    serving.loading.retry_now()
     serving.refresh()
-    assert (version(serving), serving.problems) == ("2.0.0", {})
+    assert (version(serving), serving.loading.problems) == ("2.0.0", {})
 
 
 def test_a_version_without_a_signature_changes_nothing(serving, release):
