@@ -50,10 +50,12 @@ TITLES = {
     403: ("forbidden", "Not allowed"),
     404: ("not-found", "Not found"),
     405: ("method-not-allowed", "Method not allowed"),
+    408: ("too-slow", "Sent too slowly"),
     409: ("conflict", "Not possible now"),
     413: ("too-large", "Too large"),
     422: ("invalid-input", "Not usable"),
     429: ("too-many-requests", "Too often"),
+    431: ("headers-too-large", "Too large"),
     500: ("internal", "A fault of ours"),
     503: ("unavailable", "Not available for the moment"),
 }
@@ -61,7 +63,11 @@ _DETAILS = {
     400: "the request could not be read; send JSON with the content type application/json",
     404: "there is no such route; /docs lists all",
     405: "this route does not answer this method; /docs lists what it answers",
+    408: "the request did not arrive in time; send it faster",
     413: "the body is larger than this server accepts",
+    431: "the headers are larger than this server accepts",
+    500: "something unexpected went wrong here; the log says more",
+    503: "as many requests are in work as this server takes on; try again in a second",
 }
 
 
@@ -97,14 +103,17 @@ def install(app: FastAPI) -> None:
 
 
 async def _expected(_request: Request, error: Exception) -> Response:
+    return expected(error if isinstance(error, PilothouseError) else PilothouseError())
+
+
+def expected(error: PilothouseError) -> Response:
+    """Return an expected error as a response."""
     headers = {}
     if isinstance(error, UnavailableError):
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, UnauthenticatedError):
         headers["WWW-Authenticate"] = 'ApiKey realm="pilothouse"'
-    return respond(
-        problem(error if isinstance(error, PilothouseError) else PilothouseError()), headers
-    )
+    return respond(problem(error), headers)
 
 
 async def _invalid(_request: Request, error: Exception) -> Response:
@@ -114,14 +123,18 @@ async def _invalid(_request: Request, error: Exception) -> Response:
 
 async def _framework(_request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    headers = error.headers if isinstance(error, HTTPException) else None
+    return refusal(status, error.headers if isinstance(error, HTTPException) else None)
+
+
+def refusal(status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """Return what is said of a request that is refused by its status alone."""
     return respond(_body(status, _DETAILS.get(status, "the request was refused")), headers)
 
 
 async def _unexpected(_request: Request, _error: Exception) -> Response:
     # this answer is given outside of the edge, which names all others
     named = {"X-Request-ID": request_id.get().decode()}
-    return respond(_body(500, "something unexpected went wrong here; the log says more"), named)
+    return refusal(500, named)
 
 
 def sentence(problems: Sequence[Any]) -> str:
