@@ -1,4 +1,4 @@
-"""Who is asking: every guarded route checks the key before it reads the body."""
+"""Who is asking: every guarded route checks key or token before it reads the body."""
 
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, ClassVar, Literal
@@ -6,17 +6,24 @@ from typing import Annotated, Any, ClassVar, Literal
 import orjson
 from fastapi import APIRouter, Depends, Request, Response, Security
 from fastapi.routing import APIRoute
-from fastapi.security import APIKeyHeader
+from fastapi.security import APIKeyHeader, HTTPBearer
 
 from core.errors import ForbiddenError, UnauthenticatedError
 from core.keys import Caller
 from core.serving.service import Service
 
-Scope = Literal["open", "metrics", "predict", "feedback", "read", "operate"]
+Scope = Literal["open", "metrics", "credentials", "predict", "feedback", "read", "operate"]
 HEADER = "X-API-Key"
+ADMITTED = "pilothouse.caller"
+"""Where the fast path leaves who asks, in the scope of a request that it admitted already."""
+
 _LONGEST_KEY = 200
+_BEARER = "bearer "
 _header = APIKeyHeader(
     name=HEADER, auto_error=False, description="A key made by `pilothouse keys create`."
+)
+_token = HTTPBearer(
+    auto_error=False, bearerFormat="JWT", description="A token from `POST /auth/token`."
 )
 
 
@@ -29,30 +36,41 @@ class StrictRequest(Request):
 
 
 class GuardedRoute(APIRoute):
-    """A route that one scope opens; `open` needs no key, `metrics` only where settings say so."""
+    """A route that one scope opens.
+
+    `open` needs no key, `metrics` only where settings say so; `credentials` takes any live key, or
+    none, since the body may hold a name and password.
+    """
 
     scope: ClassVar[Scope] = "open"
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Put the check of the key in front of everything that FastAPI does."""
+        """Put the check of the caller in front of everything that FastAPI does."""
         answer = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
             service: Service = request.app.state.service
-            needed = self.scope
-            if needed == "metrics":
-                needed = "read" if service.settings.metrics_need_key else "open"
-            if needed != "open":
-                request.state.caller = admit(
-                    service,
-                    needed,
-                    key=request.headers.get(HEADER),
-                    bearer=request.headers.get("Authorization"),
-                    remote=request.client.host if request.client else "",
-                )
+            caller = request.scope.get(ADMITTED)
+            request.state.caller = caller or _admitted(service, self.scope, request)
             return await answer(StrictRequest(request.scope, request.receive))
 
         return guarded
+
+
+def _admitted(service: Service, scope: Scope, request: Request) -> Caller | None:
+    """Return who asks; None where nobody needs to be known."""
+    needed = scope
+    if needed == "metrics":
+        needed = "read" if service.settings.metrics_need_key else "open"
+    key, bearer = request.headers.get(HEADER), request.headers.get("Authorization")
+    if needed == "open" or (needed == "credentials" and not (key or bearer)):
+        return None
+    return admit(service, needed, key=key, bearer=bearer, remote=remote_of(request))
+
+
+def remote_of(request: Request) -> str:
+    """Return the address that asks; empty where the server does not know it."""
+    return request.client.host if request.client else ""
 
 
 def admit(
@@ -60,20 +78,22 @@ def admit(
 ) -> Caller:
     """Check credentials, scope and rate; the one place that does.
 
-    `key` and `bearer` are the whole values of the headers X-API-Key and Authorization, `remote`
-    is the address that asks.
+    `key` and `bearer` are the whole values of the headers X-API-Key and Authorization, `remote` is
+    the address that asks. The scope `credentials` stands for any live key, and for no token.
 
-    Raises: UnauthenticatedError; ForbiddenError (the caller lacks `scope`); TooManyRequestsError.
+    Raises: UnauthenticatedError; ForbiddenError (the caller lacks `scope`); TooManyRequestsError;
+    UnavailableError (what is known of keys is too old to go by).
     """
+    service.trusted()
     try:
-        caller = _identify(service, key, bearer)
+        caller = _identify(service, scope, key, bearer)
     except UnauthenticatedError:
         if key or bearer:
             service.rates.refused(remote)
         raise
     service.rates.spend(caller.key_id, caller.rate_limit)
-    if not caller.may(scope):
-        raise ForbiddenError(f"this key lacks the scope {scope}")
+    if scope != "credentials" and not caller.may(scope):
+        raise ForbiddenError(f"this {'token' if bearer else 'key'} lacks the scope {scope}")
     return caller
 
 
@@ -85,17 +105,32 @@ def charge(service: Service, caller: Caller, items: int) -> None:
     service.rates.spend(caller.key_id, caller.rate_limit, items - 1)
 
 
-def _identify(service: Service, key: str | None, bearer: str | None) -> Caller:
-    if not key:
-        raise UnauthenticatedError(f"this route needs a key in the header {HEADER}")
-    return service.board.keys.check(key[:_LONGEST_KEY], service.clock())
+def _identify(service: Service, scope: Scope, key: str | None, bearer: str | None) -> Caller:
+    if key and bearer:
+        raise UnauthenticatedError(f"give either {HEADER} or Authorization, not both")
+    board = service.board
+    if key:
+        return board.keys.check(key[:_LONGEST_KEY], service.clock())
+    if not bearer:
+        raise UnauthenticatedError(
+            f"this route needs a key in the header {HEADER}, or a token in Authorization"
+        )
+    if bearer[: len(_BEARER)].lower() != _BEARER:
+        raise UnauthenticatedError("the header Authorization must be: Bearer, a space, the token")
+    if scope == "credentials":
+        raise UnauthenticatedError("a token comes from a key or a password, not from a token")
+    token = bearer[len(_BEARER) :].strip()
+    return service.tokens.check(token, board.keys, board.people, service.clock())
 
 
 def router(scope: Scope, *, tag: str) -> APIRouter:
     """Return a router whose routes are opened by `scope`."""
     guarded = type(f"{scope.title()}Route", (GuardedRoute,), {"scope": scope})
-    needs_key = scope not in ("open", "metrics")
-    dependencies = [Security(_header)] if needs_key else []
+    dependencies = []
+    if scope not in ("open", "metrics"):
+        dependencies.append(Security(_header))
+    if scope not in ("open", "metrics", "credentials"):
+        dependencies.append(Security(_token))
     return APIRouter(route_class=guarded, tags=[tag], dependencies=dependencies)
 
 

@@ -14,7 +14,9 @@ from api.schemas import Problem
 STATIC = "/docs/static"
 DESCRIPTION = """Predictions, feedback and figures of the models that Pilothouse runs.
 
-Send a key in `X-API-Key`. Errors are problem details (RFC 9457): `type` is stable, `detail` is a
+Send a key in `X-API-Key`, or a token from `POST /auth/token` as `Authorization: Bearer`.
+
+Errors are problem details (RFC 9457): `type` is stable, `detail` is a
 sentence for a person."""
 
 
@@ -25,7 +27,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def guarded(*more: int) -> dict[int | str, dict[str, Any]]:
     """Return the errors of a route that needs a key, and those of its own."""
-    return problems(401, 403, *more)
+    return problems(401, 403, 429, 503, *more)
 
 
 def _problem(status: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from api import model_schemas, schemas
+from api import model_schemas, schemas, token_schemas
 from core.errors import (
     ConflictError,
     ForbiddenError,
@@ -46,7 +46,7 @@ STATUS: dict[type[PilothouseError], int] = {
 }
 TITLES = {
     400: ("malformed", "The request could not be read"),
-    401: ("unauthenticated", "No valid key"),
+    401: ("unauthenticated", "No valid key or token"),
     403: ("forbidden", "Not allowed"),
     404: ("not-found", "Not found"),
     405: ("method-not-allowed", "Method not allowed"),
@@ -112,7 +112,7 @@ def expected(error: PilothouseError) -> Response:
     if isinstance(error, UnavailableError):
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, UnauthenticatedError):
-        headers["WWW-Authenticate"] = 'ApiKey realm="pilothouse"'
+        headers["WWW-Authenticate"] = 'ApiKey realm="pilothouse", Bearer realm="pilothouse"'
     return respond(problem(error), headers)
 
 
@@ -164,7 +164,8 @@ def _names() -> frozenset[str]:
     """Return the names of our own fields and parameters."""
     models = [
         one
-        for one in (*vars(schemas).values(), *vars(model_schemas).values())
+        for module in (schemas, model_schemas, token_schemas)
+        for one in vars(module).values()
         if isinstance(one, type) and issubclass(one, BaseModel)
     ]
     fields = {name for model in models for name in model.model_fields}

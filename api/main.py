@@ -18,6 +18,7 @@ from api import (
     models,
     monitoring,
     predict,
+    tokens,
     training,
 )
 from api.edge import Edge
@@ -43,6 +44,7 @@ ROUTERS = (
     experiments.router,
     features.reading,
     features.operating,
+    tokens.router,
 )
 
 

@@ -18,7 +18,7 @@ prometheus = auth.router("metrics", tag="metrics")
 router = auth.router("read", tag="metrics")
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 _SAYS: dict[int | str, dict[str, Any]] = {
-    **problems(401, 403),
+    **problems(401, 403, 429, 503),
     200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
 }
 

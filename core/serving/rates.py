@@ -3,6 +3,7 @@
 With several api processes each has its share of a limit, since they share no memory.
 """
 
+import ipaddress
 import math
 import threading
 from collections import OrderedDict
@@ -14,6 +15,7 @@ from core.errors import TooLargeError, TooManyRequestsError
 _MINUTE = 60.0
 _MOST = 10_000  # buckets; the least recently used one is forgotten, that is: full again
 _FAILURES = 30  # refused credentials of one address in a minute
+_TRIES = 30  # passwords given from one address in a minute, right ones too: each costs much time
 _ROUNDING = 1e-6
 
 
@@ -75,8 +77,27 @@ class Rates:
 
     def refused(self, address: str) -> None:
         """Count refused credentials of an address. Raises: TooManyRequestsError."""
-        if wait := self._addresses.take(address, _FAILURES):
+        if wait := self._addresses.take("refused " + network(address), _FAILURES):
             raise _too_often("too many refused credentials came from this address", wait)
+
+    def tried(self, address: str) -> None:
+        """Count a name and password, before they are looked at. Raises: TooManyRequestsError."""
+        if wait := self._addresses.take("tried " + network(address), _TRIES):
+            raise _too_often("too many sign-ins were tried from this address", wait)
+
+
+def network(address: str) -> str:
+    """Return what stands for an address: of IPv6 the first 64 bits, which one customer has.
+
+    >>> network("2001:db8::1"), network("192.0.2.7"), network("a test")
+    ('2001:db8::/64', '192.0.2.7', 'a test')
+    """
+    if ":" not in address:
+        return address
+    try:
+        return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))
+    except ValueError:
+        return address
 
 
 def _too_often(what: str, wait: float) -> TooManyRequestsError:
