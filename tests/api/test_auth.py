@@ -36,9 +36,11 @@ EXPECTED = {
     ("POST", "/api/v1/training/start"): "operate",
     ("POST", "/api/v1/training/trigger-retraining"): "operate",
     ("GET", "/api/v1/training/status/{job_id}"): "read",
+    ("POST", "/auth/token"): "credentials",
 }
 OPEN_PAGES = {"/docs", "/docs/static", "/openapi.json"}
-GUARDED = [(*route, scope) for route, scope in EXPECTED.items() if scope not in ("open", "metrics")]
+UNSCOPED = ("open", "metrics", "credentials")
+GUARDED = [(*route, scope) for route, scope in EXPECTED.items() if scope not in UNSCOPED]
 PLACES = {
     "{name}": "sms_spam",
     "{version}": "9.9.9",
