@@ -1,29 +1,19 @@
 """Real api processes: what they load, what they survive, how fast they follow."""
 
 import json
-import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
-from pathlib import Path
 
-import httpx
 import pytest
 
-from core import keys, predictions
+from core import keys
 from core.access import local
-from core.clock import utc_now
-from core.db import Database
-from core.serving import shipper
-from core.settings import Settings
 from tests import serving_kit as kit
+from tests.processes_kit import ROOT, SPAM, Api, House, join, under_load, until
 
-ROOT = Path(__file__).parents[2]
-SPAM = {"message": "win a free prize"}
 HEAVY = ("mlflow", "evidently", "langchain", "streamlit", "plotly", "optuna", "shap", "onnx",
          "lightgbm", "xgboost", "great_expectations", "ray", "dvc")  # fmt: skip
 OURS = ("core.panel", "core.adapters", "core.agent", "core.automation", "core.cli")
@@ -48,46 +38,9 @@ print(json.dumps({"early": before, "modules": sorted(sys.modules)}))
 """
 
 
-class House:
-    """A data folder with a database, released models and a key, and the processes on it."""
-
-    def __init__(self, template, home):
-        for file in template.iterdir():
-            shutil.copy(file, home)
-        self.settings = Settings(
-            _env_file=None,
-            env="test",
-            home=home,
-            database_url=f"sqlite:///{home}/pilothouse.db",
-            secret_key="only-for-tests-0123456789abcdefghij",
-        )
-        self.db = Database(self.settings, utc_now)
-        kit.apply_specs(self.db, local("tester"))
-        kit.deploy(self.db, self.settings, "sms_spam", "1.0.0")
-        kit.deploy(self.db, self.settings, "heart_disease", "1.0.0")
-        _, self.secret = keys.create(
-            self.db, local("tester"), name="all", scopes=["predict", "feedback", "read", "operate"]
-        )
-
-    def environment(self):
-        own = {
-            "PILOTHOUSE_ENV": "test",
-            "PILOTHOUSE_HOME": str(self.settings.root),
-            "PILOTHOUSE_DATABASE_URL": self.settings.database_url,
-            "PILOTHOUSE_SECRET_KEY": self.settings.secret_key.get_secret_value(),
-        }
-        return {**os.environ, **own}
-
-    def stored(self):
-        while shipper.ship(self.db, self.settings):
-            pass
-        with self.db.read() as session:
-            return {row.id for row in predictions.recent(session, "sms_spam", 1_000_000)}
-
-
 @pytest.fixture
 def house(sqlite_template, tmp_path):
-    built = House(sqlite_template, tmp_path)
+    built = House(shutil.copytree(sqlite_template, tmp_path, dirs_exist_ok=True))
     yield built
     built.db.engine.dispose()
 
@@ -95,45 +48,12 @@ def house(sqlite_template, tmp_path):
 @pytest.fixture(scope="module")
 def shared(sqlite_template, tmp_path_factory):
     """A house with one api process that several tests use, none of which ends it."""
-    built = House(sqlite_template, tmp_path_factory.mktemp("shared"))
+    home = tmp_path_factory.mktemp("shared")
+    built = House(shutil.copytree(sqlite_template, home, dirs_exist_ok=True))
     built.api = Api(built)
     yield built
     built.api.end(signal.SIGKILL)
     built.db.engine.dispose()
-
-
-class Api:
-    """One uvicorn process on a free port."""
-
-    def __init__(self, house):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        command = [sys.executable, "-m", "uvicorn", "api.main:create", "--factory"]
-        command += ["--port", str(port), "--no-access-log", "--loop", "uvloop"]
-        self.process = subprocess.Popen(
-            command, env=house.environment(), cwd=ROOT, stderr=subprocess.DEVNULL
-        )
-        self.url = f"http://127.0.0.1:{port}"
-        self.headers = {"X-API-Key": house.secret}
-        self._wait()
-
-    def _wait(self):
-        for _ in range(300):
-            try:
-                if httpx.get(f"{self.url}/health/ready", trust_env=False).is_success:
-                    return
-            except httpx.HTTPError:
-                pass
-            time.sleep(0.1)
-        raise AssertionError("the api did not become ready")
-
-    def client(self):
-        return httpx.Client(base_url=self.url, headers=self.headers, timeout=10, trust_env=False)
-
-    def end(self, number):
-        self.process.send_signal(number)
-        return self.process.wait(30)
 
 
 @pytest.fixture
@@ -143,35 +63,6 @@ def api(house):
     yield begun
     if begun.process.poll() is None:
         begun.end(signal.SIGKILL)
-
-
-def load(api, stop, answers, failures):
-    """Send predictions until `stop`; keep the answers that arrived whole."""
-    with api.client() as client:
-        while not stop.is_set():
-            try:
-                answer = client.post("/predict", json=SPAM)
-            except httpx.HTTPError as error:
-                failures.append(error)
-                return
-            if answer.status_code == 200:
-                answers.append((time.monotonic(), answer.json()))
-            else:
-                failures.append(answer.status_code)
-
-
-def under_load(api, n=3):
-    stop, answers, failures = threading.Event(), [], []
-    threads = [threading.Thread(target=load, args=(api, stop, answers, failures)) for _ in range(n)]
-    for thread in threads:
-        thread.start()
-    return stop, answers, failures, threads
-
-
-def join(stop, threads):
-    stop.set()
-    for thread in threads:
-        thread.join()
 
 
 def test_every_route_answers_without_the_heavy_libraries(house):
@@ -247,11 +138,3 @@ def test_a_new_key_works_and_a_revoked_one_stops_within_two_seconds(shared):
         assert until(lambda: client.post("/predict", json=SPAM).status_code == 200) < 2
         keys.revoke(shared.db, local("tester"), row.id)
         assert until(lambda: client.post("/predict", json=SPAM).status_code == 401) < 2
-
-
-def until(holds):
-    start = time.monotonic()
-    while not holds():
-        assert time.monotonic() - start < 10
-        time.sleep(0.02)
-    return time.monotonic() - start
