@@ -20,8 +20,8 @@ title: Slow
 task: text
 target: {column: label, positive: spam, negative: ham}
 input: {text: message}
-source: {builtin: messages, rows: 2000, noun: messages}
-candidates: [{kind: random_forest, parameters: {n_estimators: 300}}]
+source: {builtin: messages, rows: 3000, noun: messages}
+candidates: [{kind: random_forest, parameters: {n_estimators: 500}}]
 folds: 10
 """
 pytestmark = [
