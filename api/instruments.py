@@ -1,104 +1,89 @@
-"""What Prometheus reads; a scrape never waits for the database."""
+"""What Prometheus reads; counting costs a request next to nothing, a scrape waits for nobody."""
 
-from collections.abc import Iterator
+import logging
+import threading
+from bisect import bisect_left
+from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, generate_latest
 
-from core.serving import board
+from api.exposition import SECONDS, Exposition
+from core.serving import board, stages, tally
 from core.serving.service import Service
+from core.serving.tally import Name, Tally
 
-_LABELS = ("endpoint", "method", "status")
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+log = logging.getLogger("api")
+_PUBLISH_SECONDS = 1.0
 
 
 class Instruments:
-    """The counters of one api process, in a registry of its own."""
-
-    def __init__(self, service: Service) -> None:
-        self.registry = CollectorRegistry()
-        self.registry.register(_Now(service))
-        self._requests = Counter(
-            "api_requests_total", "Requests answered.", _LABELS, registry=self.registry
-        )
-        self._seconds = Histogram(
-            "api_request_duration_seconds",
-            "Time from the first byte to the answer.",
-            _LABELS,
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-
-    def request(self, endpoint: str, method: str, status: int, seconds: float) -> None:
-        """Count one request."""
-        labels = (endpoint, method, str(status))
-        self._requests.labels(*labels).inc()
-        self._seconds.labels(*labels).observe(seconds)
-
-    def text(self) -> bytes:
-        """Return everything in the Prometheus text format."""
-        return generate_latest(self.registry)
-
-
-class _Now(Collector):
-    """Figures of this moment; nothing here waits for the database."""
+    """The counters of one api process, and the page that adds up those of all workers."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self.tally = Tally(_shared_folder(service))
+        for stage, cells in service.stages.cells.items():
+            self.tally.adopt(("stage", stage), cells)
+        self._cells: dict[tuple[str, str, int], list[float]] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._repeat, name="instruments", daemon=True)
+        self._registry = CollectorRegistry()
+        self._registry.register(Exposition(service, self._total))
 
-    def describe(self) -> Iterator[Metric]:
-        """Declare nothing ahead: the names do not collide with ours."""
-        return iter(())
+    def start(self) -> None:
+        """Show our counters to the other workers from now on."""
+        self._thread.start()
 
-    def collect(self) -> Iterator[Metric]:
-        """Yield gauges of memory, log and models, and counters of trainings."""
+    def close(self) -> None:
+        """Leave the last counts for the other workers."""
+        self._stop.set()
+        self._publish()
+
+    def request(self, endpoint: str, method: str, status: int, seconds: float) -> None:
+        """Count one request; `endpoint` is a route's template, never what a client wrote."""
+        cells = self._cells.get((endpoint, method, status))
+        if cells is None:
+            cells = self.tally.cells(("request", endpoint, method, str(status)), len(SECONDS) + 2)
+            self._cells[endpoint, method, status] = cells
+        cells[bisect_left(SECONDS, seconds)] += 1
+        cells[-1] += seconds
+
+    def text(self) -> bytes:
+        """Return everything in the Prometheus text format."""
+        return generate_latest(self._registry)
+
+    def _total(self) -> tally.Total:
+        self._publish()  # first: what a scrape showed must be there when this process is killed
+        return self.tally.total(self._levels())
+
+    def _publish(self) -> None:
         service = self._service
-        loads = GaugeMetricFamily(
-            "model_load", "1 per version in memory.", labels=("model", "version")
-        )
-        for model, version in board.loaded(service.board):
-            loads.add_metric((model, version), 1)
-        yield loads
-        yield CounterMetricFamily(
-            "model_load_failures", "Releases that could not be loaded.", service.load_failures
-        )
-        yield GaugeMetricFamily(
-            "spool_bytes", "Bytes of the prediction log on disk.", service.spool.used_bytes()
-        )
-        yield GaugeMetricFamily(
-            "spool_limit_bytes", "Bound of the prediction log.", service.spool.max_bytes
-        )
-        yield CounterMetricFamily(
-            "shadow_dropped", "Shadow answers that were dropped.", service.shadows.dropped
-        )
-        yield from _stored(service)
+        self.tally.adopt(("load_failures",), [service.loading.failures])
+        self.tally.adopt(("shadow_dropped",), [service.shadows.dropped])
+        try:
+            self.tally.publish(self._levels())
+        except OSError as error:
+            log.warning("the other workers cannot see the counters of this one: %s", error)
+
+    def _levels(self) -> dict[Name, float]:
+        known = self._service.board
+        held = {("held", *pair): 1.0 for pair in board.loaded(known)}
+        return held | {("seq", name): float(one.seq) for name, one in known.served.items()}
+
+    def _repeat(self) -> None:
+        every = _PUBLISH_SECONDS if self.tally.folder else stages.MARK_SECONDS
+        rounds = 0.0
+        while not self._stop.wait(every):
+            rounds += every
+            if self.tally.folder:
+                self._publish()
+            if rounds >= stages.MARK_SECONDS:
+                self._service.stages.mark()
+                rounds = 0.0
 
 
-def _stored(service: Service) -> Iterator[Metric]:
-    stored = service.stored
-    trainings = CounterMetricFamily(
-        "model_retraining", "Trainings that ended.", labels=("model", "state")
-    )
-    for (model, state), n in stored.trainings.items():
-        trainings.add_metric((model, state), n)
-    yield trainings
-    seconds = GaugeMetricFamily(
-        "model_retraining_duration_seconds", "Duration of the newest training.", labels=("model",)
-    )
-    for model, duration in stored.training_seconds.items():
-        seconds.add_metric((model,), duration)
-    yield seconds
-    drift = GaugeMetricFamily("model_drift_score", "Newest drift score.", labels=("model",))
-    for model, score in stored.drift_scores.items():
-        drift.add_metric((model,), score)
-    yield drift
-    accuracy = GaugeMetricFamily(
-        "model_accuracy", "Accuracy of labelled predictions of the last day.", labels=("model",)
-    )
-    for model, value in stored.accuracies.items():
-        accuracy.add_metric((model,), value)
-    yield accuracy
-    jobs = GaugeMetricFamily("jobs_waiting", "Jobs that no worker has taken yet.")
-    jobs.add_metric((), stored.jobs_waiting)
-    yield jobs
+def _shared_folder(service: Service) -> Path | None:
+    settings = service.settings
+    if settings.api_workers == 1:
+        return None
+    return tally.group_folder(settings.folder("run") / "metrics")

@@ -11,8 +11,10 @@ from api import auth
 from api.auth import Serving
 from api.docs import guarded, problems
 from api.instruments import Instruments
-from api.schemas import Drift, Name, Performance
+from api.metric_schemas import Drift, Performance
+from api.schemas import Name
 from core.serving import overview
+from core.serving.stages import Figures
 
 prometheus = auth.router("metrics", tag="metrics")
 router = auth.router("read", tag="metrics")
@@ -38,7 +40,20 @@ def performance(service: Serving) -> dict[str, Any]:
         **asdict(service.traffic.figures()),
         "memory_usage_mb": round(memory_mb(), 1),
         "cpu_usage_percent": service.cpu_percent(),
+        "stages": {name: _stage(figures) for name, figures in service.stages.figures().items()},
     }
+
+
+def _stage(figures: Figures) -> dict[str, float | None]:
+    return {
+        "count": figures.count,
+        "p50_ms": _milliseconds(figures.p50),
+        "p99_ms": _milliseconds(figures.p99),
+    }
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 4)
 
 
 @router.get("/metrics/drift", response_model=Drift, responses=guarded(404, 422, 503))

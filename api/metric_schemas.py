@@ -1,0 +1,45 @@
+"""What the figures' routes answer, field by field."""
+
+from pydantic import Field
+
+from api.schemas import Answer
+
+
+class Stage(Answer):
+    """One step of answering; None where nothing was measured."""
+
+    count: int
+    p50_ms: float | None
+    p99_ms: float | None
+
+
+class Performance(Answer):
+    """The last five minutes of this process; latencies in milliseconds."""
+
+    api_latency_p99: float | None
+    model_inference_time_p99: float | None
+    memory_usage_mb: float
+    cpu_usage_percent: float
+    requests_per_minute: float
+    error_rate: float
+    stages: dict[str, Stage] = Field(description="By step: auth, assign, score, spool.")
+
+
+class Drift(Answer):
+    """The newest judged window of a model; distances are None where the task has no such figure."""
+
+    model: str
+    state: str = Field(description="pass, warn, fail, inconclusive, error, or unchecked")
+    drift_detected: bool
+    vocabulary_drift: float | None
+    tfidf_drift: float | None
+    threshold: float | None
+    new_patterns: list[str] = Field(description="Words that became more frequent, surest first.")
+    score: float | None
+    p_value: float | None
+    n: int
+    sentence: str
+    pending: str | None = Field(
+        description="Why a newer window is not judged yet, if there is one."
+    )
+    timestamp: str | None
