@@ -9,6 +9,7 @@ from core.clock import monotonic
 from core.serving.service import Service
 
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+_STREAMS = frozenset({"/predict/stream"})  # routes that bound each line instead of the body
 
 
 class Edge:
@@ -35,15 +36,11 @@ class Edge:
             await send(message)
 
         try:
-            await self.app(scope, self._bounded(receive), watched)
+            bounded = receive if scope["path"] in _STREAMS else self._bounded(receive)
+            await self.app(scope, bounded, watched)
         finally:
-            self._note(scope, status, monotonic() - start)
-
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        endpoint = str(getattr(scope.get("route"), "path", "other"))
-        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-        self.instruments.request(endpoint, method, status, seconds)
-        self.service.traffic.request(seconds * 1000, failed=status >= 500)
+            what = _named(scope)
+            note(self.service, self.instruments, what, status, monotonic() - start)
 
     def _bounded(self, receive: Receive) -> Receive:
         left = self.service.settings.max_body_bytes
@@ -57,3 +54,16 @@ class Edge:
             return message
 
         return counted
+
+
+def note(
+    service: Service, instruments: Instruments, what: tuple[str, str], status: int, seconds: float
+) -> None:
+    """Count one request, `what` being its route and its method."""
+    instruments.request(*what, status, seconds)
+    service.traffic.request(seconds * 1000, failed=status >= 500)
+
+
+def _named(scope: Scope) -> tuple[str, str]:
+    route = str(getattr(scope.get("route"), "path", "other"))
+    return route, scope["method"] if scope["method"] in _METHODS else "OTHER"

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
 from api import (
     docs,
@@ -22,6 +23,7 @@ from api import (
     training,
 )
 from api.edge import Edge
+from api.fast import Fast
 from api.instruments import Instruments
 from core import logs
 from core.serving import service as serving
@@ -48,6 +50,20 @@ ROUTERS = (
 )
 
 
+class Application(FastAPI):
+    """FastAPI, and in front of all its layers the fast path."""
+
+    fast: Fast
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await self.fast(scope, receive, send)
+
+    async def slow(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what the fast path hands on."""
+        await super().__call__(scope, receive, send)
+
+
 def create() -> FastAPI:
     """Build the service of one api process from the settings."""
     settings = Settings()
@@ -64,7 +80,7 @@ def build(service: Service) -> FastAPI:
         yield
         service.close()
 
-    app = FastAPI(
+    app = Application(
         title="Pilothouse",
         version=version("pilothouse"),
         description=docs.DESCRIPTION,
@@ -75,6 +91,7 @@ def build(service: Service) -> FastAPI:
     app.state.service = service
     app.state.instruments = Instruments(service)
     app.add_middleware(Edge, service=service, instruments=app.state.instruments)
+    app.fast = Fast(app.slow, service, app.state.instruments)
     errors.install(app)
     docs.install(app)
     for router in ROUTERS:

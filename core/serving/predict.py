@@ -3,10 +3,11 @@
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
 
 from core.clock import monotonic
 from core.errors import ConflictError, InvalidInputError, PilothouseError
@@ -15,6 +16,7 @@ from core.keys import Caller
 from core.releases import Arm
 from core.serving import assignment, records
 from core.serving.board import Served
+from core.serving.durable import Pending
 from core.serving.scorer import Input, Score, Scorer
 from core.serving.service import Service
 from core.serving.spool import Record
@@ -24,6 +26,10 @@ _NAMED = datetime(1970, 1, 1, tzinfo=UTC)
 """The moment inside ids that follow from a request_id: the same request must give the same id."""
 
 Answer = dict[str, Any]
+Short = Annotated[str, Meta(min_length=1, max_length=100)]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_. -]{0,99}\Z")]
+Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Feature = Whole | float | str | bool | None
 
 
 class ModelFaultError(PilothouseError):
@@ -32,22 +38,23 @@ class ModelFaultError(PilothouseError):
     code = "model-fault"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One input for one model; exactly one of `message` and `features`."""
+class Request(Struct, frozen=True, forbid_unknown_fields=True):
+    """One input for one model; exactly one of `message` and `features`.
+
+    The bounds hold where a body is decoded into this.
+    """
 
     message: str | None = None
-    features: Mapping[str, Any] | None = None
-    entity_id: str | None = None
-    model: str | None = None
-    user_id: str | None = None
-    experiment_name: str | None = None
-    request_id: str | None = None
+    features: Annotated[dict[str, Feature], Meta(max_length=500)] | None = None
+    entity_id: Short | None = None
+    model: Name | None = None
+    user_id: Short | None = None
+    experiment_name: Short | None = None
+    request_id: Short | None = None
 
 
-@dataclass(slots=True)
-class _Ask:
-    """A request on its way: its id, its arm, its checked input."""
+class _Ask(Struct):
+    """A request on its way: its id, its arm, its checked input, and then its score."""
 
     request: Request
     id: str
@@ -55,25 +62,83 @@ class _Ask:
     served: Served
     arm: Arm
     input: Input
-    score: Score | None = field(default=None)
+    score: Score | None = None
     latency_ms: float = 0.0
+
+
+class Begun(Struct):
+    """An answer that is written, but may not be given before `pending` is done."""
+
+    answer: Answer
+    pending: Pending | None
+    ask: _Ask | None  # None: an earlier answer is repeated
 
 
 def is_quick(service: Service, model: str | None) -> bool:
     """Say whether one answer is short enough for an event loop. Raises: as `predict`."""
-    return not any(one.slow for one in service.board.find(model).scorers.values())
+    for scorer in service.board.find(model).scorers.values():  # noqa: SIM110 (`any` costs twice it)
+        if scorer.slow:
+            return False
+    return True
 
 
 def predict(service: Service, caller: Caller, request: Request) -> Answer:
     """Answer one request.
 
     Raises: InvalidInputError, NotFoundError, ConflictError (a request_id used for another
-    request), UnavailableError (nothing released, or the log cannot be written).
+    request), ModelFaultError, UnavailableError (nothing released, or the log cannot be written).
     """
-    (answer,) = predict_all(service, caller, [request])
-    if isinstance(answer, PilothouseError):
-        raise answer
-    return answer
+    begun = begin(service, caller, request)
+    if begun.pending is not None:
+        begun.pending.result()
+    return finish(service, caller, begun)
+
+
+def begin(service: Service, caller: Caller, request: Request) -> Begun:
+    """Answer one request and write it down, without waiting for the disk; then call `finish`.
+
+    Raises: as `predict`.
+    """
+    now, note, started = service.clock(), service.stages.note, monotonic()
+    ask = _prepare(service, caller, request, now)
+    if not isinstance(ask, _Ask):
+        return Begun(ask, None, None)
+    assigned = monotonic()
+    note("assign", assigned - started)
+    ask.score = score = _score_one(service, ask)
+    scored = monotonic()
+    note("score", scored - assigned)
+    ask.latency_ms = round((scored - assigned) * 1000, 3)
+    service.traffic.scored(ask.latency_ms)
+    at = records.moment(now)
+    pending = service.spool.write((_record(caller, ask, score, at),))
+    note("spool", monotonic() - scored)
+    return Begun(_answer(ask, score, at), pending, ask)
+
+
+def finish(service: Service, caller: Caller, begun: Begun) -> Answer:
+    """Remember an answer that is durable now, and let shadow versions answer beside it."""
+    if begun.ask is not None:
+        _after(service, caller, begun.ask, begun.answer)
+    return begun.answer
+
+
+def _score_one(service: Service, ask: _Ask) -> Score:
+    scorer = ask.served.scorers[ask.arm.version]
+    try:
+        return scorer.score_one(ask.input)
+    except Exception as fault:  # a model may raise anything; the client hears that it was the model
+        log.exception("version %s failed on an input", scorer.version)
+        _note_fault(service, ask)
+        raise _fault() from fault
+
+
+def _note_fault(service: Service, ask: _Ask) -> None:
+    service.spool.append([records.fault(ask.served, ask.arm, at=service.clock())])
+
+
+def _fault() -> ModelFaultError:
+    return ModelFaultError("the model failed on this input; the log says more")
 
 
 def predict_all(
@@ -87,7 +152,7 @@ def predict_all(
     asks: dict[int, _Ask] = {}
     for place, request in enumerate(requests):
         try:
-            ready = _prepare(service, caller, request)
+            ready = _prepare(service, caller, request, service.clock())
         except PilothouseError as problem:
             results[place] = problem
             continue
@@ -100,8 +165,8 @@ def predict_all(
     return [results[place] for place in range(len(requests))]
 
 
-def _prepare(service: Service, caller: Caller, request: Request) -> _Ask | Answer:
-    prediction_id, once = _identity(service, caller, request)
+def _prepare(service: Service, caller: Caller, request: Request, now: datetime) -> _Ask | Answer:
+    prediction_id, once = _identity(caller, request, now)
     if once and (earlier := service.replays.get(prediction_id)):
         asked, answer = earlier
         if asked != request:
@@ -113,10 +178,10 @@ def _prepare(service: Service, caller: Caller, request: Request) -> _Ask | Answe
     return _Ask(request, prediction_id, once, served, arm, checked)
 
 
-def _identity(service: Service, caller: Caller, request: Request) -> tuple[str, str | None]:
+def _identity(caller: Caller, request: Request, now: datetime) -> tuple[str, str | None]:
     """Return the prediction's id, and the key under which it is stored once."""
     if request.request_id is None:
-        return new_id(service.clock()), None
+        return new_id(now), None
     named = derived_id(_NAMED, caller.key_id, request.request_id)
     return named, named
 
@@ -182,8 +247,7 @@ def _score_group(service: Service, scorer: Scorer, group: list[_Ask]) -> None:
                 _score_group(service, scorer, [ask])
             return
         log.exception("version %s failed on an input", scorer.version)
-        fault = records.fault(group[0].served, group[0].arm, at=service.clock())
-        service.spool.append([fault])
+        _note_fault(service, group[0])
         return
     for ask, score in zip(group, scores, strict=True):
         ask.score = score
@@ -194,32 +258,31 @@ def _log_and_answer(
 ) -> dict[int, Answer | PilothouseError]:
     results: dict[int, Answer | PilothouseError] = {}
     rows: list[Record] = []
-    now = service.clock()
+    at = records.moment(service.clock())
     for place, ask in asks.items():
         if ask.score is None:
-            results[place] = ModelFaultError("the model failed on this input; the log says more")
+            results[place] = _fault()
             continue
-        rows.append(_record(caller, ask, ask.score, now))
-        results[place] = _answer(ask, ask.score, now)
+        rows.append(_record(caller, ask, ask.score, at))
+        results[place] = _answer(ask, ask.score, at)
     if rows:
         service.spool.append(rows)  # before anybody has an answer
     for place, ask in asks.items():
-        _after(service, caller, ask, now, results[place])
+        answer = results[place]
+        if not isinstance(answer, PilothouseError):
+            _after(service, caller, ask, answer)
     return results
 
 
-def _after(
-    service: Service, caller: Caller, ask: _Ask, now: datetime, answer: Answer | PilothouseError
-) -> None:
-    if isinstance(answer, PilothouseError):
-        return
+def _after(service: Service, caller: Caller, ask: _Ask, answer: Answer) -> None:
     if ask.once:
         service.replays.put(ask.id, ask.request, answer)
-    for arm in assignment.shadows(ask.served.arms):
-        service.shadows.put(partial(_shadow, service, caller, ask, arm, now))
+    if len(ask.served.arms) > 1:
+        for arm in assignment.shadows(ask.served.arms):
+            service.shadows.put(partial(_shadow, service, caller, ask, arm, answer["timestamp"]))
 
 
-def _answer(ask: _Ask, score: Score, now: datetime) -> Answer:
+def _answer(ask: _Ask, score: Score, at: str) -> Answer:
     return {
         "prediction_id": ask.id,
         "prediction": score.label,
@@ -231,11 +294,11 @@ def _answer(ask: _Ask, score: Score, now: datetime) -> Answer:
         "variant": ask.arm.variant,
         "user_id": ask.request.user_id,
         "latency_ms": ask.latency_ms,
-        "timestamp": now.isoformat(),
+        "timestamp": at,
     }
 
 
-def _record(caller: Caller, ask: _Ask, score: Score, at: datetime) -> Record:
+def _record(caller: Caller, ask: _Ask, score: Score, at: str) -> Record:
     served, request = ask.served, ask.request
     return records.prediction(
         score,
@@ -252,12 +315,12 @@ def _record(caller: Caller, ask: _Ask, score: Score, at: datetime) -> Record:
     )
 
 
-def _shadow(service: Service, caller: Caller, ask: _Ask, arm: Arm, at: datetime) -> None:
+def _shadow(service: Service, caller: Caller, ask: _Ask, arm: Arm, at: str) -> None:
     """Log what a shadow version would have answered to the same request."""
     scorer = ask.served.scorers[arm.version]
     given = _input(service, ask.request, ask.served, arm)
     start = monotonic()
-    (score,) = scorer.score([given])
+    score = scorer.score_one(given)
     spent = round((monotonic() - start) * 1000, 3)
     beside = _Ask(ask.request, ask.id, ask.once, ask.served, arm, given, score, spent)
     service.spool.append([_record(caller, beside, score, at)])

@@ -15,7 +15,7 @@ def prediction(
     *,
     id: str,
     once: str | None,
-    at: datetime,
+    at: str,
     served: Served,
     arm: Arm,
     input: Input,
@@ -24,14 +24,15 @@ def prediction(
     experiment: str | None,
     key_id: str,
 ) -> Record:
-    """Return the record of an answer; `once` is the key under which a named request is stored once.
+    """Return the record of an answer at a `moment`.
 
-    A shadow's row has the id of the answer that it shadows, so that a label reaches both, and
-    lies some microseconds behind it, so that the row's key (at, id) stays unique.
+    `once` is the key under which a named request is stored once. A shadow's row has the id of the
+    answer that it shadows, so that a label reaches both, and lies some microseconds behind it, so
+    that the row's key (at, id) stays unique.
     """
     place = served.shadows.index(arm.version) + 1 if arm.variant == "shadow" else 0
     row = {
-        "at": (at + timedelta(microseconds=place)).isoformat(),
+        "at": _behind(at, place) if place else at,
         "id": id,
         "model": served.model,
         "version": arm.version,
@@ -56,16 +57,29 @@ def prediction(
     }
 
 
+def moment(at: datetime) -> str:
+    """Spell a moment as records and answers do, always with microseconds.
+
+    >>> moment(datetime.fromisoformat("2030-01-01T12:00:00+00:00"))
+    '2030-01-01T12:00:00.000000+00:00'
+    """
+    return at.isoformat(timespec="microseconds")
+
+
+def _behind(at: str, place: int) -> str:
+    return moment(datetime.fromisoformat(at) + timedelta(microseconds=place))
+
+
 def fault(served: Served, arm: Arm, *, at: datetime) -> Record:
     """Return the record of an input on which a version failed; it is counted, not stored."""
-    row = {"at": at.isoformat(), "model": served.model}
+    row = {"at": moment(at), "model": served.model}
     return {"kind": "fault", "row": {**row, "version": arm.version, "variant": arm.variant}}
 
 
 def label(prediction_id: str, value: str, *, source: str, at: datetime) -> Record:
     """Return the record of what was true."""
     row: dict[str, Any] = {"prediction_id": prediction_id, "source": source, "value": value}
-    return {"kind": "label", "row": {**row, "state": "confirmed", "at": at.isoformat()}}
+    return {"kind": "label", "row": {**row, "state": "confirmed", "at": moment(at)}}
 
 
 def sample_key(prediction_id: str) -> int:

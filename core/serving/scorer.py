@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from core.clock import monotonic
 from core.datasets.values import LARGEST, category
@@ -22,8 +23,7 @@ _EVEN = 0.5
 _SLOW_SECONDS = 0.005
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(Struct, frozen=True):
     """What a version says about one input."""
 
     label: str
@@ -45,6 +45,7 @@ class Scorer:
         self.task: str = signature["task"]
         self.labels: list[str] = engine.labels
         self.positive: str = signature["positive"]
+        self._first, self._second = engine.labels
         (self.negative,) = (label for label in self.labels if label != self.positive)
         self.threshold: float = _EVEN if version.threshold is None else version.threshold
         self.features: dict[str, str] = {
@@ -57,6 +58,10 @@ class Scorer:
     def score(self, inputs: Sequence[Input]) -> list[Score]:
         """Answer `inputs`, which `check` has let through; one probability per class each."""
         return [self._score(row) for row in self._engine.table(inputs)]
+
+    def score_one(self, given: Input) -> Score:
+        """Answer one input as `score` does."""
+        return self._score(self._engine.row(given))
 
     def check(self, given: Input) -> Input:
         """Return features as this version reads them; one that is not given is missing.
@@ -71,7 +76,8 @@ class Scorer:
         return {name: _value(name, kind, given.get(name)) for name, kind in self.features.items()}
 
     def _score(self, row: Sequence[float]) -> Score:
-        probabilities = dict(zip(self.labels, row, strict=True))
+        first, second = row
+        probabilities = {self._first: first, self._second: second}
         probability = probabilities[self.positive]
         label = self.positive if self._is_positive(probability) else self.negative
         return Score(label, probabilities[label], probabilities, probability)
@@ -88,7 +94,7 @@ class Scorer:
         times = []
         for _ in range(3):
             start = monotonic()
-            self.score([example])
+            self.score_one(example)
             times.append(monotonic() - start)
         return min(times)
 
@@ -97,6 +103,10 @@ class Engine(Protocol):
     """What computes: two labels, and for each input a probability per label, in their order."""
 
     labels: list[str]
+
+    def row(self, given: Input) -> Sequence[float]:
+        """Return the two probabilities of one input."""
+        ...
 
     def table(self, inputs: Sequence[Input]) -> Sequence[Sequence[float]]:
         """Return one row of two probabilities per input."""
@@ -109,6 +119,12 @@ class Compiled:
     def __init__(self, plan: Plan) -> None:
         self.labels = list(plan.classes)
         self._runner = plans.runner(plan)
+        self._probability = self._runner.probability
+
+    def row(self, given: Input) -> Sequence[float]:
+        """Return the two probabilities of one input."""
+        second = self._probability(given)
+        return (1.0 - second, second)
 
     def table(self, inputs: Sequence[Input]) -> Sequence[Sequence[float]]:
         """Return one row of two probabilities per input."""
@@ -123,6 +139,10 @@ class Fitted:
         features = signature["input"].get("features") or ()
         self._kinds = {feature["name"]: feature["type"] for feature in features}
         self._pipeline = pipeline
+
+    def row(self, given: Input) -> Sequence[float]:
+        """Return the two probabilities of one input."""
+        return self.table([given])[0]
 
     def table(self, inputs: Sequence[Input]) -> Sequence[Sequence[float]]:
         """Return one row of two probabilities per input."""
