@@ -1,21 +1,47 @@
-"""POST /feedback: true labels, single or many, repeatable without effect."""
+"""POST /feedback and /feedback/csv: true labels, repeatable without effect."""
 
+import csv
+from collections.abc import Iterator
 from typing import Any
+
+from fastapi import Request
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
 
 from api import auth, errors
 from api.auth import Asking, Serving
 from api.docs import guarded
-from api.schemas import FeedbackAnswer, FeedbackBody
-from core.errors import InvalidInputError, TooLargeError
+from api.feedback_schemas import FileAnswer
+from api.schemas import FeedbackAnswer, FeedbackBody, FeedbackItem
+from core.errors import InvalidInputError, PilothouseError, TooLargeError
 from core.serving import feedback
 from core.serving.feedback import Truth
+from core.serving.service import Service
 
 router = auth.router("feedback", tag="predictions")
+_REQUIRED = frozenset({"prediction_id", "label"})
+_COLUMNS = _REQUIRED | {"source"}
+_BATCHES = 10  # a file may hold as many labels as so many requests
+
+_FILE = {
+    "required": True,
+    "content": {
+        "text/csv": {
+            "schema": {"type": "string"},
+            "example": "prediction_id,label,source\n"
+            "0197f3a2-6b1c-7d3e-9a55-0f6f2f4c1b2a,spam,back-office\n",
+        }
+    },
+}
 
 
 @router.post("/feedback", response_model=FeedbackAnswer, responses=guarded(413, 422, 503))
 def take_labels(body: FeedbackBody, service: Serving, _caller: Asking) -> dict[str, Any]:
-    """Take what was true; of many labels, a bad one never fails the rest."""
+    """Take what was true; of many labels, a bad one never fails the rest.
+
+    A label may come before its prediction is in the database; one for an id that never comes
+    counts nowhere.
+    """
     truths = _truths(body, most=service.settings.max_batch)
     problems = feedback.take(service, truths)
     if body.items is None and problems[0] is not None:
@@ -26,6 +52,65 @@ def take_labels(body: FeedbackBody, service: Serving, _caller: Asking) -> dict[s
         if problem is not None
     ]
     return {"status": "accepted", "accepted": len(truths) - len(refused), "refused": refused}
+
+
+@router.post(
+    "/feedback/csv",
+    response_model=FileAnswer,
+    responses=guarded(413, 422, 503),
+    openapi_extra={"requestBody": _FILE},
+)
+async def take_file(request: Request, service: Serving, _caller: Asking) -> dict[str, Any]:
+    """Take a CSV file in UTF-8 with the columns prediction_id, label and, if you like, source."""
+    return await run_in_threadpool(_take_file, service, await request.body())
+
+
+def _take_file(service: Service, content: bytes) -> dict[str, Any]:
+    truths: dict[int, Truth] = {}
+    refused: dict[int, PilothouseError] = {}
+    for line, one in _rows(content, most=_BATCHES * service.settings.max_batch):
+        if isinstance(one, Truth):
+            truths[line] = one
+        else:
+            refused[line] = one
+    problems = feedback.take(service, list(truths.values()))
+    refused |= {line: why for line, why in zip(truths, problems, strict=True) if why is not None}
+    lines = [{"line": line, "error": errors.problem(refused[line])} for line in sorted(refused)]
+    taken = len(truths) - sum(why is not None for why in problems)
+    return {"status": "accepted", "accepted": taken, "refused": lines}
+
+
+def _rows(content: bytes, *, most: int) -> Iterator[tuple[int, Truth | InvalidInputError]]:
+    """Yield each row's line and what it says, or what is wrong with it."""
+    try:
+        lines = content.decode("utf-8-sig").splitlines(keepends=True)
+        reader = csv.DictReader(lines, strict=True)
+        _check_head(reader.fieldnames)
+        for number, row in enumerate(reader, 1):
+            if number > most:
+                raise TooLargeError(f"a file may hold at most {most:,} labels")
+            yield reader.line_num, _parsed(row)
+    except UnicodeDecodeError:
+        raise InvalidInputError("the file is not UTF-8") from None
+    except csv.Error:
+        raise InvalidInputError("the file is not CSV: a quote or a field has no end") from None
+
+
+def _check_head(names: Any) -> None:  # noqa: ANN401 (what the reader found)
+    found = [*names] if names else []
+    if not _REQUIRED <= set(found) <= _COLUMNS or len(set(found)) < len(found):
+        raise InvalidInputError("the first line names the columns: prediction_id,label,source")
+
+
+def _parsed(row: dict[Any, Any]) -> Truth | InvalidInputError:
+    if None in row or None in row.values():
+        return InvalidInputError("the line has not as many fields as the first one")
+    given = {name: value for name, value in row.items() if value or name != "source"}
+    try:
+        item = FeedbackItem.model_validate(given)
+    except ValidationError as error:
+        return InvalidInputError(errors.sentence(error.errors(include_input=False)))
+    return Truth(item.prediction_id, item.label, item.source)
 
 
 def _truths(body: FeedbackBody, *, most: int) -> list[Truth]:

@@ -19,6 +19,7 @@ from api import (
     models,
     monitoring,
     predict,
+    stream,
     tokens,
     training,
 )
@@ -32,6 +33,7 @@ from core.settings import Settings
 
 ROUTERS = (
     predict.router,
+    stream.router,
     feedback.router,
     health.router,
     metrics.prometheus,
@@ -77,8 +79,10 @@ def build(service: Service) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         service.start()
+        app.state.instruments.start()
         yield
         service.close()
+        app.state.instruments.close()
 
     app = Application(
         title="Pilothouse",

@@ -10,7 +10,9 @@ from tests.api.conftest import SCOPES, is_problem
 EXPECTED = {
     ("POST", "/predict"): "predict",
     ("POST", "/predict/batch"): "predict",
+    ("POST", "/predict/stream"): "predict",
     ("POST", "/feedback"): "feedback",
+    ("POST", "/feedback/csv"): "feedback",
     ("GET", "/health"): "open",
     ("GET", "/health/live"): "open",
     ("GET", "/health/ready"): "open",
