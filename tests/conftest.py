@@ -35,6 +35,7 @@ TOGETHER = {"test_executors": "fits", "test_search": "fits"} | {
 """Files whose tests stay in one process: they share a library or a set-up that costs seconds."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items):
     for item in items:
         if group := TOGETHER.get(item.path.stem):
