@@ -96,25 +96,27 @@ class TextRunner(_Base):
     def __init__(self, plan: Plan, column: Text, head: Linear) -> None:
         super().__init__(plan)
         self._cut, self._bias, self._link = terms_of(column), head.bias[0], self._links[0]
-        weights = head.weights[0]
-        self._table = {
-            term: (column.idf[slot], weights.get(slot, 0.0)) for term, slot in column.slots.items()
+        self._squares_and_products = {
+            term: (column.idf[slot] ** 2, column.idf[slot] * head.weights[0].get(slot, 0.0))
+            for term, slot in column.slots.items()
         }
         self._sublinear, self._normed = column.sublinear, column.normed
 
     def probability(self, given: str) -> float:
         """Return the probability of the second class for a text."""
-        known = self._table
+        known = self._squares_and_products
         counts: dict[str, int] = {}
         for term in self._cut(given):
             if term in known:
                 counts[term] = counts.get(term, 0) + 1
         total = squares = 0.0
         for term, count in counts.items():
-            idf, weight = known[term]
-            value = idf * ((1.0 + math.log(count)) if self._sublinear and count > 1 else count)
-            squares += value * value
-            total += value * weight
+            square, product = known[term]
+            if count > 1:
+                times = 1.0 + math.log(count) if self._sublinear else count
+                square, product = square * times * times, product * times
+            squares += square
+            total += product
         if self._normed and squares:
             total /= math.sqrt(squares)
         return self._link(total + self._bias)
