@@ -102,7 +102,7 @@ def charge(service: Service, caller: Caller, items: int) -> None:
 
     Raises: TooManyRequestsError; TooLargeError (more items than the limit allows in a minute).
     """
-    service.rates.spend(caller.key_id, caller.rate_limit, items - 1)
+    service.rates.spend_batch(caller.key_id, caller.rate_limit, items)
 
 
 def _identify(service: Service, scope: Scope, key: str | None, bearer: str | None) -> Caller:

@@ -36,6 +36,7 @@ async def predict_one(body: PredictBody, service: Serving, caller: Asking) -> Re
 async def predict_many(body: BatchBody, service: Serving, caller: Asking) -> Response:
     """Answer many inputs; a bad one gets an error of its own and never fails the rest."""
     bodies = _bodies(body, most=service.settings.max_batch)
+    auth.charge(service, caller, len(bodies))
     service.board.find(body.model)
     good = [Request(**dict(one)) for one in bodies if isinstance(one, PredictBody)]
     answers = iter(await _aside(service, predict.predict_all, service, caller, good))

@@ -76,6 +76,7 @@ ACTIONS: dict[str, Permission] = {
     "incident.open": _SYSTEM,
     "incident.resolve": Permission(Role.OPERATOR, local=True, system=True),
     "key.create": _upkeep(Role.ADMIN),
+    "key.limit": _upkeep(Role.ADMIN),
     "key.revoke": _upkeep(Role.ADMIN),
     "label.resolve": Permission(Role.OPERATOR, local=True),
     "policy.change": Permission(Role.APPROVER),

@@ -19,6 +19,7 @@ from core.errors import ConflictError, InvalidInputError, NotFoundError, Unauthe
 from core.tables.access import ApiKey
 
 SCOPES = ("predict", "feedback", "read", "operate", "admin")
+MOST_A_MINUTE = 1_000_000
 _LETTERS = string.digits + string.ascii_letters
 _FORM = re.compile(r"ph_live_([0-9a-f]{12})_([0-9A-Za-z]{32})([0-9A-Za-z]{6})")
 _ID = slice(8, 20)  # where the id stands in a key
@@ -117,14 +118,17 @@ def create(
     name: str,
     scopes: Sequence[str],
     expires_at: datetime | None = None,
+    rate_limit: int | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key and return it with its secret, which nobody can read again.
 
-    Raises: InvalidInputError (name, scopes, a moment in the past); ForbiddenError.
+    `rate_limit` is in requests a minute, 0 without a limit, None as the settings say.
+    Raises: InvalidInputError (name, scopes, a moment in the past, limit); ForbiddenError.
     """
     with db.command(actor, "key.create") as command:
-        command.note(key=name[:100], scopes=list(scopes)[:20])
+        command.note(key=name[:100], scopes=list(scopes)[:20], rate_limit=rate_limit)
         _check(name, scopes, expires_at, command.now)
+        _check_limit(rate_limit)
         key_id = secrets.token_hex(6)
         secret = _secret(key_id)
         row = ApiKey(
@@ -135,10 +139,36 @@ def create(
             created_by=command.actor.name,
             created_at=command.now,
             expires_at=expires_at,
+            rate_limit=rate_limit,
         )
         command.session.add(row)
         command.note(key_id=key_id)
         return row, secret
+
+
+def limit(db: Database, actor: Actor, key_id: str, *, rate_limit: int | None) -> ApiKey:
+    """Let a key ask more or less often from now on; the api processes follow within two seconds.
+
+    Raises: NotFoundError; ConflictError (revoked); InvalidInputError; ForbiddenError.
+    """
+    with db.command(actor, "key.limit") as command:
+        command.note(key_id=key_id[:100], after=rate_limit)
+        _check_limit(rate_limit)
+        row = _live(command.session, key_id)
+        command.note(key=row.name, before=row.rate_limit)
+        row.rate_limit = rate_limit
+        return row
+
+
+def limit_words(rate_limit: int | None, default: int) -> str:
+    """Say how often a key may ask.
+
+    >>> limit_words(120, 60), limit_words(None, 60), limit_words(0, 60), limit_words(None, 0)
+    ('120 a minute', '60 a minute (default)', 'no limit', 'no limit (default)')
+    """
+    number = default if rate_limit is None else rate_limit
+    words = f"{number:,} a minute" if number else "no limit"
+    return f"{words} (default)" if rate_limit is None else words
 
 
 def revoke(db: Database, actor: Actor, key_id: str) -> ApiKey:
@@ -148,11 +178,7 @@ def revoke(db: Database, actor: Actor, key_id: str) -> ApiKey:
     """
     with db.command(actor, "key.revoke") as command:
         command.note(key_id=key_id[:100])
-        row = command.session.get(ApiKey, key_id)
-        if row is None:
-            raise NotFoundError("there is no key with this id; `pilothouse keys list` shows all")
-        if row.revoked_at is not None:
-            raise ConflictError(f"the key {row.name} was revoked already")
+        row = _live(command.session, key_id)
         row.revoked_at = command.now
         command.note(key=row.name)
         return row
@@ -168,6 +194,22 @@ def state(key: ApiKey, now: datetime) -> str:
     if key.revoked_at is not None:
         return "revoked"
     return "expired" if key.expires_at is not None and key.expires_at <= now else "live"
+
+
+def _live(session: Session, key_id: str) -> ApiKey:
+    row = session.get(ApiKey, key_id)
+    if row is None:
+        raise NotFoundError("there is no key with this id; `pilothouse keys list` shows all")
+    if row.revoked_at is not None:
+        raise ConflictError(f"the key {row.name} was revoked already")
+    return row
+
+
+def _check_limit(rate_limit: int | None) -> None:
+    if rate_limit is not None and not 0 <= rate_limit <= MOST_A_MINUTE:
+        raise InvalidInputError(
+            f"a limit is a number of requests a minute from 1 to {MOST_A_MINUTE:,}, or 0 for none"
+        )
 
 
 def _check(name: str, scopes: Sequence[str], expires_at: datetime | None, now: datetime) -> None:

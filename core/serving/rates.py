@@ -60,18 +60,32 @@ class Rates:
         self._callers = Buckets(clock)
         self._addresses = Buckets(clock)
 
-    def spend(self, name: str, limit: int | None, cost: int = 1) -> None:
-        """Count `cost` requests of a caller; `limit` a minute, None: the default, 0: no limit.
+    def spend(self, name: str, limit: int | None) -> None:
+        """Count a request of a caller; `limit` a minute, None: the default, 0: no limit.
+
+        Raises: TooManyRequestsError.
+        """
+        if per_minute := self._share(limit):
+            self._take(name, per_minute, 1)
+
+    def spend_batch(self, name: str, limit: int | None, items: int) -> None:
+        """Count the items of a batch beyond the first, which its request stood for.
 
         Raises: TooManyRequestsError; TooLargeError (more at once than a minute allows).
         """
-        per_minute = (self._default if limit is None else limit) / self._processes
-        if not per_minute or not cost:
+        per_minute = self._share(limit)
+        if not per_minute or items < 2:
             return
-        if cost > max(per_minute, 1):
+        if items > max(per_minute, 1):
             raise TooLargeError(
                 f"at most {max(int(per_minute), 1):,} items at once fit the limit of this key"
             )
+        self._take(name, per_minute, items - 1)
+
+    def _share(self, limit: int | None) -> float:
+        return (self._default if limit is None else limit) / self._processes
+
+    def _take(self, name: str, per_minute: float, cost: int) -> None:
         if wait := self._callers.take(name, per_minute, cost):
             raise _too_often("this key has asked as often as it may in a minute", wait)
 

@@ -69,7 +69,15 @@ def test_a_key_acts_as_a_key_with_its_role(db, adm, scopes, role):
 
 @pytest.mark.parametrize(
     "how",
-    [{"name": ""}, {"name": "a\nb"}, {"name": "x" * 101}, {"scopes": []}, {"scopes": ["approve"]}],
+    [
+        {"rate_limit": -1},
+        {"rate_limit": 1_000_001},
+        {"name": ""},
+        {"name": "a\nb"},
+        {"name": "x" * 101},
+        {"scopes": []},
+        {"scopes": ["approve"]},
+    ],
 )
 def test_a_key_that_makes_no_sense_is_refused(db, adm, how):
     with pytest.raises(InvalidInputError):
@@ -86,3 +94,25 @@ def test_only_an_admin_or_the_command_line_makes_keys(db, ana, apo, shell):
     for actor in (ana, apo):
         with pytest.raises(ForbiddenError):
             make(db, actor)
+
+
+def test_a_limit_is_kept_and_changed(db, adm):
+    row, secret = make(db, adm, rate_limit=90)
+    assert check(db, secret).rate_limit == 90
+    keys.limit(db, adm, row.id, rate_limit=None)
+    assert check(db, secret).rate_limit is None
+    with db.read() as session:
+        assert audit.tail(session)[0].detail["before"] == 90
+
+
+def test_a_limit_that_makes_no_sense_changes_nothing(db, adm, ana):
+    row, secret = make(db, adm, rate_limit=90)
+    for wrong in (-1, 10**7):
+        with pytest.raises(InvalidInputError, match="0 for none"):
+            keys.limit(db, adm, row.id, rate_limit=wrong)
+    with pytest.raises(ForbiddenError):
+        keys.limit(db, ana, row.id, rate_limit=0)
+    assert check(db, secret).rate_limit == 90
+    keys.revoke(db, adm, row.id)
+    with pytest.raises(ConflictError, match="revoked"):
+        keys.limit(db, adm, row.id, rate_limit=1)

@@ -68,6 +68,29 @@ def test_a_key_is_revoked(open_page, panel, adm):
         assert keys.all(db)[0].revoked_at is not None
 
 
+def test_a_key_gets_a_limit_and_another(open_page, panel, adm):
+    page = open_page("admin", adm)
+    field(page, "Which client").input("shop")
+    limits(page)[-1].set_value(90)
+    button(page, "Make a key").click().run()
+    assert limit_of_shop(panel) == 90
+
+    page.run()
+    assert "90 a minute" in text_of(page)
+    limits(page)[0].set_value(7)
+    button(page, "Save the limit").click().run()
+    assert limit_of_shop(panel) == 7
+
+
+def limits(page):
+    return [one for one in page.number_input if one.label == "Requests a minute"]
+
+
+def limit_of_shop(panel):
+    with panel.db.read() as db:
+        return keys.all(db)[0].rate_limit
+
+
 def test_a_test_message_is_left_for_a_channel(open_page, panel, adm, monkeypatch):
     url = SecretStr("https://hooks.example/x")
     monkeypatch.setattr(panel.settings, "slack_webhook_url", url)

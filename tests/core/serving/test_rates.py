@@ -78,18 +78,20 @@ def test_several_processes_share_a_limit(hands):
     assert spent(Rates(1, 4, clock=hands), "shop", None, 9) == 1
 
 
-def test_a_batch_costs_its_number_of_items_or_nothing(hands):
+def test_a_batch_costs_its_items_beyond_its_request_or_nothing(hands):
     rates = Rates(10, clock=hands)
-    rates.spend("shop", None, 8)
+    rates.spend_batch("shop", None, 9)  # eight beyond the first
     with pytest.raises(TooManyRequestsError) as refused:
-        rates.spend("shop", None, 5)
+        rates.spend_batch("shop", None, 6)
     assert refused.value.retry_after == 18
-    rates.spend("shop", None, 2)
+    rates.spend_batch("shop", None, 3)
+    rates.spend_batch("shop", None, 1)
 
 
 def test_more_at_once_than_a_minute_allows_is_too_large(hands):
     with pytest.raises(TooLargeError, match="at most 10 items"):
-        Rates(10, clock=hands).spend("shop", None, 11)
+        Rates(10, clock=hands).spend_batch("shop", None, 11)
+    Rates(0, clock=hands).spend_batch("shop", None, 10**6)
 
 
 def test_memory_is_bounded_and_the_least_recently_used_is_forgotten(hands):
