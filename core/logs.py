@@ -15,6 +15,10 @@ from core.settings import Settings
 
 _MEETS_PEOPLE = {"api", "shipper"}
 _MOST_FRAMES = 200
+_CHATTY = (
+    *("httpx", "httpx2", "httpcore", "apscheduler", "alembic", "matplotlib", "urllib3"),
+    *("sqlalchemy", "python_multipart"),  # below WARNING these quote rows and bodies
+)
 request_id: ContextVar[bytes] = ContextVar("request_id", default=b"")
 """The request that this task answers; every log line of it names it."""
 
@@ -79,12 +83,13 @@ def start(name: str, settings: Settings) -> None:
         problem = f"no log file: {error}"
     for handler in handlers:
         handler.setFormatter(formatter)
+    logging.raiseExceptions = name not in _MEETS_PEOPLE  # a full disk must not bring it all out
     logging.basicConfig(level=settings.log_level, handlers=handlers, force=True)
     for own in ("uvicorn", "uvicorn.error", "uvicorn.access", "streamlit", "mlflow"):
         logger = logging.getLogger(own)
         logger.handlers.clear()
         logger.propagate = True
-    for chatty in ("httpx", "httpcore", "apscheduler", "alembic", "matplotlib", "urllib3"):
+    for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     structlog.configure(
         processors=[

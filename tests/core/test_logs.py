@@ -17,6 +17,7 @@ def lines(tmp_path, monkeypatch):
     settings, root = Settings(_env_file=None, env="test", home=tmp_path), logging.getLogger()
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    monkeypatch.setattr(logging, "raiseExceptions", True)
     kept = root.handlers[:], root.level
 
     def started(name):
