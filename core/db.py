@@ -38,6 +38,13 @@ from core.tables.base import Json
 
 _SHAPE = re.compile(r"no such (table|column)|(relation|column) .* does not exist")
 _AUDIT_LOCK = 0x70696C6F74  # one number for the advisory lock that orders audit rows
+_PATIENCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds: a cut wire is an error, not a wait of minutes
+}
 _GROUPS = {
     "read": frozenset[str](),
     "keep": frozenset({"operational"}),
@@ -313,7 +320,7 @@ def _engine(url: str) -> Engine:
             pool_pre_ping=True,
             pool_size=5,
             max_overflow=10,
-            connect_args={"connect_timeout": 5},
+            connect_args=_PATIENCE,
         )
     engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 15})
     event.listen(engine, "connect", _prepare_sqlite)

@@ -1,0 +1,104 @@
+"""A release that an api process cannot load becomes one incident, and a message goes out."""
+
+from datetime import timedelta
+
+import pytest
+
+from core import incidents, jobs, outbox
+from core.automation.runners import RUNNERS
+from core.panel import Panel
+from core.serving import artifacts, loading, problems, service, shipper
+from tests import serving_kit as kit
+
+
+@pytest.fixture
+def house(settings, db, ana, clock):
+    """Settings with a channel, and a model that serves."""
+    kit.apply_specs(db, ana)
+    kit.deploy(db, settings, "sms_spam", "1.0.0")
+    return settings.model_copy(update={"smtp_host": "mail", "alert_email_to": "ops@example.com"})
+
+
+def begin(house, clock):
+    built = service.build(house, clock)
+    built.refresh()
+    return built
+
+
+def release_a_damaged_one(db, house):
+    row = kit.register(db, house, "sms_spam", "2.0.0", flipped=True)
+    artifacts.path(house, row.artifact).write_bytes(b"cut")
+    kit.release(db, "sms_spam", "2.0.0")
+
+
+def carry_on(db, house, clock):
+    """Let the shipper and the worker do their part; return the incidents."""
+    shipper.ship(db, house)
+    panel = Panel(house, db, clock)
+    while claim := jobs.claim(db, "w", lease=timedelta(minutes=1)):
+        if claim.kind == problems.JOB:  # a release asks for others, which need a tracking server
+            RUNNERS[claim.kind].work(panel, claim)
+        jobs.finish(db, claim, "succeeded")
+    with db.read() as session:
+        return incidents.all(session), outbox.recent(session)
+
+
+def test_a_damaged_model_file_opens_an_incident_and_sends_one_message(house, db, clock):
+    built = begin(house, clock)
+    release_a_damaged_one(db, house)
+    built.refresh()
+    (incident,), (message,) = carry_on(db, house, clock)
+    assert (incident.model, incident.version, incident.severity) == ("sms_spam", "2.0.0", "high")
+    assert "was changed or cut" in incident.timeline[-1]["what"]
+    assert "release 1 serves on" in incident.timeline[-1]["what"]
+    assert message.subject == "sms_spam 2.0.0 was released and cannot be served"
+    built.close()
+
+
+def test_where_nothing_serves_instead_it_is_critical(house, db, clock):
+    release_a_damaged_one(db, house)
+    built = begin(house, clock)
+    built.close()
+    (incident,), _ = carry_on(db, house, clock)
+    assert incident.severity == "critical"
+
+
+def test_several_processes_and_attempts_tell_of_it_once(house, db, clock):
+    processes = [begin(house, clock) for _ in range(2)]
+    release_a_damaged_one(db, house)
+    for built in processes:
+        for _ in range(3):
+            built.loading.retry_now()
+            built.refresh()
+        built.close()
+    (incident,), messages = carry_on(db, house, clock)
+    assert len(messages) == 1
+    assert len(incident.timeline) == 2
+
+
+def test_a_batch_of_the_log_that_is_moved_twice_queues_the_work_once(house, db, clock):
+    built = begin(house, clock)
+    release_a_damaged_one(db, house)
+    built.refresh()
+    (file,) = house.folder("spool").glob("*.spool")
+    content = file.read_bytes()
+    built.close()
+    shipper.ship(db, house)
+    file.with_name("again.spool").write_bytes(content)
+    (_,), (_,) = carry_on(db, house, clock)
+    with db.read() as session:
+        assert [job.kind for job in jobs.recent(session)].count(problems.JOB) == 1
+
+
+def test_it_is_told_again_after_an_hour_when_it_lasts(house, db, ana, clock, monkeypatch):
+    built = begin(house, clock)
+    release_a_damaged_one(db, house)
+    built.refresh()
+    (incident,), _ = carry_on(db, house, clock)
+    incidents.resolve(db, ana, incident.id, "looked away")
+    later = loading.monotonic() + 3_700
+    monkeypatch.setattr(loading, "monotonic", lambda: later)
+    built.refresh()
+    built.close()
+    found, _ = carry_on(db, house, clock)
+    assert [one.state for one in found].count("open") == 1
