@@ -35,7 +35,7 @@ check: .venv/.ready-dev ## lint, types and import contracts
 	$(BIN)/lint-imports
 
 unit: .venv/.ready-dev ## all tests without a browser, with coverage
-	$(COVERED) -m pytest -q -n 2 --dist loadgroup -m "not browser and not extras"
+	$(COVERED) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not browser and not extras and not chaos"
 
 browser: .venv/.ready-dev ## the whole loop in a real browser; screenshots in artifacts/
 	$(PYTEST) -q -n 0 -m browser
@@ -46,7 +46,7 @@ browser: .venv/.ready-dev ## the whole loop in a real browser; screenshots in ar
 	@touch $@
 
 test-extras: .venv/.ready-extras ## what needs the optional packages, or minutes: Ray, DVC, torch, real servers
-	$(PYTEST) -q -n 0 -m "extras and not browser"
+	$(PYTEST) -q -n 0 -m "extras and not browser and not chaos"
 
 .venv-lab/.ready: requirements-lab.txt .venv/.ready
 	@.venv/bin/python -m venv .venv-lab

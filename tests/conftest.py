@@ -18,30 +18,6 @@ ROOT = Path(__file__).parents[1]
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 
-TOGETHER = {"test_executors": "fits", "test_search": "fits"} | {
-    stem: stem
-    for stem in (
-        "test_artifacts",
-        "test_evidently_report",
-        "test_expectations",
-        "test_generator",
-        "test_langchain_advisor",
-        "test_mlflow_store",
-        "test_processes",
-        "test_rejudge",
-        "test_scorer",
-    )
-}
-"""Files whose tests stay in one process: they share a library or a set-up that costs seconds."""
-
-
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if group := TOGETHER.get(item.path.stem):
-            item.add_marker(pytest.mark.xdist_group(group))
-
-
 class FakeClock:
     """A clock that moves only when told."""
 
