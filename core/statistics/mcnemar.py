@@ -2,8 +2,6 @@
 
 import math
 
-from scipy.special import betainc, gammaln, ndtr
-
 from core.errors import InvalidInputError
 from core.statistics.intervals import Estimate, normal_quantile
 
@@ -18,6 +16,8 @@ def mid_p(only_first: int, only_second: int) -> float:
     >>> mid_p(0, 0)
     0.5
     """
+    from scipy.special import betainc, gammaln  # 0.3 s of processor: not at every start
+
     _check(only_first, only_second)
     discordant = only_first + only_second
     if discordant == 0:
@@ -56,6 +56,8 @@ def non_inferiority_p(only_first: int, only_second: int, n: int, *, margin: floa
     >>> non_inferiority_p(10, 10, 2000, margin=0.01) < 0.001
     True
     """
+    from scipy.special import ndtr
+
     if not 0 < margin < 1:
         raise InvalidInputError(f"a margin lies between 0 and 1, not {margin}")
     return float(ndtr(-score_z(only_first, only_second, n, -margin)))
