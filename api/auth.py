@@ -8,6 +8,8 @@ from fastapi import APIRouter, Depends, Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader, HTTPBearer
 
+from api import idempotency
+from api.docs import problems
 from core.errors import ForbiddenError, UnauthenticatedError
 from core.keys import Caller
 from core.serving.service import Service
@@ -52,7 +54,10 @@ class GuardedRoute(APIRoute):
             service: Service = request.app.state.service
             caller = request.scope.get(ADMITTED)
             request.state.caller = caller or _admitted(service, self.scope, request)
-            return await answer(StrictRequest(request.scope, request.receive))
+            strict = StrictRequest(request.scope, request.receive)
+            if self.scope == "operate" and request.method == "POST":
+                return await idempotency.once(service, request.state.caller, strict, answer)
+            return await answer(strict)
 
         return guarded
 
@@ -131,7 +136,10 @@ def router(scope: Scope, *, tag: str) -> APIRouter:
         dependencies.append(Security(_header))
     if scope not in ("open", "metrics", "credentials"):
         dependencies.append(Security(_token))
-    return APIRouter(route_class=guarded, tags=[tag], dependencies=dependencies)
+    if scope == "operate":
+        dependencies.append(Depends(idempotency.documented))
+    again = problems(409, 422) if scope == "operate" else {}
+    return APIRouter(route_class=guarded, tags=[tag], dependencies=dependencies, responses=again)
 
 
 async def _service(request: Request) -> Service:

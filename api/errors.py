@@ -18,6 +18,7 @@ from api import model_schemas, schemas, token_schemas
 from core.errors import (
     ConflictError,
     ForbiddenError,
+    InProgressError,
     InvalidInputError,
     NotFoundError,
     PilothouseError,
@@ -31,6 +32,7 @@ from core.serving.predict import ModelFaultError
 
 log = logging.getLogger("api")
 MEDIA_TYPE = "application/problem+json"
+EXPECTED = (PilothouseError, RequestValidationError, HTTPException)
 
 STATUS: dict[type[PilothouseError], int] = {
     TooLargeError: 413,
@@ -102,6 +104,15 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
+async def answer(request: Request, error: Exception) -> Response:
+    """Return what `app` would answer to one of the `EXPECTED` errors."""
+    if isinstance(error, RequestValidationError):
+        return await _invalid(request, error)
+    if isinstance(error, HTTPException):
+        return await _framework(request, error)
+    return await _expected(request, error)
+
+
 async def _expected(_request: Request, error: Exception) -> Response:
     return expected(error if isinstance(error, PilothouseError) else PilothouseError())
 
@@ -109,7 +120,7 @@ async def _expected(_request: Request, error: Exception) -> Response:
 def expected(error: PilothouseError) -> Response:
     """Return an expected error as a response."""
     headers = {}
-    if isinstance(error, UnavailableError):
+    if isinstance(error, UnavailableError | InProgressError):
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, UnauthenticatedError):
         headers["WWW-Authenticate"] = 'ApiKey realm="pilothouse", Bearer realm="pilothouse"'

@@ -46,6 +46,13 @@ class ConflictError(PilothouseError):
     code = "conflict"
 
 
+class InProgressError(ConflictError):
+    """The same request is being carried out at this moment; its answer can be asked for soon."""
+
+    code = "in-progress"
+    retry_after = 2
+
+
 class UnavailableError(PilothouseError):
     """Something this needs is away for the moment; trying again later is right."""
 

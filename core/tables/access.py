@@ -47,7 +47,7 @@ class IdempotentRequest(Table):
     digest: Mapped[str]  # of route and body: the same key with another body is refused
     status: Mapped[int | None]  # None while the first one is in work
     answer: Mapped[str | None] = mapped_column(LongText)
-    at: Mapped[datetime]
+    at: Mapped[datetime] = mapped_column(index=True)
 
 
 class AuditEvent(Table):

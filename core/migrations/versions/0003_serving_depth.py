@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("owner", "key", name=op.f("pk_idempotent_request")),
         info={"group": "operational"},
     )
+    op.create_index(op.f("ix_idempotent_request_at"), "idempotent_request", ["at"])
     op.create_table(
         "earlier_label",
         sa.Column("prediction_id", sa.String(length=200), nullable=False),
@@ -36,6 +37,10 @@ def upgrade() -> None:
     op.add_column("label", sa.Column("said_at", base.UtcDateTime(timezone=True), nullable=True))
     # a source that had changed its word is taken at its newest; only sources dispute each other
     op.execute("UPDATE label SET state = 'confirmed' WHERE state = 'disputed'")
+    op.add_column(
+        "experiment",
+        sa.Column("mode", sa.String(length=200), server_default="canary", nullable=False),
+    )
     with op.batch_alter_table("api_key", schema=None) as batch_op:
         batch_op.add_column(sa.Column("rate_limit", sa.Integer(), nullable=True))
     with op.batch_alter_table("user_account", schema=None) as batch_op:
@@ -53,7 +58,9 @@ def downgrade() -> None:
     with op.batch_alter_table("api_key", schema=None) as batch_op:
         batch_op.drop_column("rate_limit")
 
+    op.drop_column("experiment", "mode")
     op.drop_column("label", "said_at")
     op.drop_table("earlier_label")
+    op.drop_index(op.f("ix_idempotent_request_at"), table_name="idempotent_request")
     op.drop_table("idempotent_request")
     # ### end Alembic commands ###
