@@ -1,4 +1,4 @@
-.PHONY: help install run demo lab test test-extras check unit browser lock clean
+.PHONY: help install run demo lab test test-extras test-chaos check unit browser lock clean
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -47,6 +47,9 @@ browser: .venv/.ready-dev ## the whole loop in a real browser; screenshots in ar
 
 test-extras: .venv/.ready-extras ## what needs the optional packages, or minutes: Ray, DVC, torch, real servers
 	$(PYTEST) -q -n 0 -m "extras and not browser and not chaos"
+
+test-chaos: .venv/.ready-dev ## kills, stops and loads for half an hour, each with its figure, on both databases
+	$(PYTEST) -q -n 0 -s -m chaos tests/chaos
 
 .venv-lab/.ready: requirements-lab.txt .venv/.ready
 	@.venv/bin/python -m venv .venv-lab

@@ -75,6 +75,7 @@ class Shipper:
             files = spool.files(folder)
             self._moved_to = {path: at for path, at in self._moved_to.items() if path in files}
             moved = sum(self._ship_file(path) for path in files)
+            self._forget(spool.moved(folder))
             _clear_unused(folder)
             return moved
 
@@ -86,8 +87,7 @@ class Shipper:
             with path.open("rb") as file:
                 moved = self._move(path, file.fileno(), ended=ours is not None)
             if ours is not None:
-                path.unlink()
-                self._forget(path)
+                path.rename(path.with_suffix(spool.MOVED))
             return moved
         finally:
             if ours is not None:
@@ -127,9 +127,15 @@ class Shipper:
             store(session, batch.records)
             session.merge(SpoolPosition(spool=path.name, offset=batch.end, at=self._db.clock()))
 
-    def _forget(self, path: Path) -> None:
+    def _forget(self, moved: list[Path]) -> None:
+        """Remove files that are moved whole, each after its position, which vouches for that."""
+        if not moved:
+            return
+        names = [path.with_suffix(spool.SUFFIX).name for path in moved]
         with self._db.append() as session:
-            session.execute(delete(SpoolPosition).where(SpoolPosition.spool == path.name))
+            session.execute(delete(SpoolPosition).where(SpoolPosition.spool.in_(names)))
+        for path in moved:
+            path.unlink()
 
 
 @contextmanager

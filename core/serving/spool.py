@@ -21,6 +21,7 @@ from core.serving.frames import Record as Record
 from core.serving.frames import frame
 
 SUFFIX = ".spool"
+MOVED = ".moved"
 ASIDE = ".damaged"
 _ROTATE_BYTES = 16 << 20
 _REMEASURE_SECONDS = 0.25
@@ -148,6 +149,11 @@ def files(folder: Path) -> list[Path]:
 def unused(folder: Path) -> list[Path]:
     """Return files that a process was about to begin. Raises: OSError."""
     return [Path(name) for name in _named(folder, ".new")]
+
+
+def moved(folder: Path) -> list[Path]:
+    """Return files that are in the database and not yet removed. Raises: OSError."""
+    return [Path(name) for name in _named(folder, MOVED)]
 
 
 def set_aside(folder: Path) -> list[Path]:

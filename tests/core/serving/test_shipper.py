@@ -1,18 +1,13 @@
 import os
-import signal
-import subprocess
-import sys
 import threading
-import time
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from core import predictions
 from core.clock import hour_of
 from core.errors import UnavailableError
-from core.serving import shipper, spool, storing
+from core.serving import shipper, spool
 from core.serving.spool import Spool
 from core.tables.telemetry import HourlyCount, Prediction, SpoolPosition
 
@@ -78,6 +73,21 @@ def test_a_file_that_is_moved_and_given_up_is_deleted(db, settings, log, clock):
     log.close()
     shipper.ship(db, settings)
     assert spool.files(log.folder) == []
+    with db.read() as session:
+        assert session.scalars(select(SpoolPosition)).all() == []
+
+
+def test_a_kill_while_a_moved_file_is_removed_leaves_nothing_behind(
+    db, settings, log, clock, monkeypatch
+):
+    log.append([answer(1, clock())])
+    log.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(shipper.Shipper, "_forget", None)
+        with pytest.raises(TypeError):
+            shipper.ship(db, settings)
+    assert shipper.ship(db, settings) == 0
+    assert os.listdir(log.folder) == ["shipper.lock"]
     with db.read() as session:
         assert session.scalars(select(SpoolPosition)).all() == []
 
@@ -230,47 +240,3 @@ def test_the_loop_ships_once_more_when_it_is_stopped(db, settings, log, clock):
     stop.set()
     shipper.run(db, settings, stop)
     assert stored(db) == ["id-00001"]
-
-
-SHIP = """
-import sys
-from core.clock import utc_now
-from core.db import Database
-from core.serving import reading, shipper
-from core.settings import Settings
-settings = Settings(_env_file=None, env="test", home=sys.argv[1], database_url=sys.argv[2],
-                    secret_key="only-for-tests-0123456789abcdefghij")
-reading.CHUNK_BYTES = 4000
-db = Database(settings, utc_now)
-print("ready", flush=True)
-while True:
-    shipper.ship(db, settings)
-"""
-
-
-@pytest.mark.processes
-def test_killed_again_and_again_the_shipper_moves_every_record_once(
-    db, settings, log, clock, tmp_path
-):
-    said = []
-    for round_, seconds in enumerate((0.0, 0.02, 0.05)):
-        process = subprocess.Popen(
-            [sys.executable, "-c", SHIP, str(tmp_path), settings.database_url],
-            stdout=subprocess.PIPE,
-        )
-        process.stdout.readline()
-        for number in range(round_ * 150, round_ * 150 + 150):
-            log.append([answer(number, clock(), once=f"r{number}" if number % 2 else None)])
-            said.append(f"id-{number:05}")
-        if round_ % 2:
-            log.close()
-        time.sleep(seconds)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    shipper.ship(db, settings)
-    assert stored(db) == said
-    assert counter(db).requests == len(said)
-    with db.read() as session:
-        assert len(predictions.recent(session, "spam", 10_000)) == len(said)
-        assert session.scalar(select(func.count()).select_from(Prediction)) == len(said)
-    assert storing.latency_bucket(3.0) in counter(db).latency_buckets
