@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from core import jobs, runs, specs
+from core import jobs, registry, runs, specs
 from core.cli.base import actor, app, fail, model_name, panel, print_json, say, stamped, table
 from core.datasets import copies, ranking, suites, versions
 from core.errors import InvalidInputError, NotFoundError
 from core.panel import Panel
 from core.tables.base import Json
+from core.tables.entities import DatasetVersion, Run
 
+AsJson = Annotated[bool, typer.Option("--json")]
 data_app = typer.Typer(help="Dataset versions.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
@@ -36,10 +38,14 @@ def fetch(model: str) -> None:
     built = panel()
     name = model_name(built, model)
     row = versions.load(built.db, actor(built), built.settings, name, validator=GreatExpectations())
-    say(f"{row.source}\n{row.n_rows} rows, {row.state}, digest {row.digest[:12]}")
-    _say_findings(row.report)
+    _say_data(row)
     if row.state == "rejected":
         raise typer.Exit(1)
+
+
+def _say_data(row: DatasetVersion) -> None:
+    say(f"{row.source}\n{row.n_rows} rows, {row.state}, digest {row.digest[:12]}")
+    _say_findings(row.report)
 
 
 def _say_findings(report: Json) -> None:
@@ -50,7 +56,7 @@ def _say_findings(report: Json) -> None:
 
 
 @data_app.command("validate")
-def validate(model: str) -> None:
+def validate(model: str, as_json: AsJson = False) -> None:
     """Judge uploads that wait for it, then show the report of the newest training data."""
     from core.automation import data_checks
 
@@ -65,9 +71,11 @@ def validate(model: str) -> None:
     if not rows:
         raise NotFoundError(f"{name} has no data yet: `pilothouse data fetch {name}`")
     row = rows[0]
-    print_json(
-        {"id": row.id, "state": row.state, "rows": row.n_rows, "source": row.source, **row.report}
-    )
+    if as_json:
+        known = {"id": row.id, "state": row.state, "rows": row.n_rows, "source": row.source}
+        print_json({**known, **row.report})
+    else:
+        _say_data(row)
     if row.state == "rejected":
         raise typer.Exit(1)
 
@@ -214,8 +222,18 @@ def _follow(built: Panel, run_id: str) -> None:
                 seen = line.id
                 say(f"{line.at:%H:%M:%S}  {line.text}")
         if run.state == "finished":
-            stamped(built, f"version {run.version} is registered")
+            stamped(built, _outcome(built, run))
             return
         if run.state in ("failed", "cancelled"):
             fail(f"the run {run.state}: {run.error or ''}".rstrip(": "))
         time.sleep(0.5)
+
+
+def _outcome(built: Panel, run: Run) -> str:
+    """Say what won and what the gate says of it."""
+    with built.db.read() as session:
+        row = registry.get(session, run.model, run.version or "")
+    figures = ", ".join(f"{name} {row.metrics[name]:.4f}" for name in ("accuracy", "f1"))
+    return (
+        f"version {row.version} ({row.algorithm}) is registered: {figures}; {registry.verdict(row)}"
+    )

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -46,6 +46,8 @@ def list_versions(model: str, as_json: AsJson = False) -> None:
 
 
 def _short(value: object) -> str:
+    if value is None:
+        return "-"
     return f"{value:.4f}" if isinstance(value, float) and value <= 1 else str(value)
 
 
@@ -55,8 +57,9 @@ def compare(
     first: str,
     second: str,
     rows: Annotated[bool, typer.Option(help="Ask both and list the answers that differ.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Compare two versions."""
+    """Compare two versions; differences are second minus first."""
     built = panel()
     name = model_name(built, model)
     with built.db.read() as session:
@@ -65,7 +68,34 @@ def compare(
         from core.training import versus
 
         found["rows"] = versus.look(built.db, built.settings, name, first, second).to_dict()
-    print_json(found)
+    if as_json:
+        print_json(found)
+    else:
+        _say_comparison(found)
+
+
+def _say_comparison(found: dict[str, Any]) -> None:
+    rows = [
+        (name, *map(_short, one["values"]), _short(one["difference"]))
+        for name, one in found["metrics"].items()
+        if one["values"] != [None, None]
+    ]
+    table(("metric", *found["versions"], "difference"), rows)
+    if found["paired"] is None:
+        say("They share no held-out rows, so their figures tell little about which is better.")
+    else:
+        say(f"On the same rows ({found['paired']['rows']}): {_paired(found)}")
+    if asked := found.get("rows"):
+        say(f"{asked['changed']:,} of {asked['n']:,} rows get another answer; --json lists them.")
+
+
+def _paired(found: dict[str, Any]) -> str:
+    paired, (first, second) = found["paired"], found["versions"]
+    return (
+        f"only {first} is right on {paired['only_first_right']:,}, "
+        f"only {second} on {paired['only_second_right']:,}; accuracy {paired['difference']:+.4f} "
+        f"({paired['level']:.0%} interval {paired['low']:+.4f} to {paired['high']:+.4f})"
+    )
 
 
 @app.command()

@@ -147,7 +147,7 @@ def test_data_is_fetched_validated_and_listed(say):
     say("apply", "-f", str(ROOT / "specs" / "breast_cancer.yaml"))
     code, out, _ = say("data", "fetch", "breast-cancer")
     assert (code, "569 rows, validated" in out) == (0, True)
-    assert json.loads(say("data", "validate", "breast-cancer")[1])["state"] == "validated"
+    assert json.loads(say("data", "validate", "breast-cancer", "--json")[1])["state"] == "validated"
     assert "train" in say("data", "list", "breast-cancer")[1]
 
 

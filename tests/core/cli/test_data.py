@@ -58,5 +58,12 @@ def test_pushing_without_a_remote_says_what_to_set(say, load):
 
 def test_data_that_is_rejected_ends_a_script(say, load):
     load(messages(50))
-    code, out, _ = say("data", "validate", "sms-spam")
+    code, out, _ = say("data", "validate", "sms-spam", "--json")
     assert (code, json.loads(out)["state"]) == (1, "rejected")
+
+
+def test_why_data_is_rejected_is_said_in_words(say, load):
+    load(messages(50))
+    _code, out, _ = say("data", "validate", "sms-spam")
+    assert "50 rows, rejected" in out
+    assert "  error: " in out

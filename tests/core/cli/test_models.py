@@ -88,8 +88,15 @@ def kept(db, settings, spam, worker, shell):
     return ids
 
 
+def test_a_comparison_is_read_by_people_unless_a_script_asks(say, kept):
+    out = say("compare", "sms-spam", "1.0.0", "2.0.0", "--rows")[1]
+    assert out.splitlines()[0].split() == ["metric", "1.0.0", "2.0.0", "difference"]
+    assert "only 1.0.0 is right on 4, only 2.0.0 on 0; accuracy -1.0000" in out
+    assert "4 of 4 rows get another answer" in out
+
+
 def test_a_comparison_lists_the_answers_that_differ(say, kept):
-    found = json.loads(say("compare", "sms-spam", "1.0.0", "2.0.0", "--rows")[1])
+    found = json.loads(say("compare", "sms-spam", "1.0.0", "2.0.0", "--rows", "--json")[1])
     assert found["paired"]["only_first_right"] == 4
     assert (found["rows"]["n"], found["rows"]["changed"]) == (4, 4)
     first = found["rows"]["rows"][0]
