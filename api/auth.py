@@ -10,7 +10,7 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 
 from api import idempotency
 from api.docs import problems
-from core.errors import ForbiddenError, UnauthenticatedError
+from core.errors import ForbiddenError, UnauthenticatedError, UnavailableError
 from core.keys import Caller
 from core.serving.service import Service
 
@@ -95,6 +95,8 @@ def admit(
     except UnauthenticatedError:
         if key or bearer:
             service.rates.refused(remote)
+        if bearer and service.board.restored:
+            raise UnavailableError("people are not known until the database answers") from None
         raise
     service.rates.spend(caller.key_id, caller.rate_limit)
     if scope != "credentials" and not caller.may(scope):

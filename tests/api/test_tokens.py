@@ -1,5 +1,7 @@
 """A token instead of a key: where it comes from, what it opens, and when it ends."""
 
+from dataclasses import replace
+
 import pytest
 
 from api.auth import admit
@@ -229,3 +231,17 @@ def test_the_documentation_names_both_ways_on_every_guarded_route(client):
     for method, path, _scope in GUARDED:
         offered = document["paths"][path][method.lower()]["security"]
         assert {name for one in offered for name in one} == {"APIKeyHeader", "HTTPBearer"}
+
+
+def test_started_without_the_database_keys_count_and_people_are_told_to_wait(
+    client, secrets, serving
+):
+    of_key = client.post("/auth/token", headers={"X-API-Key": secrets["read"]}).json()
+    of_ana = token_of(client)
+    serving._stop.set()  # from now on nobody reads the database
+    for thread in serving._threads:
+        thread.join()
+    serving.board = replace(serving.board, people={}, restored=True)
+    is_problem(client.get("/metrics/performance", headers=of_ana), 503, "people")
+    answer = client.get("/metrics/performance", headers=bearer(of_key["access_token"]))
+    assert answer.status_code == 200
