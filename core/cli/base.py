@@ -5,15 +5,16 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from core import specs, users
 from core.access import Actor, local
 from core.errors import PilothouseError, UnauthenticatedError
-from core.panel import Panel, build
 from core.settings import Settings
+
+if TYPE_CHECKING:  # `serve` becomes another program at once: it should not wait for these
+    from core.panel import Panel
 
 app = typer.Typer(
     name="pilothouse",
@@ -28,8 +29,10 @@ def _group() -> None:
     """The control room for machine-learning models in production."""
 
 
-def panel() -> Panel:
+def panel() -> "Panel":
     """Return the application as the settings describe it."""
+    from core.panel import build
+
     return build(read_settings())
 
 
@@ -52,11 +55,13 @@ def _first_problem(error: ValueError) -> str:
     return f"{where}: {problems[0]['msg']}"
 
 
-def actor(panel: Panel) -> Actor:
+def actor(panel: "Panel") -> Actor:
     """Return who gives the command: the person of `pilothouse login`, else the operating system's.
 
     Raises: UnauthenticatedError (the kept sign-in has ended).
     """
+    from core import users
+
     kept = token_path(panel)
     if not kept.exists():
         return local(getpass.getuser())
@@ -65,13 +70,15 @@ def actor(panel: Panel) -> Actor:
     raise UnauthenticatedError("your sign-in has ended: `pilothouse login` again, or `logout`")
 
 
-def token_path(panel: Panel) -> Any:  # noqa: ANN401 (a path)
+def token_path(panel: "Panel") -> Any:  # noqa: ANN401 (a path)
     """Return where `pilothouse login` keeps this operating-system user's token."""
     return panel.settings.folder("logins") / getpass.getuser()
 
 
-def model_name(panel: Panel, model: str) -> str:
+def model_name(panel: "Panel", model: str) -> str:
     """Return the canonical name of a model that has a spec. Raises: NotFoundError."""
+    from core import specs
+
     with panel.db.read() as session:
         return specs.active(session, specs.canonical(model)).name
 
@@ -81,7 +88,7 @@ def say(text: str = "") -> None:
     print(text, flush=True)
 
 
-def stamped(panel: Panel, text: str) -> None:
+def stamped(panel: "Panel", text: str) -> None:
     """Print one line with the time in front."""
     say(f"{panel.clock():%H:%M:%S}  {text}")
 

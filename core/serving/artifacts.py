@@ -1,11 +1,13 @@
 """Model files: kept under the SHA-256 of their bytes, which is checked before they are opened."""
 
 import hashlib
+import importlib
 import io
 import json
 import os
 import re
 import secrets
+import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from itertools import count
@@ -33,6 +35,7 @@ TRUSTED_FROM_ELSEWHERE = tuple(name for name in TRUSTED if not name.startswith("
 """Our own types hand what the file holds to parsers of other libraries: not from just anybody."""
 
 _ADDRESS = "_stop_words_id"  # where scikit-learn remembers a place in memory, to check only once
+_WITH_TORCH = "sklearn.externals.array_api_compat.torch"
 PLAN = ".plan"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -51,9 +54,7 @@ def save(settings: Settings, pipeline: Any) -> str:  # noqa: ANN401 (scikit-lear
 
     Raises: InvalidInputError (it holds a type that is not trusted, and could not be loaded).
     """
-    import skops.io
-
-    content = _canonical(skops.io.dumps(pipeline))
+    content = _canonical(_skops().dumps(pipeline))
     _parse(content)
     return _kept(settings, content, ".skops")
 
@@ -137,7 +138,10 @@ def _checked(settings: Settings, digest: str, suffix: str) -> bytes:
     """Return the bytes of a file, which are those that were kept."""
     file = path(settings, digest, suffix)
     if not file.is_file():
-        raise NotFoundError(f"the model file {digest[:12]} is not in the data folder")
+        raise NotFoundError(
+            f"the model file {digest[:12]} is not in the data folder: every api needs artifacts/ "
+            "of the machine that registered the model, as a shared volume or a copy"
+        )
     content = file.read_bytes()
     if hashlib.sha256(content).hexdigest() != digest:
         raise ConflictError(f"the model file {digest[:12]} was changed or cut; it is not loaded")
@@ -145,14 +149,29 @@ def _checked(settings: Settings, digest: str, suffix: str) -> bytes:
 
 
 def _parse(content: bytes) -> Any:  # noqa: ANN401 (scikit-learn)
-    import skops.io
+    skops = _skops()
     from skops.io.exceptions import UntrustedTypesFoundException
 
     try:
-        return skops.io.loads(content, trusted=list(TRUSTED))
+        return skops.loads(content, trusted=list(TRUSTED))
     except UntrustedTypesFoundException as error:
         raise InvalidInputError(
             f"the model file holds types that are not trusted: {error}"
         ) from error
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
         raise InvalidInputError("the model file is no skops file") from error
+
+
+def _skops() -> Any:  # noqa: ANN401 (the module)
+    """Import skops without torch.
+
+    It imports every module of scikit-learn to list what may be trusted; one of them imports torch
+    where that is installed: 190 MB and 1.5 s of processor time for nothing.
+    """
+    if _WITH_TORCH in sys.modules or "skops.io" in sys.modules:
+        return importlib.import_module("skops.io")
+    sys.modules[_WITH_TORCH] = None  # type: ignore[assignment]  # "there is no such module"
+    try:
+        return importlib.import_module("skops.io")
+    finally:
+        del sys.modules[_WITH_TORCH]

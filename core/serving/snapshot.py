@@ -119,7 +119,8 @@ class Snapshots:
         try:
             self._write(_sealed(self._key, _File(at, self._database, msgspec.Raw(content))))
         except OSError as error:
-            self.problem = f"the snapshot for starts without the database is not written: {error}"
+            why = error.strerror or type(error).__name__  # no path: `GET /health` shows it
+            self.problem = f"the snapshot for starts without the database is not written: {why}"
             log.error("%s", self.problem)
             return False
         self.problem, self._written, self._written_at = "", content, monotonic()

@@ -51,7 +51,7 @@ def test_a_changed_or_cut_file_is_refused_before_it_is_opened(home, small, damag
 
 
 def test_a_missing_file_and_a_name_that_is_no_digest_are_refused(home):
-    with pytest.raises(NotFoundError, match="not in the data folder"):
+    with pytest.raises(NotFoundError, match="not in the data folder: every api needs"):
         artifacts.load(home, "0" * 64)
     with pytest.raises(InvalidInputError, match="SHA-256"):
         artifacts.load(home, "../../etc/passwd")

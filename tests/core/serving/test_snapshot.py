@@ -203,7 +203,7 @@ def test_a_disk_that_refuses_the_snapshot_is_said_and_does_not_stop_serving(
     serving, file, monkeypatch
 ):
     def full(*_):
-        raise OSError("no space left on device")
+        raise OSError(28, "No space left on device", "/data/x")
 
     monkeypatch.setattr(snapshot.os, "fsync", full)
     kit.deploy(serving.db, serving.settings, "sms_spam", "2.0.0")
@@ -211,7 +211,7 @@ def test_a_disk_that_refuses_the_snapshot_is_said_and_does_not_stop_serving(
     serving.ready()
     assert serving.board.served["sms_spam"].champion.version == "2.0.0"
     assert serving.degraded() == [
-        "the snapshot for starts without the database is not written: no space left on device"
+        "the snapshot for starts without the database is not written: No space left on device"
     ]
     assert [path.name for path in file.parent.iterdir()] == ["snapshot"]
 
