@@ -8,57 +8,17 @@ from core import audit, jobs, registry, releases, runs, specs
 from core.clock import monotonic
 from core.datasets import generator, versions
 from core.datasets.values import normalised
-from core.errors import ConflictError, InvalidInputError, UnavailableError
+from core.errors import ConflictError, InvalidInputError
 from core.ids import new_id
 from core.serving import artifacts
 from core.settings import ROOT
 from core.tables.entities import ModelVersion
 from core.tables.telemetry import Label, Prediction
-from core.training import evaluation, tracking
+from core.training import evaluation
 from core.training.run import carry_out
 
 LEASE = timedelta(minutes=10)
-SMALL = """
-name: small
-title: Small
-task: text
-target: {column: label, positive: spam, negative: ham}
-input: {text: message}
-source: {builtin: messages, rows: 900, noun: messages}
-candidates:
-  - {kind: logistic_regression, parameters: {C: 10}}
-  - {kind: complement_nb}
-folds: 3
-validation: {min_rows: 200, min_test_rows: 40}
-gate: {floor: 0.9, min_slice: 40, margin: 0.05}
-"""
 sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-@pytest.fixture
-def train(db, settings, ana):
-    """Request and carry out one training, like a worker: ``train("small")`` → version row."""
-
-    def work(model, tracker=None, **request):
-        run = runs.request(db, ana, model, trigger="test", **request)
-        claim = jobs.claim(db, "one", lease=LEASE)
-        version = carry_out(settings, db, claim, run.id, tracker)
-        jobs.finish(db, claim, "succeeded")
-        with db.read() as session:
-            return registry.get(session, run.model, version)
-
-    return work
-
-
-@pytest.fixture
-def small(db, ana):
-    return specs.apply(db, ana, SMALL)
-
-
-@pytest.fixture
-def begun(db, ana, small):
-    run = runs.request(db, ana, "small", trigger="test")
-    return run, jobs.claim(db, "one", lease=LEASE)
 
 
 def release(db, worker, version):
@@ -311,9 +271,9 @@ def test_disputed_and_foreign_labels_are_left_out_of_a_retrain(db, worker, clock
 
 @sqlite_only
 def test_data_that_fails_the_checks_refuses_the_training_with_its_sentence(
-    db, ana, settings, worker
+    db, ana, settings, worker, small_words
 ):
-    specs.apply(db, ana, SMALL.replace("min_rows: 200", "min_rows: 2000"))
+    specs.apply(db, ana, small_words.replace("min_rows: 200", "min_rows: 2000"))
     run = runs.request(db, ana, "small", trigger="test")
     claim = jobs.claim(db, "one", lease=LEASE)
     with pytest.raises(InvalidInputError, match="different rows; small needs 2,000"):
@@ -323,8 +283,10 @@ def test_data_that_fails_the_checks_refuses_the_training_with_its_sentence(
 
 
 @sqlite_only
-def test_an_edit_of_the_spec_does_not_change_a_run_that_was_asked_for(db, ana, settings, begun):
-    specs.apply(db, ana, SMALL.replace("folds: 3", "folds: 2"))
+def test_an_edit_of_the_spec_does_not_change_a_run_that_was_asked_for(
+    db, ana, settings, begun, small_words
+):
+    specs.apply(db, ana, small_words.replace("folds: 3", "folds: 2"))
     run, claim = begun
     carry_out(settings, db, claim, run.id, None)
     with db.read() as session:
@@ -381,78 +343,3 @@ def test_a_finished_run_is_not_repeated(db, settings, begun):
     assert carry_out(settings, db, claim, run.id, None) == "1.0.0"
     with db.read() as session:
         assert len(registry.versions(session, "small")) == 1
-
-
-class Scripted:
-    """A tracking server that answers, or fails, as told."""
-
-    def __init__(self, answer):
-        self.answer, self.seen = answer, []
-
-    def log(self, run):
-        self.seen.append(run)
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
-
-
-@sqlite_only
-def test_the_tracking_servers_id_is_kept_with_the_run(db, train, small):
-    tracker = Scripted("there-1")
-    version = train("small", tracker)
-    with db.read() as session:
-        assert runs.get(session, version.run_id).mlflow_run_id == "there-1"
-    assert (tracker.seen[0].version, tracker.seen[0].dataset_rows) == ("1.0.0", 900)
-
-
-@sqlite_only
-@pytest.mark.parametrize("error", [UnavailableError("it is away"), RuntimeError("a bug in there")])
-def test_a_tracking_server_that_is_away_is_a_note(db, train, small, error):
-    version = train("small", Scripted(error))
-    with db.read() as session:
-        run = runs.get(session, version.run_id)
-        lines = [line.text for line in jobs.lines(session, run.job_id)]
-    assert (run.state, run.mlflow_run_id) == ("finished", None)
-    assert f"not shown on the tracking server: {type(error).__name__}: {error}" in lines
-
-
-@sqlite_only
-def test_a_training_that_was_not_shown_is_shown_later_from_what_is_stored(
-    db, settings, train, small
-):
-    away, back = Scripted(UnavailableError("it is away")), Scripted("there-2")
-    version = train("small", away)
-    for _ in range(2):
-        assert tracking.once(db, settings, back, version.run_id) == "there-2"
-    assert back.seen == away.seen
-    with db.read() as session:
-        assert runs.get(session, version.run_id).mlflow_run_id == "there-2"
-
-
-@sqlite_only
-def test_a_process_that_ends_right_after_registering_leaves_the_job_that_shows_the_training(
-    db, settings, begun, clock, monkeypatch
-):
-    class Killed(BaseException):
-        pass
-
-    def killed(*_arguments):
-        raise Killed
-
-    run, claim = begun
-    tracker = Scripted("there")
-    tracker.log = killed
-    with pytest.raises(Killed):
-        carry_out(settings, db, claim, run.id, tracker)
-    jobs.finish(db, claim, "succeeded")
-    assert jobs.claim(db, "two", lease=LEASE) is None
-    clock.forward(minutes=3)
-    later = jobs.claim(db, "two", lease=LEASE)
-    assert (later.kind, later.payload) == ("track", {"run_id": run.id})
-
-
-@sqlite_only
-def test_a_failed_training_has_nothing_to_show(db, settings, begun):
-    run, _claim = begun
-    with pytest.raises(ConflictError, match="yielded no version"):
-        tracking.once(db, settings, Scripted("there"), run.id)
