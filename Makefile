@@ -1,4 +1,4 @@
-.PHONY: help install run demo lab test test-extras test-chaos check unit browser lock clean
+.PHONY: help install run demo lab bench test test-extras test-chaos check unit browser lock clean
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -50,6 +50,10 @@ test-extras: .venv/.ready-extras ## what needs the optional packages, or minutes
 
 test-chaos: .venv/.ready-dev ## kills, stops and loads for half an hour, each with its figure, on both databases
 	$(PYTEST) -q -n 0 -s -m chaos tests/chaos
+
+NAME ?= serving
+bench: .venv/.ready-dev ## measure: NAME=serving (writes docs/serving-results.md), drift, gate, tabular or training; ARGS=--quick
+	$(BIN)/python -m benchmarks.$(NAME) $(ARGS)
 
 .venv-lab/.ready: requirements-lab.txt .venv/.ready
 	@.venv/bin/python -m venv .venv-lab

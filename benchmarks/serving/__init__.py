@@ -1,0 +1,1 @@
+"""What an answer costs here and elsewhere: the same fitted pipelines behind several servers."""
