@@ -100,6 +100,7 @@ ACTIONS: dict[str, Permission] = {
     "user.create": Permission(Role.ADMIN, local=True, system=True),
     "user.password": Permission(Role.VIEWER, local=True),
     "version.archive": _upkeep(Role.OPERATOR),
+    "version.compile": _upkeep(Role.OPERATOR),
     "version.export": _upkeep(Role.OPERATOR),
     "version.import": _upkeep(Role.OPERATOR),
     "version.judge": _SYSTEM,

@@ -19,7 +19,7 @@ HOME = {
         *("versions", "compare", "judge", "stage", "promote", "override", "rollback"),
         *("history", "archive", "export", "import"),
     ),
-    "models_own": ("register", "explain"),
+    "models_own": ("register", "compile", "explain"),
     "features": ("features",),
     "labels": ("labels",),
     "loop": ("drift", "monitor", "agent", "experiment", "alerts"),

@@ -56,6 +56,19 @@ def register(
         say(f"  {why}")
 
 
+@app.command("compile")
+def compile_version(model: str, version: str, reason: str = "") -> None:
+    """Compile a version of an earlier time, so that it serves without scikit-learn."""
+    from core.serving import compiling
+
+    built = panel()
+    name = model_name(built, model)
+    row = compiling.compile_again(
+        built.db, actor(built), built.settings, name, version, reason=reason
+    )
+    say(f"{row.model} {row.version} serves with {row.plan_note}.")
+
+
 def _row(version: ModelVersion) -> dict[str, Any]:
     names = ("model", "version", "state", "algorithm", "artifact", "gate")
     figures = {k: v for k, v in version.metrics.items() if isinstance(v, int | float)}

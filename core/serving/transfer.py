@@ -15,7 +15,7 @@ from core.db import Command, Database
 from core.errors import ConflictError, InvalidInputError, NotFoundError, PilothouseError
 from core.ids import new_id
 from core.registry import files
-from core.serving import artifacts
+from core.serving import artifacts, compiler
 from core.settings import Settings
 from core.specs import ModelSpec
 from core.tables.entities import DatasetVersion, ModelVersion, Run
@@ -62,14 +62,19 @@ def import_file(
         attempt.note(reason=reason)
         description, artifact = files.unseal(content, settings.key_for(files.PURPOSE))
         attempt.note(model=str(description["model"]))
-        fresh = _keep(settings, str(description["artifact"]), artifact)
+        fresh, pipeline = _keep(settings, str(description["artifact"]), artifact)
+        plan = _planned(settings, pipeline, description)
     try:
         with db.command(actor, "version.import") as command:
             command.note(model=str(description["model"]), reason=reason)
-            return _register(command, description, reason)
+            version = _register(command, description, reason)
+            version.plan, version.plan_note = plan
+            return version
     except PilothouseError:
         if fresh and not _is_used(db, str(description["artifact"])):
             artifacts.path(settings, str(description["artifact"])).unlink(missing_ok=True)
+            if plan[0] is not None:
+                artifacts.path(settings, plan[0], artifacts.PLAN).unlink(missing_ok=True)
         raise
 
 
@@ -112,8 +117,18 @@ def _artifact(settings: Settings, digest: str) -> bytes:
     return content
 
 
-def _keep(settings: Settings, digest: str, content: bytes) -> bool:
-    """Keep a model file if it can be loaded; says whether it was not here before.
+def _planned(
+    settings: Settings,
+    pipeline: Any,  # noqa: ANN401 (scikit-learn)
+    description: dict[str, Any],
+) -> tuple[str | None, str]:
+    """Compile the model here: a plan from elsewhere would have to be believed."""
+    plan, note = compiler.attempt(pipeline, description["signature"])
+    return (artifacts.save_plan(settings, plan) if plan is not None else None), note
+
+
+def _keep(settings: Settings, digest: str, content: bytes) -> tuple[bool, Any]:
+    """Keep a model file if it can be loaded; returns whether it was not here before, and the model.
 
     Raises: InvalidInputError (it holds what is not trusted), ConflictError (another digest).
     """
@@ -129,12 +144,11 @@ def _keep(settings: Settings, digest: str, content: bytes) -> bool:
             os.fsync(file.fileno())
         part.replace(target)
     try:
-        artifacts.load(settings, digest)
+        return fresh, artifacts.load(settings, digest)
     except PilothouseError:
         if fresh:
             target.unlink(missing_ok=True)
         raise
-    return fresh
 
 
 def _register(command: Command, description: dict[str, Any], reason: str) -> ModelVersion:

@@ -21,7 +21,7 @@ class _Loaded:
 
 
 class Warm:
-    """Loaded versions by model, version and artifact; for one thread at a time."""
+    """Loaded versions by model, version and file; for one thread at a time."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -34,7 +34,7 @@ class Warm:
 
     def scorer(self, row: ModelVersion) -> Scorer:
         """Return a version from memory or disk. Raises: PilothouseError (see `scorer.load`)."""
-        key = (row.model, row.version, row.artifact)
+        key = (row.model, row.version, row.plan or row.artifact)
         if key not in self._loaded:
             loaded = scorer.load(self._settings, row)
             self._loaded[key] = _Loaded(loaded, _size(self._settings, row))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from core.serving.compiler import parity
+from core.serving.compiler import likely, parity
 from core.serving.compiler.columns import columns_of
 from core.serving.compiler.heads import head_of
 from core.serving.compiler.reading import NoPlan
@@ -15,15 +15,16 @@ __all__ = ["NoPlan", "attempt", "compile_pipeline"]
 def attempt(
     pipeline: Any,  # noqa: ANN401 (scikit-learn)
     signature: dict[str, Any],
-    known: Sequence[Any],
+    known: Sequence[Any] = (),
 ) -> tuple[bytes | None, str]:
     """Return the plan that agrees with a pipeline, or None, and what is to be said of it.
 
-    `known`: rows as clients send them, from which harder ones are made.
+    `known`: rows as clients send them, from which harder ones are made; without any they are made
+    from what the plan itself says of its inputs.
     """
     try:
         plan = compile_pipeline(pipeline, signature)
-        worst = parity.check(pipeline, plan, signature, known)
+        worst = parity.check(pipeline, plan, signature, known or likely.rows(plan, signature))
     except NoPlan as why:
         return None, f"scikit-learn: {why}"
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:

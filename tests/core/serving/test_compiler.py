@@ -10,7 +10,7 @@ from core import specs
 from core.datasets import schema
 from core.errors import InvalidInputError
 from core.serving import plans
-from core.serving.compiler import NoPlan, attempt, compile_pipeline, parity
+from core.serving.compiler import NoPlan, attempt, compile_pipeline, likely, parity
 from core.specs import Candidate
 from core.training import pipelines
 from core.training.data import signature
@@ -127,6 +127,26 @@ def test_random_pipelines_agree_with_their_plans_on_hard_rows(seed, kind, rows):
     frame = table(np.random.default_rng(seed), rows)
     pipeline, sign, known = fitted(TABLE, frame, kind, **FITS[kind])
     parity.check(pipeline, compile_pipeline(pipeline, sign), sign, known)
+
+
+@pytest.mark.parametrize(("text", "rows", "kind"), CASES)
+def test_without_real_rows_a_plan_is_checked_on_rows_that_it_suggests(text, rows, kind):
+    pipeline, sign, _ = fitted(text, rows(np.random.default_rng(4)), kind, **FITS[kind])
+    plan, note = attempt(pipeline, sign)
+    assert plan is not None, note
+    suggested = likely.rows(plans.decode(plan), sign)
+    assert len({str(row) for row in suggested}) > likely.ROWS / 2
+    assert len(set(pipeline.predict(parity.as_inputs(suggested, sign)))) == 2
+
+
+def test_a_bent_plan_shows_on_the_rows_that_it_suggests():
+    frame = table(np.random.default_rng(5))
+    pipeline, sign, _ = fitted(TABLE, frame, "random_forest", **FITS["random_forest"])
+    plan = compile_pipeline(pipeline, sign)
+    moved = [[place + 1e-9 for place in places] for places in plan.head.thresholds]
+    bent = msgspec.structs.replace(plan, head=msgspec.structs.replace(plan.head, thresholds=moved))
+    with pytest.raises(NoPlan, match="differs from the pipeline by up to"):
+        parity.check(pipeline, bent, sign, likely.rows(plan, sign))
 
 
 def test_a_plan_that_answers_otherwise_is_not_kept():

@@ -5,6 +5,9 @@ import io
 import pandas as pd
 import pytest
 import skops.io
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sqlalchemy import select
 
@@ -24,7 +27,11 @@ ROWS = pd.DataFrame({"message": ["win a prize", "see you"], "label": ["spam", "h
 
 @pytest.fixture
 def exported(db, settings, ana, shell):
-    """The file of a version with its three data sets, from here."""
+    return export_one(db, settings, ana, shell)
+
+
+def export_one(db, settings, ana, shell):
+    """Return the file of a version with its three data sets, from here."""
     kit.apply_specs(db, ana)
     gate = {"answer": "promote", "champion": "0.9.0"}
     row = kit.register(db, settings, "sms_spam", "1.0.0", evaluations={"d2": "x"})
@@ -73,6 +80,27 @@ def test_a_version_answers_the_same_where_it_was_imported(exported, db, settings
     assert scorer.load(there, row).score(told) == scorer.load(settings, origin).score(told)
     assert (row.version, row.state, row.threshold) == ("1.0.0", "candidate", 0.4)
     assert row.signature == origin.signature
+
+
+def test_an_imported_version_serves_with_a_plan_where_one_agrees_with_it(
+    db, settings, ana, shell, elsewhere, monkeypatch
+):
+    there, other = elsewhere
+    steps = [("features", TfidfVectorizer()), ("model", LogisticRegression())]
+    known = Pipeline(steps).fit(kit.HAM + kit.SPAM, ["ham"] * len(kit.HAM) + ["spam"] * 4)
+    monkeypatch.setattr(kit, "text_pipeline", lambda flipped=False: known)
+    row = transfer.import_file(other, ana, there, export_one(db, settings, ana, shell))
+    assert scorer.load(there, row).compiled
+    assert row.plan_note.startswith("a compiled plan, within")
+
+
+def test_an_imported_version_that_cannot_be_compiled_says_why(exported, elsewhere, ana):
+    there, other = elsewhere
+    row = transfer.import_file(other, ana, there, exported)
+    assert (row.plan, row.plan_note) == (
+        None,
+        "scikit-learn: the pipeline is not features and a model",
+    )
 
 
 def test_an_import_is_a_run_of_its_own_with_the_data_in_words(exported, elsewhere, ana):
