@@ -81,7 +81,7 @@ def check_drift(db: Database, settings: Settings, model: str, *, parts: int = 1)
         subject = _subject(session, model, "drift")
         of = (session, subject.spec.name, subject.version.version, subject.after)
         n, need = windows.waiting(*of), subject.spec.monitoring.min_samples
-        window = windows.behind(*of, n=_size(n, need, parts)) if n >= need else None
+        window = windows.behind(*of, n=_size(n, need, parts), of=n) if n >= need else None
         reference = session.get(DatasetVersion, subject.version.reference_dataset_id)
     if window is None:
         return store(db, _too_few(db, subject, "drift", n, need))
@@ -218,7 +218,7 @@ def check_quality(db: Database, model: str) -> MonitorReport | None:
         suite = suites.current(session, subject.spec.name)
         of = (session, subject.spec.name, subject.version.version, subject.after)
         n, need = windows.waiting(*of), subject.spec.monitoring.min_samples
-        window = windows.behind(*of, n=n) if suite is not None and n >= need else None
+        window = windows.behind(*of, n=n, of=n) if suite is not None and n >= need else None
     if suite is None:
         return None
     if window is None:

@@ -1,6 +1,7 @@
 """Disjoint windows over the prediction log, and their inputs as text or as a table."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,11 +11,13 @@ from sqlalchemy import ColumnElement, and_, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from core import predictions, releases
+from core.clock import hour_of
 from core.specs import ModelSpec
-from core.tables.telemetry import MonitorReport, Prediction
+from core.tables.telemetry import HourlyCount, MonitorReport, Prediction
 
 MOST_ROWS = 5_000
 """A larger window is compared through a uniform sample of this many of its predictions."""
+_COUNTED = 4 * MOST_ROWS  # more than this are not looked at one by one
 
 Position = tuple[datetime, str]
 
@@ -49,35 +52,107 @@ def serving_since(session: Session, model: str) -> datetime:
 
 
 def waiting(session: Session, model: str, version: str, after: Position) -> int:
-    """Return how many answers of a version lie behind `after`."""
-    inside = _between(model, version, after, None)
-    return session.scalar(select(func.count()).select_from(Prediction).where(inside)) or 0
+    """Return how many answers of a version lie behind `after`.
+
+    Many are not counted one by one: of the hour in which `after` lies, the part behind it is then
+    estimated through a sample of that hour (to about 1 %), and later hours have their counters.
+    """
+    hours = _hours(session, model, version, after, None)
+    if sum(hours.values()) <= _COUNTED:
+        inside = _between(model, version, after, None)
+        return session.scalar(select(func.count()).select_from(Prediction).where(inside)) or 0
+    first = hour_of(after[0])
+    later = sum(n for hour, n in hours.items() if hour > first)
+    return later + _behind_in_hour(session, model, version, after, hours.get(first, 0))
 
 
-def behind(session: Session, model: str, version: str, after: Position, *, n: int) -> Window:
-    """Return the window of the next `n` answers behind `after`; there must be as many.
+def behind(
+    session: Session, model: str, version: str, after: Position, *, n: int, of: int
+) -> Window:
+    """Return the window of the next `n` answers behind `after`, where `of` are waiting.
 
+    A larger window than is read whole ends where the sample says that its share of them ends.
     A row that reaches the log late, behind the end of its window, is in no window.
     """
     if n <= MOST_ROWS:
         rows = predictions.window(session, model, version, after=after, limit=n)
         return Window(rows, len(rows), (rows[-1].at, rows[-1].id))
-    position = select(Prediction.at, Prediction.id).where(_between(model, version, after, None))
-    position = position.order_by(Prediction.at, Prediction.id).offset(n - 1).limit(1)
-    at, last = session.execute(position).one()
-    rows = _sample(session, _between(model, version, after, (at, last)))
-    return Window(rows, n, (at, last))
+    end = _newest(session, model, version, after)
+    rows = _sample(session, model, version, after, end)
+    if n < of:
+        last = rows[math.ceil(len(rows) * n / of) - 1]
+        end = (last.at, last.id)
+        rows = _sample(session, model, version, after, end)
+    return Window(rows, n, end)
 
 
 def of_report(session: Session, report: MonitorReport) -> list[Prediction]:
     """Return the predictions that a report was about, or the sample of them."""
     end = (report.window_end, report.window_last_id)
-    return _sample(session, _between(report.model, report.version, (report.window_start, ""), end))
+    return _sample(session, report.model, report.version, (report.window_start, ""), end)
 
 
-def _sample(session: Session, inside: ColumnElement[bool]) -> list[Prediction]:
+def _newest(session: Session, model: str, version: str, after: Position) -> Position:
+    query = select(Prediction.at, Prediction.id).where(_between(model, version, after, None))
+    query = query.order_by(Prediction.at.desc(), Prediction.id.desc()).limit(1)
+    at, last = session.execute(query).one()
+    return at, last
+
+
+def _sample(
+    session: Session, model: str, version: str, after: Position, until: Position
+) -> list[Prediction]:
+    """Return the answers with the smallest sample keys, at most `MOST_ROWS`, oldest first."""
+    hours = _hours(session, model, version, after, until)
+    inside = _between(model, version, after, until)
     query = select(Prediction).where(inside).order_by(Prediction.sample_key).limit(MOST_ROWS)
-    return sorted(session.scalars(query), key=lambda row: (row.at, row.id))
+    total = sum(hours.values())
+    share = 1.5 * MOST_ROWS / total if total > _COUNTED else 1.0
+    while True:
+        if share >= 1:
+            rows = session.scalars(query).all()
+        else:
+            rows = session.scalars(query.where(*_drawn(model, version, hours, share))).all()
+        if share >= 1 or len(rows) == MOST_ROWS:
+            return sorted(rows, key=lambda row: (row.at, row.id))
+        share *= max(2.0, 1.5 * MOST_ROWS / max(len(rows), 1))  # the window is a part of its hours
+
+
+def _behind_in_hour(session: Session, model: str, version: str, after: Position, total: int) -> int:
+    """Return how many of an hour's `total` answers lie behind `after`, by a sample of them."""
+    share = min(1.0, MOST_ROWS / max(total, 1))
+    drawn = _drawn(model, version, [hour_of(after[0])], share)
+    query = select(Prediction.at, Prediction.id).where(~Prediction.is_shadow, *drawn)
+    found = [(at, key) > after for at, key in session.execute(query)]
+    return round(total * sum(found) / len(found)) if found else 0
+
+
+def _hours(
+    session: Session, model: str, version: str, after: Position, until: Position | None
+) -> dict[int, int]:
+    """Return the answers of a version in each hour that a window touches, from the counters."""
+    answers = func.sum(HourlyCount.requests - HourlyCount.errors)
+    query = select(HourlyCount.hour, answers).where(
+        HourlyCount.model == model,
+        HourlyCount.version == version,
+        HourlyCount.variant != "shadow",
+        HourlyCount.hour >= hour_of(after[0]),
+    )
+    if until is not None:
+        query = query.where(HourlyCount.hour <= hour_of(until[0]))
+    return {hour: n for hour, n in session.execute(query.group_by(HourlyCount.hour))}
+
+
+def _drawn(
+    model: str, version: str, hours: Iterable[int], share: float
+) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions of a uniform share of some hours: a range of the index in each."""
+    return (
+        Prediction.hour.in_(list(hours)),
+        Prediction.model == model,
+        Prediction.version == version,
+        Prediction.sample_key < int(share * 2**63),
+    )
 
 
 def _between(

@@ -9,11 +9,14 @@ from core.tables.base import TELEMETRY, Big, Json, LongText, Table
 
 
 class Prediction(Table):
-    """One answered request. The key leads with time, so that PostgreSQL can partition by it."""
+    """One answered request. The key leads with time, so that PostgreSQL can partition by it.
+
+    No index leads with the model: SQLite would take it for "the newest of a model", and sort all.
+    """
 
     __tablename__ = "prediction"
     __table_args__ = (
-        Index("ix_prediction_sample", "model", "hour", "sample_key"),
+        Index("ix_prediction_sample", "hour", "model", "version", "sample_key"),
         Index("ix_prediction_id", "id"),
         TELEMETRY,
     )
