@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from api import model_schemas, schemas, token_schemas
+from api import experiment_schemas, model_schemas, schemas, token_schemas
 from core.errors import (
     ConflictError,
     ForbiddenError,
@@ -175,7 +175,7 @@ def _names() -> frozenset[str]:
     """Return the names of our own fields and parameters."""
     models = [
         one
-        for module in (schemas, model_schemas, token_schemas)
+        for module in (schemas, model_schemas, token_schemas, experiment_schemas)
         for one in vars(module).values()
         if isinstance(one, type) and issubclass(one, BaseModel)
     ]

@@ -46,6 +46,7 @@ ROUTERS = (
     training.operating,
     monitoring.router,
     experiments.router,
+    experiments.operating,
     features.reading,
     features.operating,
     tokens.router,

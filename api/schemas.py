@@ -168,55 +168,6 @@ class FeedbackAnswer(Answer):
     refused: list[FeedbackRefusal]
 
 
-class Health(Answer):
-    """How this process is."""
-
-    status: str = Field(description="healthy, or degraded", examples=["healthy"])
-    model_name: str | None
-    current_model_version: str | None
-    uptime_seconds: float
-    request_count: int
-    error_count: int
-    models_loaded: list[str] = Field(examples=[["sms_spam 1.2.0"]])
-
-
-class Alive(Answer):
-    """One word."""
-
-    status: str = Field(examples=["alive"])
-
-
-class Performance(Answer):
-    """The last five minutes of this process; latencies in milliseconds."""
-
-    api_latency_p99: float | None
-    model_inference_time_p99: float | None
-    memory_usage_mb: float
-    cpu_usage_percent: float
-    requests_per_minute: float
-    error_rate: float
-
-
-class Drift(Answer):
-    """The newest judged window of a model; distances are None where the task has no such figure."""
-
-    model: str
-    state: str = Field(description="pass, warn, fail, inconclusive, error, or unchecked")
-    drift_detected: bool
-    vocabulary_drift: float | None
-    tfidf_drift: float | None
-    threshold: float | None
-    new_patterns: list[str] = Field(description="Words that became more frequent, surest first.")
-    score: float | None
-    p_value: float | None
-    n: int
-    sentence: str
-    pending: str | None = Field(
-        description="Why a newer window is not judged yet, if there is one."
-    )
-    timestamp: str | None
-
-
 class Comparison(Answer):
     """The version that serves beside the one before it."""
 
@@ -338,25 +289,6 @@ class TrainingStatus(Answer):
     version: str | None
     metrics: dict[str, Any]
     lines: list[str]
-
-
-class ExperimentStatus(Answer):
-    """An experiment so far; counts per arm, and the verdict once labels came."""
-
-    id: str
-    name: str
-    model: str
-    state: str = Field(description="draft, running, paused or stopped")
-    result: str | None = Field(description="won, lost, equivalent, inconclusive or invalid")
-    versions: dict[str, str]
-    share: float = Field(description="Of the traffic that meets the treatment.")
-    planned_n: int
-    predictions: dict[str, int]
-    labelled: dict[str, int]
-    correct: dict[str, int]
-    users: dict[str, int] = Field(description="Per arm; a prediction without a user counts as one.")
-    verdict: dict[str, Any] | None
-    sentence: str
 
 
 class ExplainBody(Body):

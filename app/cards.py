@@ -16,7 +16,8 @@ CONSEQUENCE = {
     "retrain": "A training starts. What serves stays as it is; its result is a candidate.",
     "promote": "All traffic goes to the new version within a second. You can undo this.",
     "rollback": "All traffic goes back to the earlier version within a second.",
-    "start_experiment": "Part of the traffic meets another version until the experiment is over.",
+    "start_experiment": "Another version answers part of the traffic, or in shadow the log only.",
+    "widen_experiment": "Another part of the traffic meets the new version. You can stop it.",
     "stop_experiment": "The experiment ends; all traffic goes back to the control.",
 }
 

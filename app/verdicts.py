@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import charts, ui
 from core.errors import InvalidInputError
-from core.experiments import lifecycle, statistics
+from core.experiments import lifecycle, paired, statistics
 from core.tables.entities import Experiment
 
 
@@ -36,7 +36,11 @@ def show(row: Experiment, status: Mapping[str, Any]) -> None:
             else ("the traffic was NOT split as asked; do not trust the figures")
         )
         more = f"{found['more_needed']:,} more labels needed; " if found["more_needed"] else ""
-        st.caption(ui.plain(f"{more}{split} (p = {found['srm_p']:.3f}); {found['method']}"))
+        if row.mode == "shadow":
+            split = "both answered the same requests"
+        else:
+            split = f"{split} (p = {found['srm_p']:.3f})"
+        st.caption(ui.plain(f"{more}{split}; {found['method']}"))
 
 
 def calculator(measured: float | None, *, effect: float, share: float) -> None:
@@ -44,6 +48,10 @@ def calculator(measured: float | None, *, effect: float, share: float) -> None:
     baseline = min(0.999, float(measured or lifecycle.ASSUMED_ACCURACY))
     sign = 1 if baseline + effect < 1 else -1
     try:
+        if not share:
+            n = paired.planned(baseline, effect, alpha=0.05)
+            st.markdown(f"This needs about **{n:,} labelled predictions** (80 % power, 5 % error).")
+            return
         n = statistics.sample_size(baseline, sign * effect, share=share)
         words = f"about **{n:,} labelled predictions** of both arms together"
         st.markdown(f"This needs {words} (80 % power, 5 % error).")

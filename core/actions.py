@@ -199,6 +199,13 @@ def _start(command: Command, action: ActionRow, _row: Recommendation) -> tuple[J
     return _serving(release), {"kind": "stop_experiment", "arguments": action.arguments}
 
 
+def _widen(command: Command, action: ActionRow, _row: Recommendation) -> tuple[Json, Json]:
+    experiment_id, share = action.arguments["experiment_id"], float(action.arguments["share"])
+    release = lifecycle.widen_in(command, experiment_id, share)
+    inverse = {"kind": "stop_experiment", "arguments": {"experiment_id": experiment_id}}
+    return _serving(release), inverse
+
+
 def _stop(command: Command, action: ActionRow, row: Recommendation) -> tuple[Json, Json]:
     lifecycle.stop_in(command, action.arguments["experiment_id"], reason=row.title)
     return _serving(releases.find_current(command.session, action.model)), {}
@@ -209,6 +216,7 @@ _EFFECTS: Mapping[str, Effect] = {
     "promote": _promote,
     "rollback": _roll_back,
     "start_experiment": _start,
+    "widen_experiment": _widen,
     "stop_experiment": _stop,
 }
 

@@ -22,7 +22,8 @@ HOME = {
     "models_own": ("register", "compile", "explain"),
     "features": ("features",),
     "labels": ("labels",),
-    "loop": ("drift", "monitor", "agent", "experiment", "alerts"),
+    "loop": ("drift", "monitor", "agent", "alerts"),
+    "experiments": ("experiment",),
     "demo": ("demo",),
 }
 """Which module has which commands: only the one that is asked for is imported."""

@@ -13,7 +13,6 @@ from core.automation.runners import RUNNERS
 from core.cli.base import actor, app, fail, model_name, panel, print_json, say, stamped
 from core.cli.traffic import Client, Source
 from core.errors import InvalidInputError, NotFoundError
-from core.experiments import lifecycle
 from core.monitoring import check
 from core.panel import Panel
 from core.tables.telemetry import MonitorReport
@@ -175,27 +174,6 @@ def run_agent(model: str) -> None:
     say(f"Reasoning: {made.reasoning}")
     say(f"Decision: {made.decision} ({made.severity}), confidence {made.confidence:.2f}")
     say(f"Action: {made.kind} {made.arguments}; it waits for a decision in the inbox")
-
-
-experiment_app = typer.Typer(help="A/B tests.", no_args_is_help=True)
-app.add_typer(experiment_app, name="experiment")
-
-
-@experiment_app.command("status")
-def experiment_status(model: str) -> None:
-    """Show the experiments of a model with their verdicts."""
-    built = panel()
-    with built.db.read() as session:
-        rows = lifecycle.all(session, model=model_name(built, model))
-        print_json([{"name": e.name, **lifecycle.status(session, e.id)} for e in rows])
-
-
-@experiment_app.command("stop")
-def stop_experiment(experiment_id: str, reason: Annotated[str, typer.Option()]) -> None:
-    """Stop an experiment; all traffic goes back to the control."""
-    built = panel()
-    stopped = lifecycle.stop(built.db, actor(built), experiment_id, reason=reason)
-    say(f"{stopped.name} is stopped: {stopped.result}.")
 
 
 alerts_app = typer.Typer(help="Messages to people.", no_args_is_help=True)

@@ -1,5 +1,7 @@
 """An experiment from draft to result: it points to its releases and holds no weights."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
@@ -9,15 +11,15 @@ from core import releases
 from core.access import Actor
 from core.db import Command, Database
 from core.errors import ConflictError, InvalidInputError, NotFoundError
-from core.experiments import statistics, units
+from core.experiments import paired, statistics, units
 from core.experiments.statistics import ArmCounts, Verdict
-from core.experiments.units import Counted
 from core.ids import new_id
 from core.releases import Arm
 from core.tables.entities import Experiment, ModelVersion, Release
 
 ARMS = ("control", "treatment")
 METRICS = ("accuracy",)
+MODES = ("canary", "shadow")
 ASSUMED_ACCURACY = 0.9
 """The accuracy a sample size is planned with where the control was never measured."""
 
@@ -30,13 +32,17 @@ def draft(
     name: str,
     control: str,
     treatment: str,
-    share: float,
     hypothesis: str,
+    share: float = 0.0,
+    mode: str = "canary",
     metric: str = "accuracy",
     minimum_effect: float = 0.01,
     alpha: float = 0.05,
 ) -> Experiment:
     """Write down an experiment before it starts; `share` of the traffic will meet `treatment`.
+
+    As a canary the treatment answers that share of the users; in shadow it answers every request
+    for the log only, and `share` stays 0.
 
     `planned_n` follows from the control's accuracy: labelled predictions of both arms together
     that find `minimum_effect` with 80 % power.
@@ -46,10 +52,13 @@ def draft(
     with db.command(actor, "experiment.draft") as command:
         session = command.session
         command.note(model=model, name=name, control=control, treatment=treatment, share=share)
-        _check_words(name, metric, share)
+        command.note(mode=mode)
+        _check_words(name, metric, mode)
+        _check_share(mode, share)
         _check_versions(session, model, control, treatment)
         if session.scalars(select(Experiment).filter_by(model=model, name=name)).first():
             raise ConflictError(f"{model} has an experiment called {name} already")
+        champion = session.get_one(ModelVersion, (model, control))
         row = Experiment(
             id=new_id(command.now),
             model=model,
@@ -58,11 +67,12 @@ def draft(
             hypothesis=hypothesis,
             control=control,
             treatment=treatment,
+            mode=mode,
             share=share,
             metric=metric,
             alpha=alpha,
             minimum_effect=minimum_effect,
-            planned_n=_planned(session, model, control, minimum_effect, alpha, share),
+            planned_n=_planned(champion, minimum_effect, alpha, share),
             verdict={},
             author=command.actor.name,
             at=command.now,
@@ -87,21 +97,45 @@ def start_in(command: Command, experiment_id: str) -> Release:
             f"{row.model} serves {releases.label(current)}, and the control is {row.control}:"
             " draft the experiment against what serves"
         )
+    row.state, row.started_at = "running", command.now
+    return _release(command, row, current, f"experiment {row.name}")
+
+
+def widen_in(command: Command, experiment_id: str, share: float) -> Release:
+    """Give a running canary another share of the traffic, inside the executor's command.
+
+    Users between the old and the new boundary move, all others stay. Its figures begin anew: those
+    of another split cannot be added to them.
+
+    Raises: NotFoundError; InvalidInputError (the share); ConflictError (no canary that runs).
+    """
+    session, row = command.session, _locked(command.session, experiment_id)
+    current = releases.current(session, row.model)
+    if row.mode != "canary" or current.experiment_id != row.id:
+        raise ConflictError(f"experiment {row.name} is no canary that runs")
+    _check_share(row.mode, share)
+    before, row.share = row.share, share
+    control = session.get_one(ModelVersion, (row.model, row.control))
+    row.planned_n = _planned(control, row.minimum_effect, row.alpha, share)
+    return _release(command, row, current, f"experiment {row.name}: {before:.1%} to {share:.1%}")
+
+
+def _release(command: Command, row: Experiment, current: Release, reason: str) -> Release:
     weight = round(row.share * releases.BUCKETS)
-    arms = [
-        Arm(row.control, "control", releases.BUCKETS - weight),
-        Arm(row.treatment, "treatment", weight),
-    ]
+    variant = "shadow" if row.mode == "shadow" else "treatment"
     release = releases.append(
         command,
         row.model,
-        arms,
+        [
+            Arm(row.control, "control", releases.BUCKETS - weight),
+            Arm(row.treatment, variant, weight),
+        ],
         replaces=current.seq,
-        mode="canary",
+        mode=row.mode,
         experiment_id=row.id,
-        reason=f"experiment {row.name}",
+        reason=reason,
     )
-    row.state, row.release_seq, row.started_at = "running", release.seq, command.now
+    row.release_seq = release.seq
     command.note(model=row.model, experiment=row.id, release=release.seq)
     return release
 
@@ -140,20 +174,20 @@ def status(session: Session, experiment_id: str) -> dict[str, Any]:
     Raises: NotFoundError.
     """
     row = get(session, experiment_id)
-    counted = _counts(session, row)
-    verdict = _judge(row, counted)
-    state = true_state(session, row)
+    seen = _seen(session, row)
+    state, verdict = true_state(session, row), seen.verdict
     return {
         "id": row.id,
         "state": state,
+        "mode": row.mode,
         "result": row.result or (verdict.result if verdict else None),
         "versions": {"control": row.control, "treatment": row.treatment},
         "share": row.share,
         "planned_n": row.planned_n,
-        "predictions": {arm: counted[arm].predictions for arm in ARMS},
-        "labelled": {arm: counted[arm].labelled for arm in ARMS},
-        "correct": {arm: counted[arm].correct for arm in ARMS},
-        "users": {arm: counted[arm].units.assigned for arm in ARMS},
+        "predictions": dict(zip(ARMS, seen.predictions, strict=True)),
+        "labelled": dict(zip(ARMS, seen.labelled, strict=True)),
+        "correct": dict(zip(ARMS, seen.correct, strict=True)),
+        "users": dict(zip(ARMS, seen.users, strict=True)),
         "verdict": verdict.to_dict() if verdict else None,
         "sentence": _sentence(row, state, verdict),
     }
@@ -166,6 +200,17 @@ def _sentence(row: Experiment, state: str, verdict: Verdict | None) -> str:
     if state == "stopped" and row.state == "running":
         return f"Another release took its place before it was stopped. {words}"
     return words
+
+
+def plan(row: Experiment) -> str:
+    """Say what an experiment does with the traffic.
+
+    >>> plan(Experiment(mode="canary", treatment="2.0.0", share=0.125))
+    '2.0.0 to 12.5 % of traffic'
+    """
+    if row.mode == "shadow":
+        return f"{row.treatment} in shadow, for the log only"
+    return f"{row.treatment} to {row.share * 100:g} % of traffic"
 
 
 def get(session: Session, experiment_id: str) -> Experiment:
@@ -212,43 +257,76 @@ def _make_room(command: Command, row: Experiment) -> None:
 
 
 def _close(command: Command, row: Experiment, reason: str) -> None:
-    verdict = _judge(row, _counts(command.session, row))
+    verdict = _seen(command.session, row).verdict
     row.state, row.stopped_at = "stopped", command.now
     row.result = verdict.result if verdict else "inconclusive"
     row.verdict = {**(verdict.to_dict() if verdict else {}), "stopped_because": reason}
 
 
-def _judge(row: Experiment, counted: dict[str, Counted]) -> Verdict | None:
-    """Return the verdict; None before the first outcome."""
-    if not any(arm.labelled for arm in counted.values()):
-        return None
-    weights = {"control": 1 - row.share, "treatment": row.share}
-    names = {"control": row.control, "treatment": row.treatment}
-    first, second = (
-        ArmCounts(names[arm], weights[arm], found.labelled, found.correct, found.units)
-        for arm, found in counted.items()
-    )
-    return statistics.judge(
-        (first, second),
-        planned_n=row.planned_n,
-        alpha=row.alpha,
-        minimum_effect=row.minimum_effect,
-    )
+@dataclass(frozen=True)
+class _Seen:
+    """Counts of the control and the treatment; the verdict is None before the first outcome."""
+
+    predictions: tuple[int, int]
+    labelled: tuple[int, int]
+    correct: tuple[int, int]
+    users: tuple[int, int]
+    verdict: Verdict | None
 
 
-def _counts(session: Session, row: Experiment) -> dict[str, Counted]:
+def _seen(session: Session, row: Experiment) -> _Seen:
     control = session.get(ModelVersion, (row.model, row.control))
     labels = control.signature.get("labels", []) if control else []
-    found = units.count(session, row.model, row.id, labels)
-    return {arm: found.get(arm, units.NOTHING) for arm in ARMS}
+    return (_in_shadow if row.mode == "shadow" else _split)(session, row, labels)
 
 
-def _check_words(name: str, metric: str, share: float) -> None:
+def _in_shadow(session: Session, row: Experiment, labels: Sequence[str]) -> _Seen:
+    pairs = units.count_pairs(session, row.model, row.id, row.treatment, labels)
+    verdict = paired.judge((row.control, row.treatment), pairs, **_plan(row)) if pairs.n else None
+    both = pairs.answered, pairs.answered
+    right = pairs.first_right, pairs.second_right
+    return _Seen(both, (pairs.n, pairs.n), right, (pairs.users, pairs.users), verdict)
+
+
+def _split(session: Session, row: Experiment, labels: Sequence[str]) -> _Seen:
+    since = row.release_seq or 0
+    found = units.count(session, row.model, row.id, labels, since_seq=since)
+    one, other = (found.get(arm, units.NOTHING) for arm in ARMS)
+    verdict = None
+    if one.labelled or other.labelled:
+        first = ArmCounts(row.control, 1 - row.share, one.labelled, one.correct, one.units)
+        second = ArmCounts(row.treatment, row.share, other.labelled, other.correct, other.units)
+        verdict = statistics.judge((first, second), **_plan(row))
+    return _Seen(
+        (one.predictions, other.predictions),
+        (one.labelled, other.labelled),
+        (one.correct, other.correct),
+        (one.units.assigned, other.units.assigned),
+        verdict,
+    )
+
+
+def _plan(row: Experiment) -> dict[str, Any]:
+    return {
+        "planned_n": row.planned_n,
+        "alpha": row.alpha,
+        "minimum_effect": row.minimum_effect,
+    }
+
+
+def _check_words(name: str, metric: str, mode: str) -> None:
     if not 0 < len(name.strip()) <= 100:
         raise InvalidInputError("give the experiment a name of 1 to 100 characters")
     if metric not in METRICS:
         raise InvalidInputError(f"experiments compare {' or '.join(METRICS)}, not {metric}")
-    if not 0.001 <= share <= 0.999:
+    if mode not in MODES:
+        raise InvalidInputError(f"an experiment runs as {' or in '.join(MODES)}")
+
+
+def _check_share(mode: str, share: float) -> None:
+    if mode == "shadow" and share:
+        raise InvalidInputError("in shadow no client meets the treatment: leave the share out")
+    if mode != "shadow" and not 0.001 <= share <= 0.999:
         raise InvalidInputError("the treatment's share lies between 0.1 % and 99.9 %")
 
 
@@ -263,12 +341,15 @@ def _check_versions(session: Session, model: str, control: str, treatment: str) 
             raise ConflictError(f"{model} {version} is {found.state} and cannot serve")
 
 
-def _planned(
-    session: Session, model: str, control: str, effect: float, alpha: float, share: float
-) -> int:
-    measured = session.get_one(ModelVersion, (model, control)).metrics.get("accuracy")
+def _planned(control: ModelVersion, effect: float, alpha: float, share: float) -> int:
+    """Return how many labelled predictions find `effect`; without a share, in shadow."""
+    measured = control.metrics.get("accuracy")
     baseline = min(max(float(measured or ASSUMED_ACCURACY), 0.001), 0.999)
     if not 0 < effect < 1:
         raise InvalidInputError("the minimum effect lies between 0 and 1")
+    if not 0 < alpha < 1:
+        raise InvalidInputError("alpha lies between 0 and 1")
+    if not share:
+        return paired.planned(baseline, effect, alpha=alpha)
     sign = 1 if baseline + effect < 1 else -1  # no room above: plan to find a loss of that size
     return statistics.sample_size(baseline, sign * effect, alpha=alpha, share=share)

@@ -113,7 +113,7 @@ def judge(
     low, high = max(-1.0, difference - width * error), min(1.0, difference + width * error)
     interval = Estimate(difference, low, high, 1 - alpha, n)
     ready = (at_look or looks is None) and min(arm.observed for arm in arms) >= FEWEST
-    result = _outcome(interval, minimum_effect, ready=ready, split_p=split_p)
+    result = outcome(interval, minimum_effect, ready=ready, split_p=split_p)
     more = None
     if result == "inconclusive":
         more = _more_needed(arms, planned_n, minimum_effect, alpha, effect=effect)
@@ -227,7 +227,8 @@ def _planned_p(z: float, fractions: Sequence[float]) -> float:
     return high
 
 
-def _outcome(interval: Estimate, minimum_effect: float, *, ready: bool, split_p: float) -> Outcome:
+def outcome(interval: Estimate, minimum_effect: float, *, ready: bool, split_p: float) -> Outcome:
+    """Say what an interval of the difference means; nothing is decided before it is `ready`."""
     if split_p < SRM_ALPHA:
         return "invalid"
     if not ready:

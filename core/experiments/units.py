@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, case, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, distinct, func, select
+from sqlalchemy.orm import Session, aliased
 
 from core.predictions import counting
 from core.tables.entities import Release
@@ -37,39 +37,92 @@ class Counted:
     units: Units
 
 
+@dataclass(frozen=True)
+class Pairs:
+    """Requests that two versions answered, and the users behind them.
+
+    `n` of them have a known outcome; the rest says who was right on these.
+    """
+
+    answered: int
+    users: int
+    n: int
+    first_right: int
+    second_right: int
+    only_first: int
+    only_second: int
+
+
+_UNIT = func.coalesce(func.nullif(Prediction.entity_id, ""), Prediction.id)
+"""What the serving process assigned by: the user, else the prediction itself."""
+
 NOTHING = Counted(0, 0, 0, Units(0, 0, 0, 0, 0))
 
 
 def count(
-    session: Session, model: str, experiment_id: str, labels: Sequence[str]
+    session: Session, model: str, experiment_id: str, labels: Sequence[str], *, since_seq: int = 0
 ) -> dict[str, Counted]:
     """Return the arms of an experiment by variant, summed up per unit by the database.
+
+    Releases before `since_seq` are left out: they split the traffic otherwise.
 
     A prediction counts by what its sources agree on (see `core.predictions`); a label outside
     `labels` (the model's classes; none: all count) is no label.
     """
-    released = select(Release.seq, Release.at).filter_by(model=model, experiment_id=experiment_id)
-    found = session.execute(released).all()
-    if not found:
+    ours = _of_experiment(session, model, experiment_id, since_seq)
+    if ours is None:
         return {}
-    units = _per_unit(labels).where(
-        Prediction.model == model,
-        Prediction.release_seq.in_([seq for seq, _ in found]),
-        Prediction.at >= min(at for _, at in found),  # the key leads with time
-        ~Prediction.is_shadow,
-    )
+    units = _per_unit(labels).where(*ours)
     return {
         variant: Counted(int(answered), int(n), int(s), Units(*map(int, of_units)))
         for variant, answered, n, s, *of_units in session.execute(_summed(units.subquery()))
     }
 
 
-def _per_unit(labels: Sequence[str]) -> Select[str, int, int, Any]:
-    """Return predictions, outcomes `n` and right ones `s` per unit and arm.
+def count_pairs(
+    session: Session, model: str, experiment_id: str, version: str, labels: Sequence[str]
+) -> Pairs:
+    """Return how the answers of an experiment compare with those of `version` in its shadow."""
+    ours = _of_experiment(session, model, experiment_id, 0)
+    if ours is None:
+        return Pairs(0, 0, 0, 0, 0, 0, 0)
+    beside, truth = aliased(Prediction), _truths(labels).subquery()
+    both = and_(beside.id == Prediction.id, beside.is_shadow, beside.version == version)
+    first = case((truth.c.value == Prediction.label, 1), else_=0)
+    second = case((truth.c.value == beside.label, 1), else_=0)
+    sums = (first, second, first * (1 - second), second * (1 - first))
+    query = (
+        select(
+            func.count(),
+            func.count(distinct(_UNIT)),
+            func.count(truth.c.prediction_id),
+            *[func.coalesce(func.sum(one), 0) for one in sums],
+        )
+        .select_from(Prediction)
+        .join(beside, both)
+        .outerjoin(truth, truth.c.prediction_id == Prediction.id)
+    )
+    return Pairs(*map(int, session.execute(query.where(*ours)).one()))
 
-    The unit is what the serving process assigned by: the user, else the prediction itself.
-    """
-    unit = func.coalesce(func.nullif(Prediction.entity_id, ""), Prediction.id)
+
+def _of_experiment(
+    session: Session, model: str, experiment_id: str, since_seq: int
+) -> list[ColumnElement[bool]] | None:
+    """Return the conditions of the answers to clients; None where it never started."""
+    released = select(Release.seq, Release.at).filter_by(model=model, experiment_id=experiment_id)
+    found = session.execute(released.where(Release.seq >= since_seq)).all()
+    if not found:
+        return None
+    return [
+        Prediction.model == model,
+        Prediction.release_seq.in_([seq for seq, _ in found]),
+        Prediction.at >= min(at for _, at in found),  # the key leads with time
+        ~Prediction.is_shadow,
+    ]
+
+
+def _per_unit(labels: Sequence[str]) -> Select[str, int, int, Any]:
+    """Return predictions, outcomes `n` and right ones `s` per unit and arm."""
     truth = _truths(labels).subquery()
     query = select(
         Prediction.variant,
@@ -78,7 +131,7 @@ def _per_unit(labels: Sequence[str]) -> Select[str, int, int, Any]:
         func.sum(case((truth.c.value == Prediction.label, 1), else_=0)).label("s"),
     )
     joined = query.outerjoin(truth, truth.c.prediction_id == Prediction.id)
-    return joined.group_by(Prediction.variant, unit)
+    return joined.group_by(Prediction.variant, _UNIT)
 
 
 def _truths(labels: Sequence[str]) -> Select[str, str]:

@@ -26,11 +26,12 @@ KINDS: dict[str, frozenset[str]] = {
     "promote": frozenset({"version"}),
     "rollback": frozenset({"to"}),
     "start_experiment": frozenset({"experiment_id"}),
+    "widen_experiment": frozenset({"experiment_id", "share"}),
     "stop_experiment": frozenset({"experiment_id"}),
 }
 """What can be proposed, and the exact arguments of each."""
 
-RISKY = frozenset({"promote", "start_experiment"})
+RISKY = frozenset({"promote", "start_experiment", "widen_experiment"})
 """Kinds that an approver decides, never the proposer alone while somebody else could."""
 
 
@@ -164,10 +165,19 @@ def check_arguments(session: Session, model: str, kind: str, arguments: Mapping[
     version = arguments.get("version") or arguments.get("to")
     if version and session.get(ModelVersion, (model, version)) is None:
         raise NotFoundError(f"{model} has no version {version}")
+    if not _is_share(arguments.get("share", "0.5")):
+        raise InvalidInputError("a share lies between 0.001 and 0.999")
     experiment_id = arguments.get("experiment_id")
     experiment = session.get(Experiment, experiment_id) if experiment_id else None
     if experiment_id and (experiment is None or experiment.model != model):
         raise NotFoundError(f"{model} has no experiment {experiment_id}")
+
+
+def _is_share(given: str) -> bool:
+    try:
+        return 0.001 <= float(given) <= 0.999
+    except ValueError:
+        return False
 
 
 def tell_incident(

@@ -63,8 +63,11 @@ def difference(session: Session, row: Recommendation) -> Difference:
         return []
     if row.kind == "stop_experiment":
         return [("serves", now, experiment.control)]
-    share = f"{experiment.share:.0%}"
-    split = f"{experiment.control} {1 - experiment.share:.0%} + {experiment.treatment} {share}"
+    if experiment.mode == "shadow":
+        beside = f"{experiment.treatment} answers the log too"
+        return [("serves", now, now), ("in shadow", "nothing", beside)]
+    share = float(row.arguments.get("share") or experiment.share)
+    split = f"{experiment.control} {100 - share * 100:g}% + {experiment.treatment} {share * 100:g}%"
     return [("serves", now, split)]
 
 

@@ -302,7 +302,8 @@ class Experiment(Table):
     hypothesis: Mapped[str] = mapped_column(LongText)
     control: Mapped[str]
     treatment: Mapped[str]
-    share: Mapped[float]  # of traffic that meets the treatment
+    mode: Mapped[str] = mapped_column(default="canary", server_default="canary")  # or shadow
+    share: Mapped[float]  # of traffic that meets the treatment; none does in shadow
     metric: Mapped[str]
     alpha: Mapped[float]
     minimum_effect: Mapped[float]

@@ -25,6 +25,7 @@ EXPECTED = {
     ("GET", "/retraining/history"): "read",
     ("GET", "/monitoring/status"): "read",
     ("GET", "/experiments/{name}/status"): "read",
+    ("POST", "/api/v1/ab-testing/create"): "operate",
     ("GET", "/api/v1/models"): "read",
     ("GET", "/api/v1/models/{name}"): "read",
     ("GET", "/api/v1/models/{name}/history"): "read",

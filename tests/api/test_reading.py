@@ -2,7 +2,7 @@
 
 import pytest
 
-from core import registry, releases, runs
+from core import recommendations, registry, releases, runs
 from core.experiments import lifecycle
 from core.monitoring import check, text
 from core.serving import shipper, stored
@@ -237,3 +237,16 @@ def test_an_experiment_is_found_by_its_name(client, db, settings, ana):
     )
     body = client.get("/experiments/bolder%20words/status").json()
     assert (body["state"], body["model"], body["verdict"]) == ("draft", "sms_spam", None)
+
+
+def test_a_shadow_is_drafted_over_rest_and_its_start_waits_for_a_person(client, db, settings):
+    kit.register(db, settings, "sms_spam", "3.0.0")
+    body = {"model_name": "sms-spam", "name": "beside", "mode": "shadow"}
+    made = client.post(
+        "/api/v1/ab-testing/create", json={**body, "version_a": "v2.0.0", "version_b": "3.0.0"}
+    )
+    assert (made.status_code, made.json()["status"]) == (202, "proposed")
+    with db.read() as session:
+        (waits,) = recommendations.waiting(session)
+    assert waits.title == "Start experiment beside: 3.0.0 in shadow, for the log only"
+    assert client.get("/experiments/beside/status").json()["mode"] == "shadow"

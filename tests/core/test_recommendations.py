@@ -234,6 +234,9 @@ def test_what_waits_is_ordered_by_severity(db, release):
         ("promote", {"version": "9.9.9"}, NotFoundError),
         ("rollback", {"to": "9.9.9"}, NotFoundError),
         ("start_experiment", {"experiment_id": "none"}, NotFoundError),
+        ("widen_experiment", {"experiment_id": "none", "share": "0.5"}, NotFoundError),
+        ("widen_experiment", {"experiment_id": "none", "share": "all"}, InvalidInputError),
+        ("widen_experiment", {"experiment_id": "none", "share": "nan"}, InvalidInputError),
     ],
 )
 def test_what_cannot_be_carried_out_cannot_be_proposed(db, kind, arguments, error):

@@ -53,6 +53,29 @@ def test_its_start_is_proposed_not_done(open_page, panel, drafted, ana):
         assert lifecycle.running(db, "sms_spam") is None
 
 
+def test_a_shadow_is_drafted_without_a_share(open_page, panel, served, ana):
+    page = open_page("experiments", ana, model=served)
+    page.radio[0].set_value("shadow").run()
+    field(page, "Name").input("beside")
+    field(page, "What do you expect?").input("better")
+    button(page, "Draft").click().run()
+
+    with panel.db.read() as db:
+        row = lifecycle.all(db, served)[0]
+    assert (row.mode, row.share) == ("shadow", 0.0)
+    assert "3.0.0 in shadow, for the log only" in text_of(page)
+
+
+def test_another_share_of_a_running_canary_is_proposed(open_page, panel, running, ana):
+    page = open_page("experiments", ana, model="sms_spam")
+    page.number_input[0].set_value(25.0)
+    button(page, "Propose this share").click().run()
+
+    with panel.db.read() as db:
+        (waits,) = recommendations.waiting(db)
+    assert waits.arguments == {"experiment_id": running.id, "share": "0.250"}
+
+
 def test_a_running_one_shows_its_arms_and_verdict(open_page, running, ana):
     shown = text_of(open_page("experiments", ana, model="sms_spam"))
     assert "three: No outcome is known yet." in shown

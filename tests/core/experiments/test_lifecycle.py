@@ -1,4 +1,5 @@
 import threading
+from datetime import timedelta
 
 import pytest
 
@@ -44,6 +45,31 @@ def status(db, row):
 def served(db):
     with db.read() as session:
         return releases.label(releases.current(session, "spam"))
+
+
+def beside(db, clock, *, both, first, second, neither):
+    """Log answers of the control with those of the treatment in its shadow, all labelled."""
+    cases = [("spam", "spam")] * both + [("spam", "ham")] * first
+    cases += [("ham", "spam")] * second + [("ham", "ham")] * neither
+    common = {
+        "model": "spam", "release_seq": 2, "hour": 0, "sample_key": 1, "input": {},
+        "probability": 0.9, "latency_ms": 1.0, "key_id": "k",
+    }  # fmt: skip
+    with db.append() as session:
+        for index, said in enumerate(cases):
+            arms = (("1.0.0", "control"), ("2.0.0", "shadow"))
+            for place, ((version, variant), label) in enumerate(zip(arms, said, strict=True)):
+                shadow = {"is_shadow": variant == "shadow", "variant": variant}
+                at = clock() + timedelta(microseconds=place)
+                row = {"id": f"p{index}", "version": version, "label": label, "at": at}
+                session.add(Prediction(**common, **shadow, **row))
+            key = {"prediction_id": f"p{index}", "source": "x"}
+            session.add(Label(**key, value="spam", state="confirmed", at=clock()))
+
+
+def widen(db, row, share):
+    with db.command(EXECUTOR, "experiment.start") as command:
+        return lifecycle.widen_in(command, row.id, share)
 
 
 def answers(db, clock, variant, right, wrong, seq=2):
@@ -96,6 +122,8 @@ def test_a_control_that_is_almost_perfect_plans_to_find_a_loss(db, worker, ana, 
         ({"metric": "revenue"}, InvalidInputError),
         ({"minimum_effect": 0}, InvalidInputError),
         ({"alpha": 2}, InvalidInputError),
+        ({"mode": "live"}, InvalidInputError),
+        ({"mode": "shadow"}, InvalidInputError),
         ({"name": ""}, InvalidInputError),
         ({"treatment": "9.0.0"}, NotFoundError),
     ],
@@ -120,6 +148,47 @@ def test_a_start_splits_the_traffic_by_a_release_that_points_back(db, ana, two):
     ]
     assert (release.mode, release.experiment_id) == ("canary", row.id)
     assert status(db, row)["state"] == "running"
+
+
+def test_in_shadow_the_control_answers_everybody_and_both_are_judged_on_the_same_requests(
+    db, ana, two, clock
+):
+    row = draft(db, ana, mode="shadow", share=0.0)
+    release = start(db, row)
+    assert (release.mode, served(db)) == ("shadow", "1.0.0")
+    assert [arm.variant for arm in releases.arms(release)] == ["control", "shadow"]
+    assert status(db, row)["sentence"] == "No outcome is known yet."
+    beside(db, clock, both=900, first=10, second=80, neither=10)
+    found = status(db, row)
+    assert found["labelled"] == {"control": 1000, "treatment": 1000}
+    assert found["correct"] == {"control": 910, "treatment": 980}
+    assert found["verdict"]["result"] == "won"
+    assert "2.0.0 would have been better than 1.0.0" in found["sentence"]
+    assert lifecycle.stop(db, ana, row.id, reason="seen").result == "won"
+
+
+def test_a_canary_is_widened_in_steps_and_each_begins_its_figures_anew(db, ana, two, clock):
+    row = draft(db, ana)
+    first = start(db, row)
+    answers(db, clock, "control", 72, 8)
+    second = widen(db, row, 0.5)
+    assert (served(db), second.salt) == ("1.0.0 50% + 2.0.0 50%", first.salt)
+    assert (second.mode, second.experiment_id) == ("canary", row.id)
+    found = status(db, row)
+    assert (found["share"], found["labelled"]["control"]) == (0.5, 0)
+    with pytest.raises(InvalidInputError):
+        widen(db, row, 1.0)
+    assert lifecycle.stop(db, ana, row.id, reason="enough").share == 0.5
+    assert served(db) == "1.0.0"
+    with pytest.raises(ConflictError, match="no canary that runs"):
+        widen(db, row, 0.6)
+
+
+def test_a_shadow_is_not_widened(db, ana, two):
+    row = draft(db, ana, mode="shadow", share=0.0)
+    start(db, row)
+    with pytest.raises(ConflictError, match="no canary that runs"):
+        widen(db, row, 0.5)
 
 
 def test_nobody_but_the_executor_starts(db, adm, ana, two):

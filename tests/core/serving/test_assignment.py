@@ -1,5 +1,6 @@
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,8 +31,16 @@ def test_a_user_stays_where_they_are(salt, user):
     assert assignment.choose(arms, salt, user) == assignment.choose(list(arms), salt, user)
 
 
-def test_traffic_is_split_as_the_weights_say():
-    counts = Counter(assignment.choose(split(100), "salt", user).variant for user in USERS)
+@pytest.mark.parametrize("salt", ["salt", "9f86d081884c7d65"])
+def test_80_to_20_over_100_000_users_is_within_a_third_of_a_point(salt):
+    users = [f"user-{number}" for number in range(100_000)]
+    first = [assignment.choose(split(200), salt, user).variant for user in users]
+    assert abs(first.count("treatment") / 100_000 - 0.2) < 0.003
+    assert [assignment.choose(split(200), salt, user).variant for user in users] == first
+
+
+def test_a_weight_of_a_tenth_of_a_percent_is_kept():
+    counts = Counter(assignment.choose(split(1), "s", f"u{n}").variant for n in range(200_000))
     assert 150 < counts["treatment"] < 250
 
 

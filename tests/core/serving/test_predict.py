@@ -1,7 +1,9 @@
 import shutil
+import threading
 from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import select
 
 from core import predictions
 from core.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
@@ -10,6 +12,7 @@ from core.releases import Arm
 from core.serving import predict, service, shipper
 from core.serving.feedback import Truth, take
 from core.serving.predict import ModelFaultError, Request, predict_all
+from core.tables.telemetry import Prediction
 from tests import serving_kit as kit
 
 SPAM = "claim your free prize now"
@@ -213,6 +216,22 @@ def test_a_shadow_that_is_too_slow_is_dropped_and_the_client_still_answered(serv
     for _ in range(1005):  # the thread that takes them away is not running
         assert ask(serving, caller, message=SPAM)["variant"] == "control"
     assert serving.shadows.dropped == 5
+
+
+def test_a_shadow_that_has_not_answered_yet_keeps_no_client_waiting(serving, caller, monkeypatch):
+    shadowed(serving)
+    slow, late = serving.board.served["sms_spam"].scorers["2.0.0"], threading.Event()
+    score = slow.score
+    monkeypatch.setattr(slow, "score", lambda inputs: late.wait(30) and score(inputs))
+    serving.shadows.start()
+    answers = [ask(serving, caller, message=SPAM) for _ in range(20)]
+    assert {answer["model_version"] for answer in answers} == {"1.0.0"}
+    late.set()
+    serving.shadows.close()
+    shipped(serving)
+    with serving.db.read() as session:
+        beside = session.scalars(select(Prediction).where(Prediction.is_shadow))
+        assert {row.id for row in beside} == {answer["prediction_id"] for answer in answers}
 
 
 def test_users_stay_with_their_arm_of_a_split(serving, caller):
