@@ -1,15 +1,17 @@
-"""The outermost layer: counts the bytes of a body as they arrive, and measures every request."""
+"""The layer around all routes: bounds bodies and the work at once, and measures every request."""
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import request_ids
+from api import errors, request_ids
 from api.instruments import Instruments
 from core.clock import monotonic
 from core.serving.service import Service
 
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 _STREAMS = frozenset({"/predict/stream"})  # routes that bound each line instead of the body
+_HEALTH = "/health"  # asked by who decides whether this process lives: answered always
+_AGAIN = {"Retry-After": "1"}
 
 
 class Edge:
@@ -19,6 +21,7 @@ class Edge:
         self.app = app
         self.service = service
         self.instruments = instruments
+        self.working = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and note how it ended."""
@@ -35,14 +38,21 @@ class Edge:
                 message["headers"] = [*message.get("headers", ()), (request_ids.HEADER, name)]
             await send(message)
 
+        turn = _Turn(self, free=scope["path"].startswith(_HEALTH))
         try:
-            bounded = receive if scope["path"] in _STREAMS else self._bounded(receive)
-            await self.app(scope, bounded, watched)
+            if _comes_with_a_body(scope):
+                await self.app(scope, self._bounded(receive, turn), watched)
+            elif turn.take():
+                await self.app(scope, receive, watched)
+            else:
+                await errors.refusal(503, _AGAIN)(scope, receive, watched)
         finally:
+            turn.end()
             what = _named(scope)
             note(self.service, self.instruments, what, status, monotonic() - start)
 
-    def _bounded(self, receive: Receive) -> Receive:
+    def _bounded(self, receive: Receive, turn: "_Turn") -> Receive:
+        """Count what arrives; work begins when all is there, so that slow senders take none."""
         left = self.service.settings.max_body_bytes
 
         async def counted() -> Message:
@@ -51,9 +61,33 @@ class Edge:
             left -= len(message.get("body", b""))
             if left < 0:
                 raise HTTPException(413)
+            if not message.get("more_body") and not turn.take():
+                raise HTTPException(503, headers=_AGAIN)
             return message
 
         return counted
+
+
+class _Turn:
+    """One request's place among those in work, `max_concurrency` of them at most."""
+
+    def __init__(self, edge: Edge, *, free: bool) -> None:
+        self.edge = edge
+        self.free = free
+        self.taken = False
+
+    def take(self) -> bool:
+        """Take a place, once. Return whether there was one."""
+        if not self.taken and not self.free:
+            if self.edge.working >= self.edge.service.settings.max_concurrency:
+                return False
+            self.edge.working += 1
+            self.taken = True
+        return True
+
+    def end(self) -> None:
+        """Give the place back."""
+        self.edge.working -= self.taken
 
 
 def note(
@@ -67,3 +101,9 @@ def note(
 def _named(scope: Scope) -> tuple[str, str]:
     route = str(getattr(scope.get("route"), "path", "other"))
     return route, scope["method"] if scope["method"] in _METHODS else "OTHER"
+
+
+def _comes_with_a_body(scope: Scope) -> bool:
+    if scope["path"] in _STREAMS:
+        return False  # it is worked on as it comes
+    return any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])

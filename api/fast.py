@@ -53,10 +53,9 @@ class Fast:
             caller = self._admit(scope, headers)
             body = await self._body(receive)
             request = _plain(headers, body)
-            if request is None or not predict.is_quick(self.service, request.model):
-                await self._replay(scope, body, receive, send, caller)
-                return
-            answer: bytes | Response = orjson.dumps(await self._answer(caller, request))
+            answer: bytes | Response | None = None
+            if request is not None and predict.is_quick(self.service, request.model):
+                answer = orjson.dumps(await self._answer(caller, request))
         except PilothouseError as error:
             answer = errors.expected(error)
         except _RefusedError as refused:
@@ -64,6 +63,9 @@ class Fast:
         except Exception:  # the client hears of a fault of ours in the same words everywhere
             log.exception("a prediction failed")
             answer = errors.refusal(500)
+        if answer is None:
+            await self._replay(scope, body, receive, send, caller)
+            return
         status = await _send(scope, receive, send, answer, name)
         edge.note(self.service, self.instruments, (PATH, "POST"), status, monotonic() - start)
 

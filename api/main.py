@@ -1,8 +1,10 @@
 """The REST service: `uvicorn api.main:create --factory`."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
@@ -26,7 +28,8 @@ from api import (
 from api.edge import Edge
 from api.fast import Fast
 from api.instruments import Instruments
-from core import logs
+from api.protocol import DOORS, Doors
+from core import lifeline, logs
 from core.serving import service as serving
 from core.serving.service import Service
 from core.settings import Settings
@@ -70,7 +73,11 @@ class Application(FastAPI):
 def create() -> FastAPI:
     """Build the service of one api process from the settings."""
     settings = Settings()
+    if settings.api_workers > 1:
+        lifeline.end_with_parent()  # the one that started the others
     logs.start("api", settings)
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays, and need not be looked through again and again
     return build(serving.build(settings))
 
 
@@ -78,10 +85,10 @@ def build(service: Service) -> FastAPI:
     """Build the routes around a service; it starts and ends with the application."""
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         service.start()
         app.state.instruments.start()
-        yield
+        yield {DOORS: Doors(service.settings)}
         service.close()
         app.state.instruments.close()
 

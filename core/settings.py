@@ -98,6 +98,7 @@ class Settings(BaseSettings):
     spool_max_mb: int = Field(512, ge=1)
     spool_durability: Literal["process", "power"] = "process"
     max_concurrency: int = Field(128, ge=1)
+    max_connections: int = Field(1_000, ge=1)
     client_seconds: float = Field(10, gt=0, le=600)
     rate_limit_per_minute: int = Field(0, ge=0)
     max_body_bytes: int = Field(1 << 20, ge=1024)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -10,22 +11,24 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import httpx
 import typer
 
-from core import heartbeat, lifeline, logs
+from core import lifeline
 from core.cli.base import app, panel, read_settings, say
 from core.errors import InvalidInputError, PilothouseError, UnavailableError
-from core.panel import Panel
 from core.settings import ROOT, Settings
+
+if TYPE_CHECKING:  # heavy parts are imported where they are used: the api should start at once
+    from core.panel import Panel
 
 _QUIET_MLFLOW = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_MODEL_CATALOG_URI": "",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # ten processes that nothing here uses
 }
+_OPEN_FILES = 65_536
 
 
 @app.command()
@@ -93,14 +96,26 @@ def serve(
 
 
 def _api(settings: Settings) -> None:
+    _open_many_files()
     _become(
         ["uvicorn", "api.main:create", "--factory", "--host", settings.host]
-        + ["--port", str(settings.api_port), "--no-access-log", "--loop", "uvloop"]
-        + ["--http", "httptools", "--timeout-graceful-shutdown", "20", "--no-server-header"]
+        + ["--port", str(settings.api_port), "--workers", str(settings.api_workers)]
+        + ["--loop", "uvloop", "--http", "api.protocol:Protocol", "--ws", "none"]
+        + ["--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "20"]
     )
 
 
+def _open_many_files() -> None:
+    """Let a process have as many connections as the system allows: each one is an open file."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if most == resource.RLIM_INFINITY else min(most, _OPEN_FILES)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
 def _panel(settings: Settings) -> None:
+    from core import logs
+
     logs.start("panel", settings)
     logging.getLogger("panel").info("the panel starts at %s", settings.panel_address)
     _become(
@@ -115,7 +130,7 @@ def _become(module: list[str]) -> None:
 
 
 def _worker(settings: Settings) -> None:
-    from core import worker
+    from core import logs, worker
 
     logs.start("worker", settings)
     built, stop = panel(), _stop_on_signal()
@@ -124,6 +139,7 @@ def _worker(settings: Settings) -> None:
 
 
 def _shipper(settings: Settings) -> None:
+    from core import logs
     from core.serving import shipper
 
     logs.start("shipper", settings)
@@ -132,8 +148,9 @@ def _shipper(settings: Settings) -> None:
     shipper.run(built.db, built.settings, stop)
 
 
-def _keep_alive(built: Panel, name: str, stop: threading.Event) -> None:
+def _keep_alive(built: "Panel", name: str, stop: threading.Event) -> None:
     """Say every few seconds that this process lives, for `pilothouse alive` and the panel."""
+    from core import heartbeat
 
     def beat() -> None:
         while True:
@@ -152,6 +169,10 @@ def _on_this_host(name: str) -> str:
 @app.command()
 def alive(what: Annotated[str, typer.Argument(help="worker, shipper, or a URL")]) -> None:
     """Exit with 0 when a process of this host lives: for health checks of containers."""
+    import httpx
+
+    from core import heartbeat
+
     if what.startswith("http"):
         try:
             if httpx.get(what, timeout=5, trust_env=False).is_success:
@@ -172,6 +193,8 @@ def _stop_on_signal() -> threading.Event:
 
 def _mlflow(settings: Settings) -> None:
     """Run MLflow's server, its lines as JSON like everybody's; an outside server needs none."""
+    from core import logs
+
     logs.start("mlflow", settings)
     log = logging.getLogger("mlflow")
     stop = _stop_on_signal()
@@ -252,6 +275,8 @@ def ready() -> None:
 
 
 def _wait_for(what: str, url: str, *, seconds: float = 120) -> None:
+    import httpx
+
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:

@@ -1,0 +1,177 @@
+"""What a client may do to a connection: uvicorn's protocol with patience that ends.
+
+uvicorn waits for ever for the rest of a request that has begun. Here the headers must arrive within
+`client_seconds`, and so must the body, which gets more time the more of it has come (as with
+`MinRate` of Apache's mod_reqtimeout). A head has a bound in bytes, and a process one in
+connections: beyond it the one that has kept us waiting longest makes room.
+"""
+
+from asyncio import TimerHandle, Transport
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api import errors
+from core.settings import Settings
+
+DOORS = "doors"
+HEAD_BYTES = 32 << 10
+BODY_BYTES_PER_SECOND = 16 << 10  # a body that comes faster has all the time it needs
+
+
+class Doors:
+    """What the connections of one process share: their bounds, and who keeps us waiting."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.patience = settings.client_seconds
+        self.most = settings.max_connections
+        self.waiting: dict[Protocol, None] = {}  # the longest first
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection. `app_state` holds the `Doors`, from the lifespan of the application."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (as uvicorn gives them)
+        super().__init__(*args, **kwargs)
+        self._doors: Doors = self.app_state[DOORS]
+        self.access_log = False  # a line per request costs four times the answer; metrics count
+        self._since: float | None = None  # since when the client is to send something
+        self._in_head = True
+        self._chunk = self._head = self._spare = self._body = 0
+        self._refused = False
+        self._unsent = 0
+        self._alarm: TimerHandle | None = None
+
+    # The connection
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Take a connection on, if need be in place of one that only waits."""
+        super().connection_made(transport)
+        doors = self._doors
+        if len(self.connections) > doors.most and not self._make_room():
+            self._refuse(503)
+            return
+        self._since = self.loop.time()
+        doors.waiting[self] = None
+        self._alarm = self.loop.call_later(doors.patience, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget a connection."""
+        self._doors.waiting.pop(self, None)
+        if self._alarm is not None:
+            self._alarm.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read what came, and note whether something is still to come."""
+        if self._refused:
+            return
+        if self._since is None:
+            self._since = self.loop.time()
+        self._chunk = len(data)
+        if self._in_head:
+            self._head += len(data)
+        super().data_received(data)
+        if self._in_head and self._head > HEAD_BYTES:
+            self._refuse(431)
+        elif self._since is None:
+            self._doors.waiting.pop(self, None)
+        else:
+            self._doors.waiting.setdefault(self)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP with a problem, like every other error."""
+        self._refuse(400)
+
+    # One request, as the parser tells it
+
+    def on_message_begin(self) -> None:
+        """Begin to wait for a head, also for one that stands behind another request."""
+        self._since = self.loop.time()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Measure the head, and give the body its time."""
+        self._in_head, self._body = False, 0
+        if self._head + self._spare > HEAD_BYTES and self._head_bytes() > HEAD_BYTES:
+            self._refuse(431)
+            return
+        self._since = self.loop.time()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        self._body += len(body)
+        if not self._refused:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Stop to wait for the client; what is left of this read may belong to the next head."""
+        self._since, self._in_head, self._head, self._spare = None, True, 0, self._chunk
+        if not self._refused:
+            super().on_message_complete()
+
+    def _head_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    # The end of patience
+
+    def _look(self) -> None:
+        """Look whether the client is too slow, and when to look again."""
+        now, left = self.loop.time(), self._doors.patience
+        if self._does_not_read():
+            self.transport.abort()
+            return
+        if self._since is not None and (self.flow.read_paused or self._is_answering()):
+            self._since = now  # it is us who let it wait
+        elif self._since is not None:
+            left += self._since + self._body / BODY_BYTES_PER_SECOND - now
+        if left <= 0 and not self._refused:
+            self._refuse(408)
+            left = self._doors.patience
+        self._alarm = self.loop.call_later(max(left, 0.001), self._look)
+
+    def _does_not_read(self) -> bool:
+        """Say whether nothing of an answer left since the last look, although some waits."""
+        unsent, before = self.transport.get_write_buffer_size(), self._unsent
+        self._unsent = unsent
+        return bool(unsent) and unsent == before
+
+    def _make_room(self) -> bool:
+        """Close the connection that has waited longest. Return whether there was one."""
+        slow = next((one for one in self._doors.waiting if not one._is_answering()), None)
+        if slow is not None:
+            slow._refuse(408)
+        return slow is not None
+
+    def _is_answering(self) -> bool:
+        """Say whether a request that came whole is in work; another one may stand behind it."""
+        cycle = self.cycle
+        return cycle is not None and not (cycle.response_complete or cycle.more_body)
+
+    def _refuse(self, status: int) -> None:
+        """Say why, unless an answer has begun or nobody asked yet, and close."""
+        self._refused = True
+        self._doors.waiting.pop(self, None)
+        if not self.transport.is_closing():
+            if self._may_say_why(status):
+                self.transport.write(_refusal(status))
+            self.transport.close()
+
+    def _may_say_why(self, status: int) -> bool:
+        asked = self._chunk > 0 or status == 503
+        before = self.cycle
+        if before is None or not before.response_started:
+            return asked
+        return before.response_complete and self._in_head
+
+
+@cache
+def _refusal(status: int) -> bytes:
+    """Return a whole answer that ends a connection."""
+    response = errors.refusal(status, {"Retry-After": "1"} if status == 503 else None)
+    head = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode(), b"connection: close"]
+    head += [name + b": " + value for name, value in response.raw_headers]
+    return b"\r\n".join([*head, b"", bytes(response.body)])

@@ -1,0 +1,259 @@
+"""What a client may do to a connection, on raw sockets against a real server in this process."""
+
+import contextlib
+import json
+import shutil
+import socket
+import threading
+import time
+
+import pytest
+import uvicorn
+
+from api import main
+from api.protocol import HEAD_BYTES
+from core import keys
+from core.access import local
+from core.clock import utc_now
+from core.db import Database
+from core.serving import service
+from core.settings import Settings
+from tests import serving_kit as kit
+
+PATIENCE = 0.6
+MOST = 260
+
+
+class Server:
+    """A server in a thread, with little patience."""
+
+    def __init__(self, home):
+        settings = Settings(
+            _env_file=None, env="test", home=home, database_url=f"sqlite:///{home}/pilothouse.db",
+            secret_key="only-for-tests-0123456789abcdefghij", client_seconds=PATIENCE,
+            max_connections=MOST, max_concurrency=4,
+        )  # fmt: skip
+        self.db = Database(settings, utc_now)
+        kit.apply_specs(self.db, local("tester"))
+        kit.deploy(self.db, settings, "sms_spam", "1.0.0")
+        _, self.key = keys.create(self.db, local("tester"), name="all", scopes=["predict", "read"])
+        self.app = main.build(service.build(settings))
+        listening = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.port = listening.getsockname()[1]
+        config = uvicorn.Config(
+            self.app, http="api.protocol:Protocol", loop="uvloop", ws="none", log_config=None
+        )
+        self.server = uvicorn.Server(config)
+        self.thread = threading.Thread(target=self.server.run, args=([listening],), daemon=True)
+        self.thread.start()
+        while not self.server.started:
+            time.sleep(0.02)
+
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.port), timeout=5)
+
+    def request(self, body=None, *, path="/predict", version="1.1", more=()):
+        body = json.dumps({"message": "win a prize"}).encode() if body is None else body
+        lines = [f"POST {path} HTTP/{version}", "Host: x", f"X-API-Key: {self.key}",
+                 "Content-Type: application/json", *more]  # fmt: skip
+        if not any(line.lower().startswith("transfer-encoding") for line in more):
+            lines.append(f"Content-Length: {len(body)}")
+        return "\r\n".join([*lines, "", ""]).encode() + body
+
+    def end(self):
+        self.server.should_exit = True
+        self.thread.join(10)
+        self.db.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def server(sqlite_template, tmp_path_factory):
+    home = tmp_path_factory.mktemp("protocol")
+    for file in sqlite_template.iterdir():
+        shutil.copy(file, home)
+    built = Server(home)
+    yield built
+    built.end()
+
+
+@pytest.fixture
+def line(server):
+    with server.connect() as connection:
+        yield connection
+
+
+def read(connection):
+    """Everything until the server closes."""
+    found = b""
+    with contextlib.suppress(ConnectionResetError):
+        while more := connection.recv(65536):
+            found += more
+    return found
+
+
+def answer(connection):
+    """One answer as (status, body), of a connection that goes on."""
+    found = b""
+    while b"\r\n\r\n" not in found:
+        found += connection.recv(65536)
+    head, _, body = found.partition(b"\r\n\r\n")
+    length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+    while len(body) < length:
+        body += connection.recv(65536)
+    return int(head.split()[1]), json.loads(body)
+
+
+def is_refused(raw, status, kind):
+    head, _, body = raw.partition(b"\r\n\r\n")
+    assert head.split()[1] == str(status).encode()
+    assert b"connection: close" in head.lower()
+    assert json.loads(body)["type"] == f"/problems/{kind}"
+
+
+def test_a_head_that_comes_too_slowly_is_given_up(server, line):
+    start = time.monotonic()
+    line.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+    for _ in range(3):
+        time.sleep(PATIENCE / 4)
+        line.sendall(b"a")
+    is_refused(read(line), 408, "too-slow")
+    assert time.monotonic() - start < PATIENCE * 4
+
+
+def test_a_body_that_comes_too_slowly_is_given_up(server, line):
+    whole = server.request()
+    line.sendall(whole[:-3])
+    is_refused(read(line), 408, "too-slow")
+
+
+def test_a_body_that_comes_after_its_answer_is_not_waited_for(server, line):
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
+    line.sendall(head)
+    said = read(line)
+    assert said.startswith(b"HTTP/1.1 401")
+    assert said.count(b"HTTP/1.1") == 1
+
+
+def test_a_connection_on_which_nobody_asks_is_closed_without_a_word(line):
+    assert read(line) == b""
+
+
+def test_a_large_body_has_the_time_it_needs(server, line):
+    whole = server.request(b'{"message": "' + b"x" * 60_000 + b'"}')
+    for start in range(0, len(whole), 10_000):
+        line.sendall(whole[start : start + 10_000])
+        time.sleep(PATIENCE / 4)
+    assert answer(line)[0] == 422  # more than a message may have
+
+
+@pytest.mark.parametrize("end", [b"", b"\r\n\r\n"])
+def test_a_head_beyond_the_bound_is_431(line, end):
+    line.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nX-A: " + b"a" * (HEAD_BYTES // 2))
+    time.sleep(0.05)
+    line.sendall(b"a" * (2 * HEAD_BYTES) + end)
+    is_refused(read(line), 431, "headers-too-large")
+
+
+def test_many_headers_are_measured_together(line):
+    many = b"".join(b"X-%d: %s\r\n" % (i, b"a" * 100) for i in range(500))
+    line.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n" + many + b"\r\n")
+    is_refused(read(line), 431, "headers-too-large")
+
+
+def test_what_is_no_http_is_a_problem(line):
+    line.sendall(b"NOT HTTP AT ALL\r\n\r\n")
+    is_refused(read(line), 400, "malformed")
+
+
+def test_requests_may_stand_behind_each_other(server, line):
+    large = server.request(b'{"message": "' + b"hello " * 3000 + b'"}')
+    line.sendall(server.request() + large + server.request() + large[:200])
+    time.sleep(0.05)
+    line.sendall(large[200:])
+    found = b""
+    while found.count(b'"prediction_id"') < 4:
+        found += line.recv(65536)
+    assert found.count(b"HTTP/1.1 200 OK") == 4
+
+
+def test_a_body_may_come_in_chunks(server, line):
+    parts = [b'{"messa', b'ge": "a', b' b"', b"}", b""]
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
+    line.sendall(server.request(chunks, more=["Transfer-Encoding: chunked"]))
+    assert answer(line)[0] == 200
+
+
+def test_http_1_0_is_answered_and_closed(server, line):
+    line.sendall(server.request(version="1.0"))
+    said = read(line)
+    assert said.startswith(b"HTTP/1.1 200 OK")
+    assert b"connection: close" in said
+
+
+def test_a_client_that_asks_before_it_sends_is_told_to_go_on(server, line):
+    whole = server.request(more=["Expect: 100-continue"])
+    head, _, body = whole.partition(b"\r\n\r\n")
+    line.sendall(head + b"\r\n\r\n")
+    assert line.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    line.sendall(body)
+    assert answer(line)[0] == 200
+
+
+def test_good_requests_are_answered_beside_200_half_open_connections(server, line):
+    halves = [server.connect() for _ in range(200)]
+    for half in halves:
+        half.sendall(server.request()[:-2])
+    spent = []
+    for _ in range(50):
+        start = time.monotonic()
+        line.sendall(server.request())
+        assert answer(line)[0] == 200
+        spent.append(time.monotonic() - start)
+    print(f"beside 200 half-open connections: slowest {max(spent) * 1000:.1f} ms")
+    assert max(spent) < 1
+    assert all(read(half).startswith(b"HTTP/1.1 408") for half in halves)
+
+
+def test_beyond_the_bound_who_waited_longest_makes_room(server):
+    halves = [server.connect() for _ in range(MOST + 20)]
+    with server.connect() as good:
+        good.sendall(server.request())
+        assert answer(good)[0] == 200
+    assert read(halves[0]) == b""
+    for half in halves:
+        half.close()
+
+
+def test_when_all_connections_are_used_the_next_is_told_to_come_later(server):
+    used = [server.connect() for _ in range(MOST)]
+    for one in used:
+        one.sendall(server.request())
+    assert all(answer(one)[0] == 200 for one in used)
+    with server.connect() as late:
+        said = read(late)
+    is_refused(said, 503, "unavailable")
+    assert b"retry-after: 1" in said.lower()
+    for one in used:
+        one.close()
+
+
+def test_work_beyond_the_bound_is_503_and_health_is_still_answered(server, monkeypatch):
+    free = threading.Event()
+    scorer = server.app.state.service.board.served["sms_spam"].champion
+    monkeypatch.setattr(scorer, "slow", True)
+    monkeypatch.setattr(scorer, "score_one", lambda given: (free.wait(5), real(given))[1])
+    real = type(scorer).score_one.__get__(scorer)
+    lines = [server.connect() for _ in range(5)]
+    for one in lines[:4]:
+        one.sendall(server.request())
+    time.sleep(0.2)
+    lines[4].sendall(server.request())
+    status, problem = answer(lines[4])
+    with server.connect() as health:
+        health.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert answer(health)[0] == 200
+    free.set()
+    assert (status, problem["type"]) == (503, "/problems/unavailable")
+    assert [answer(one)[0] for one in lines[:4]] == [200] * 4
+    for one in lines:
+        one.close()
