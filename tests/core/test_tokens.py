@@ -206,9 +206,10 @@ def test_claims_that_are_not_ours_are_refused_even_with_a_good_signature(
         tokens.check(forged(tokens, clock, **other), table, people, clock())
 
 
+@pytest.mark.filterwarnings("ignore:The HMAC key")
 @pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
 def test_only_one_algorithm_counts(tokens, table, people, clock, algorithm):
-    token = forged(tokens, clock, key=tokens._key * 2, algorithm=algorithm)
+    token = forged(tokens, clock, algorithm=algorithm)  # with the right key
     with pytest.raises(UnauthenticatedError):
         tokens.check(token, table, people, clock())
 
