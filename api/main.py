@@ -4,10 +4,11 @@ import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
-from starlette.types import Receive, Scope, Send
+from fastapi.telemetry import TelemetryConfig
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import (
     docs,
@@ -34,6 +35,9 @@ from core.serving import service as serving
 from core.serving.service import Service
 from core.settings import Settings
 
+if TYPE_CHECKING:
+    from api.tracing import Traced
+
 ROUTERS = (
     predict.router,
     stream.router,
@@ -56,14 +60,23 @@ ROUTERS = (
 )
 
 
+_NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "auto_configure": False,
+}
+"""The framework's own would tell paths, queries and addresses; `api.tracing` tells none of them."""
+
+
 class Application(FastAPI):
     """FastAPI, and in front of all its layers the fast path."""
 
-    fast: Fast
+    front: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        await self.fast(scope, receive, send)
+        await self.front(scope, receive, send)
 
     async def slow(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what the fast path hands on."""
@@ -91,6 +104,8 @@ def build(service: Service) -> FastAPI:
         yield {DOORS: Doors(service.settings)}
         service.close()
         app.state.instruments.close()
+        if traced:
+            traced.close()
 
     app = Application(
         title="Pilothouse",
@@ -99,13 +114,24 @@ def build(service: Service) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        telemetry=_NO_TELEMETRY,
     )
     app.state.service = service
     app.state.instruments = Instruments(service)
     app.add_middleware(Edge, service=service, instruments=app.state.instruments)
-    app.fast = Fast(app.slow, service, app.state.instruments)
+    fast = Fast(app.slow, service, app.state.instruments)
+    traced = _traced(service, fast)
+    app.front = traced or fast
     errors.install(app)
     docs.install(app)
     for router in ROUTERS:
         app.router.routes.extend(router.routes)
     return app
+
+
+def _traced(service: Service, app: ASGIApp) -> "Traced | None":
+    if not service.settings.otel_endpoint:
+        return None
+    from api import tracing
+
+    return tracing.install(service, app)
