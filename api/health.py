@@ -26,6 +26,7 @@ async def health(service: Serving) -> dict[str, Any]:
         "reasons": reasons,
         "model_name": main.model if main else None,
         "current_model_version": main.champion.version if main else None,
+        "durability": service.settings.spool_durability,
         "uptime_seconds": round(service.uptime_seconds(), 3),
         "request_count": service.traffic.requests,
         "error_count": service.traffic.errors,

@@ -12,6 +12,10 @@ class Health(Answer):
     reasons: list[str] = Field(description="Why it is degraded; empty when it is healthy.")
     model_name: str | None
     current_model_version: str | None
+    durability: str = Field(
+        description="What answered predictions survive: the end of the process, or of the power.",
+        examples=["process"],
+    )
     uptime_seconds: float
     request_count: int
     error_count: int

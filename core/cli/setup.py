@@ -16,6 +16,8 @@ from core.automation import schedule
 from core.cli.base import app, panel, print_json, say, table
 from core.errors import UnavailableError
 from core.panel import Panel
+from core.serving import spool
+from core.settings import Settings
 from core.tables.entities import Run
 
 FIRST_MODEL = "sms_spam"
@@ -148,6 +150,7 @@ def _findings(built: Panel) -> list[tuple[str, bool, str]]:
     findings.append(("data folder", writable, str(settings.root)))
     data = settings.data_dir
     sentence = str(data) if data else "PILOTHOUSE_DATA_DIR is not set: downloaded, else generated"
+    findings.append(_log(settings))
     findings.append(("data sets", data is None or data.is_dir(), sentence))
     reasoner = settings.openai_model if settings.openai_api_key else "rules (no OPENAI_API_KEY)"
     findings.append(("agent", True, reasoner))
@@ -159,6 +162,15 @@ def _findings(built: Panel) -> list[tuple[str, bool, str]]:
     configured = [name for name, value in channels.items() if value]
     findings.append(("channels", True, ", ".join(configured) or "none: the inbox only"))
     return findings
+
+
+def _log(settings: Settings) -> tuple[str, bool, str]:
+    folder = settings.folder("spool")
+    if problems := spool.amiss(folder):
+        return "log", False, "; ".join(problems)
+    end = {"process": "a killed process", "power": "a loss of power"}[settings.spool_durability]
+    waiting = sum(path.stat().st_size for path in spool.files(folder)) / (1 << 20)
+    return "log", True, f"answers survive {end}; {waiting:.1f} of {settings.spool_max_mb} MB used"
 
 
 def _database(built: Panel) -> tuple[str, bool, str]:

@@ -137,7 +137,7 @@ class Service:
             reasons.append(f"{away}{when}")
         if self.snapshots.problem:
             reasons.append(self.snapshots.problem)
-        return reasons
+        return reasons + self.spool.amiss()
 
     def _silence(self) -> str | None:
         """Say what is wrong with the database, also where it keeps a question waiting."""

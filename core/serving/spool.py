@@ -90,6 +90,10 @@ class Spool:
         with os.scandir(self.folder) as entries:
             return sum(_size(entry) for entry in entries if entry.name.endswith(SUFFIX))
 
+    def amiss(self) -> list[str]:
+        """Return what a person should look at, in sentences; nothing when all is well."""
+        return amiss(self.folder)
+
     def _write(self, data: bytes, *, first: int) -> int:
         """Append `data`, whose first frame has `first` bytes, and return the file."""
         if self._file is not None and self._size >= self._rotate_bytes:
@@ -159,6 +163,16 @@ def moved(folder: Path) -> list[Path]:
 def set_aside(folder: Path) -> list[Path]:
     """Return what could not be read or stored and waits for a person. Raises: OSError."""
     return sorted(Path(name) for name in _named(folder, ASIDE))
+
+
+def amiss(folder: Path) -> list[str]:
+    """Return what a person should look at in a log, in sentences; nothing when all is well."""
+    try:
+        pieces = len(set_aside(folder))
+    except OSError:
+        return ["the folder of the prediction log cannot be read"]
+    where = f"see *{ASIDE} in its folder, and delete what is looked after"
+    return [f"{pieces} pieces of the prediction log could not be moved: {where}"] if pieces else []
 
 
 def adopt(path: Path) -> int | None:

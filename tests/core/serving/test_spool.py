@@ -202,3 +202,14 @@ def test_many_threads_append_through_rotations_and_each_record_is_synced(tmp_pat
     assert {(one["n"], one["i"]) for one in read(tmp_path)} == {
         (n, i) for n in range(8) for i in range(50)
     }
+
+
+def test_what_was_set_aside_is_said_until_a_person_looked_after_it(tmp_path):
+    log = Spool(tmp_path, max_bytes=4096)
+    assert log.amiss() == []
+    kept = tmp_path / f"x-40{spool.ASIDE}"
+    kept.touch()
+    assert "1 pieces" in log.amiss()[0]
+    kept.unlink()
+    assert log.amiss() == []
+    assert "cannot be read" in spool.amiss(tmp_path / "away")[0]
