@@ -68,7 +68,7 @@ class Api:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         command = [sys.executable, "-m", "uvicorn", "api.main:create", "--factory"]
-        command += ["--port", str(port), "--no-access-log", "--loop", "uvloop"]
+        command += ["--port", str(port), "--loop", "uvloop", "--http", "api.protocol:Protocol"]
         self.process = subprocess.Popen(
             command, env=house.environment(), cwd=ROOT, stderr=subprocess.DEVNULL
         )

@@ -134,7 +134,7 @@ def _score_one(service: Service, ask: _Ask) -> Score:
 
 
 def _note_fault(service: Service, ask: _Ask) -> None:
-    service.spool.append([records.fault(ask.served, ask.arm, at=service.clock())])
+    service.spool.write([records.fault(ask.served, ask.arm, at=service.clock())])
 
 
 def _fault() -> ModelFaultError:
