@@ -48,6 +48,10 @@ class Instruments:
         cells[bisect_left(SECONDS, seconds)] += 1
         cells[-1] += seconds
 
+    def refused(self, status: int) -> None:
+        """Count what was refused before it was a request that an application could see."""
+        self.request("other", "OTHER", status, 0.0)
+
     def text(self) -> bytes:
         """Return everything in the Prometheus text format."""
         return generate_latest(self._registry)

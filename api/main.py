@@ -101,7 +101,7 @@ def build(service: Service) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         service.start()
         app.state.instruments.start()
-        yield {DOORS: Doors(service.settings)}
+        yield {DOORS: Doors(service.settings, app.state.instruments.refused)}
         service.close()
         app.state.instruments.close()
         if traced:

@@ -7,6 +7,7 @@ connections: beyond it the one that has kept us waiting longest makes room.
 """
 
 from asyncio import TimerHandle, Transport
+from collections.abc import Callable
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -24,7 +25,8 @@ BODY_BYTES_PER_SECOND = 16 << 10  # a body that comes faster has all the time it
 class Doors:
     """What the connections of one process share: their bounds, and who keeps us waiting."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, refused: Callable[[int], None]) -> None:
+        self.refused = refused  # is told the status of what no application sees
         self.patience = settings.client_seconds
         self.most = settings.max_connections
         self.waiting: dict[Protocol, None] = {}  # the longest first
@@ -157,6 +159,7 @@ class Protocol(HttpToolsProtocol):
         self._doors.waiting.pop(self, None)
         if not self.transport.is_closing():
             if self._may_say_why(status):
+                self._doors.refused(status)
                 self.transport.write(_refusal(status))
             self.transport.close()
 

@@ -160,9 +160,11 @@ def test_many_headers_are_measured_together(line):
     is_refused(read(line), 431, "headers-too-large")
 
 
-def test_what_is_no_http_is_a_problem(line):
+def test_what_is_no_http_is_a_problem_and_counts(server, line):
     line.sendall(b"NOT HTTP AT ALL\r\n\r\n")
     is_refused(read(line), 400, "malformed")
+    counted = 'api_requests_total{endpoint="other",method="OTHER",status="400"}'
+    assert counted in server.app.state.instruments.text().decode()
 
 
 def test_requests_may_stand_behind_each_other(server, line):
