@@ -229,7 +229,8 @@ class Service:
         with self._lock:
             self.board = board = replace(self.board, restored=False)
         at = board.read_at or self.clock()
-        self.snapshots.keep(board, [self._sources[name] for name in board.served], at)
+        sources = [self._sources[name] for name in board.served]
+        self.snapshots.keep(board, sources, at, news=bool(tried))
 
     def _fill_gaps(self, names: list[str]) -> None:
         """Serve what served before this process began, where the newest cannot be loaded."""

@@ -8,6 +8,7 @@ brings it from another installation changes its signature, and it counts like no
 import hashlib
 import hmac
 import logging
+import math
 import os
 import secrets
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,9 @@ log = logging.getLogger("api")
 PURPOSE = "serving snapshot"
 WRITE_AGAIN_SECONDS = 120.0
 """How old the moment in the file becomes while nothing changes."""
+
+LOOK_AGAIN_SECONDS = 2.0
+"""How often keys are compared with those in the file: 10,000 of them cost 50 ms each time."""
 
 AHEAD = timedelta(minutes=5)
 """How far another clock may be ahead of ours; a snapshot further in the future is refused."""
@@ -105,15 +109,22 @@ class Snapshots:
         self._database = make_url(settings.db_url).render_as_string(hide_password=True)
         self._longest = timedelta(hours=settings.snapshot_max_hours)
         self._written = b""
-        self._written_at = 0.0
+        self._written_at = self._looked_at = -math.inf
 
-    def keep(self, board: Board, releases: Sequence[Released], at: datetime) -> bool:
+    def keep(
+        self, board: Board, releases: Sequence[Released], at: datetime, *, news: bool = True
+    ) -> bool:
         """Write who may ask and what serves, if it is news or the file is some minutes old.
 
-        A disk that refuses is said in `problem`; serving goes on. Returns whether it wrote.
+        Without `news` of releases it looks for changes of keys and people every few seconds. A disk
+        that refuses is said in `problem`; serving goes on. Returns whether it wrote.
         """
+        now = monotonic()
+        if not news and now - self._looked_at < LOOK_AGAIN_SECONDS:
+            return False
+        self._looked_at = now
         content = msgspec.msgpack.encode(_content(board, releases))
-        due = monotonic() - self._written_at >= WRITE_AGAIN_SECONDS
+        due = now - self._written_at >= WRITE_AGAIN_SECONDS
         if content == self._written and not due:
             return False
         try:
@@ -123,7 +134,7 @@ class Snapshots:
             self.problem = f"the snapshot for starts without the database is not written: {why}"
             log.error("%s", self.problem)
             return False
-        self.problem, self._written, self._written_at = "", content, monotonic()
+        self.problem, self._written, self._written_at = "", content, now
         return True
 
     def _write(self, data: bytes) -> None:
