@@ -94,7 +94,7 @@ def test_a_wrong_password_and_an_unknown_name_say_the_same(db, eve):
 
 
 def test_an_unknown_name_takes_as_long_as_a_known_one(db, adm, monkeypatch):
-    monkeypatch.setattr(users, "ROUNDS", 12)
+    monkeypatch.setattr(users, "ROUNDS", 10)
     users.create(db, adm, name="eve", role="operator", password=PASSWORD)
     wrong(db, "nobody")
 
@@ -103,9 +103,9 @@ def test_an_unknown_name_takes_as_long_as_a_known_one(db, adm, monkeypatch):
 
 def quickest(db, name):
     def once():
-        start = time.perf_counter()
+        start = time.thread_time()
         wrong(db, name)
-        return time.perf_counter() - start
+        return time.thread_time() - start
 
     return min(once() for _ in range(3))
 
