@@ -40,6 +40,7 @@ STATUS: dict[type[PilothouseError], int] = {
     UnauthenticatedError: 401,
     ForbiddenError: 403,
     NotFoundError: 404,
+    InProgressError: 409,
     ConflictError: 409,
     TooManyRequestsError: 429,
     UnavailableError: 503,
