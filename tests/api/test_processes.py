@@ -1,6 +1,8 @@
 """Real api processes: what they load, what they survive, how fast they follow."""
 
 import json
+import os
+import re
 import shutil
 import signal
 import subprocess
@@ -138,3 +140,32 @@ def test_a_new_key_works_and_a_revoked_one_stops_within_two_seconds(shared):
         assert until(lambda: client.post("/predict", json=SPAM).status_code == 200) < 2
         keys.revoke(shared.db, local("tester"), row.id)
         assert until(lambda: client.post("/predict", json=SPAM).status_code == 401) < 2
+
+
+def test_what_the_page_on_rest_shows_works(shared, tmp_path):
+    page = (ROOT / "docs" / "predict.md").read_text()
+    shown = "\n".join(re.findall(r"```sh\n(.*?)```", page, re.DOTALL))
+    script = re.sub(r"^pilothouse .*$", "", shown, flags=re.MULTILINE)
+    done = subprocess.run(
+        ["bash", "-ec", script.replace("localhost:8000", shared.api.url)],
+        env={**os.environ, "KEY": shared.secret, "no_proxy": "*"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    one, batch, first, second, labels = objects(done.stdout)
+    assert one["user_id"] == "42"
+    assert (batch["succeeded"], batch["failed"]) == (2, 1)
+    assert (first["line"], first["user_id"], second["error"]["status"]) == (1, "a", 422)
+    assert (labels["accepted"], labels["refused"]) == (1, [])
+
+
+def objects(text):
+    """Return the JSON objects that stand in a text one behind the other."""
+    found, decoder = [], json.JSONDecoder()
+    while text := text.lstrip():
+        one, end = decoder.raw_decode(text)
+        found.append(one)
+        text = text[end:]
+    return found
