@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextvars import copy_context
 from typing import Any
 
 import orjson
@@ -85,7 +86,9 @@ def _results(answers: Sequence[Answer | PilothouseError]) -> dict[str, Any]:
 
 async def _aside(service: Service, work: Any, *arguments: Any) -> Any:  # noqa: ANN401 (a call)
     """Compute in the pool for scoring, so that the event loop goes on answering."""
-    return await asyncio.get_running_loop().run_in_executor(service.pool, work, *arguments)
+    return await asyncio.get_running_loop().run_in_executor(
+        service.pool, copy_context().run, work, *arguments
+    )
 
 
 def _json(content: Any) -> Response:  # noqa: ANN401 (plain values)

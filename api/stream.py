@@ -7,6 +7,7 @@ read, so a client that does not read its answers is not read from either.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextvars import copy_context
 from functools import partial
 from typing import Any
 
@@ -89,7 +90,7 @@ class Stream(Response):
         async for part in _bodies(receive):
             for chunk in lines.read(part):
                 work = partial(answer, self.service, self.caller, chunk)
-                body = await loop.run_in_executor(self.service.pool, work)
+                body = await loop.run_in_executor(self.service.pool, copy_context().run, work)
                 if start:
                     await send(start)
                     start = {}

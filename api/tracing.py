@@ -21,6 +21,7 @@ from core.serving.stages import Stages
 
 log = logging.getLogger("api")
 _SEND_SECONDS = 5
+_MOST_STAGES = 100
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 _FAST = "/predict"  # answered before a router could name it
 _Stage = tuple[str, float, float]  # name, when it ended, how long it took
@@ -134,7 +135,7 @@ def _listen(stages: Stages) -> None:
     def note(stage: str, seconds: float) -> None:
         count(stage, seconds)
         seen = _stages.get()
-        if seen is not None:
+        if seen is not None and len(seen) < _MOST_STAGES:
             seen.append((stage, monotonic(), seconds))
 
     stages.note = note  # type: ignore[method-assign]

@@ -56,13 +56,17 @@ def test_a_session_of_predictions_leaves_no_trace_of_people(client, logged, db, 
         assert private not in found
 
 
-def test_a_model_that_quotes_its_input_in_an_error_is_logged_without_it(
-    client, logged, serving, monkeypatch
+@pytest.mark.parametrize("slow", [False, True], ids=["here", "in-a-pool"])
+def test_a_model_that_quotes_its_input_in_an_error_is_logged_without_it_under_the_request(
+    client, logged, serving, monkeypatch, slow
 ):
     def quote(given):
         raise ValueError(f"cannot score {given!r}")
 
-    monkeypatch.setattr(serving.board.served["sms_spam"].champion, "score_one", quote)
+    scorer = serving.board.served["sms_spam"].champion
+    monkeypatch.setattr(scorer, "score", quote)
+    monkeypatch.setattr(scorer, "score_one", quote)
+    monkeypatch.setattr(scorer, "slow", slow)
     answer = client.post(
         "/predict", json={"message": MESSAGE, "user_id": USER}, headers={"X-Request-ID": "o-1"}
     )
