@@ -11,8 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from core import features, releases, specs
-from core.access import system
-from core.serving import artifacts
+from core.access import local, system
+from core.serving import artifacts, compiling
 from core.tables.entities import ModelVersion
 
 HAM = ["see you at lunch", "are you home yet", "call me after work", "ok thanks"]
@@ -93,9 +93,10 @@ def share_features(db, actor, monkeypatch):
     monkeypatch.setitem(globals(), "TABLE", SHARED)
 
 
-def register(db, settings, model, version, *, flipped=False, **metrics):
+def register(db, settings, model, version, *, flipped=False, pipeline=None, **metrics):
     """Register a version with a real artifact; `metrics` replace or add to the usual ones."""
-    pipeline = table_pipeline() if model == "heart_disease" else text_pipeline(flipped)
+    if pipeline is None:
+        pipeline = table_pipeline() if model == "heart_disease" else text_pipeline(flipped)
     digest = artifacts.save(settings, pipeline)
     with db.command(system("worker"), "version.register") as command:
         row = ModelVersion(
@@ -115,6 +116,14 @@ def register(db, settings, model, version, *, flipped=False, **metrics):
             at=command.now,
         )
         command.session.add(row)
+    return row
+
+
+def compiled(db, settings, model, version, pipeline):
+    """Register a pipeline of `features` and `model` that serves with a plan; return its version."""
+    register(db, settings, model, version, pipeline=pipeline)
+    row = compiling.compile_again(db, local("tester"), settings, model, version)
+    assert row.plan, row.plan_note
     return row
 
 

@@ -141,9 +141,10 @@ class Service:
 
     def _silence(self) -> str | None:
         """Say what is wrong with the database, also where it keeps a question waiting."""
-        if self.away is None and monotonic() - self._heard > _SILENT_AFTER_SECONDS:
-            return "the database keeps this process waiting"
-        return self.away
+        if self.away is not None:
+            return self.away
+        late = monotonic() - self._heard > _SILENT_AFTER_SECONDS
+        return "the database keeps this process waiting" if late or self.board.restored else None
 
     def uptime_seconds(self) -> float:
         """Return seconds since this process started."""

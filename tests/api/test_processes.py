@@ -17,7 +17,7 @@ from tests import serving_kit as kit
 from tests.processes_kit import ROOT, SPAM, Api, House, join, under_load, until
 
 HEAVY = ("mlflow", "evidently", "langchain", "streamlit", "plotly", "optuna", "shap", "onnx",
-         "lightgbm", "xgboost", "great_expectations", "ray", "dvc")  # fmt: skip
+         "lightgbm", "xgboost", "great_expectations", "ray", "dvc", "torch")  # fmt: skip
 OURS = ("core.panel", "core.adapters", "core.agent", "core.automation", "core.cli")
 
 pytestmark = pytest.mark.processes

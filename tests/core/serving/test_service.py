@@ -1,3 +1,5 @@
+import threading
+
 import pytest
 
 from core import keys, releases
@@ -31,6 +33,39 @@ def test_only_the_last_two_idle_versions_stay_in_memory(serving):
         kit.deploy(serving.db, serving.settings, "sms_spam", f"{number}.0.0")
         serving.refresh()
     assert serving.loading.warm.versions("sms_spam") == ["4.0.0", "5.0.0", "6.0.0"]
+
+
+def test_idle_versions_above_a_size_are_let_go_and_loaded_again_from_disk(settings, db, ana, clock):
+    kit.apply_specs(db, ana)
+    kit.deploy(db, settings, "sms_spam", "1.0.0")
+    mine = settings.model_copy(update={"warm_trees_mb": 0})
+    built = service.build(mine, clock)
+    built.refresh()
+    kit.deploy(db, settings, "sms_spam", "2.0.0")
+    built.refresh()
+    assert built.loading.warm.versions("sms_spam") == ["2.0.0"]
+    releases.roll_back(db, ana, "sms_spam", reason="test")
+    built.refresh()
+    assert version(built) == "1.0.0"
+    built.close()
+
+
+def test_keys_are_followed_while_a_large_model_is_being_loaded(serving, adm, monkeypatch):
+    loading, go_on = threading.Event(), threading.Event()
+
+    def slowly(*_, **__):
+        loading.set()
+        assert go_on.wait(10)
+
+    kit.deploy(serving.db, serving.settings, "sms_spam", "2.0.0")
+    monkeypatch.setattr(serving.loading, "load", slowly)
+    serving._first_look.set()
+    serving._follow()
+    assert loading.wait(10)
+    _, secret = keys.create(serving.db, adm, name="shop", scopes=["predict"])
+    serving._follow()
+    assert serving.board.keys.check(secret, serving.clock()).name == "shop"
+    go_on.set()
 
 
 def test_a_damaged_artifact_changes_nothing_until_it_is_whole_again(serving):

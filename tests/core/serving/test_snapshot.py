@@ -71,6 +71,30 @@ def test_a_process_that_cannot_reach_the_database_serves_what_served_before(away
     assert list(built.board.served) == ["heart_disease", "sms_spam"]
 
 
+@ONE_DATABASE
+def test_a_missing_database_file_does_not_keep_it_from_starting(file, settings, clock):
+    (settings.root / "pilothouse.db").rename(settings.root / "elsewhere.db")
+    built = service.build(settings, clock)
+    built.start()
+    built.ready()
+    assert built.degraded()[0].startswith("the database is not set up for this version")
+    built.close()
+
+
+@ONE_DATABASE
+def test_a_database_that_refuses_connections_does_not_keep_it_from_starting(
+    file, serving, settings, clock
+):
+    mine = settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/pilothouse"})
+    sources = [serving._sources[name] for name in serving.board.served]
+    Snapshots(mine).keep(serving.board, sources, clock())
+    built = service.build(mine, clock)
+    built.start()
+    built.ready()
+    assert built.degraded()[0].startswith("the database does not answer")
+    built.close()
+
+
 def test_what_it_answers_then_is_stored_when_the_database_is_back(away, db, settings):
     built = away()
     answered = ask(built)["prediction_id"]
