@@ -19,6 +19,7 @@ class Measured:
     p50_ms: float
     p99_ms: float
     cpu_us: float
+    beside_us: float  # the part of it that other processes than the server's own took
     failed: int
 
 
@@ -75,10 +76,14 @@ def _ask(server: Server, concurrency: int, seconds: float) -> Measured:
     before = server.cpu_seconds()
     found = load.run(server.port, server.requests, concurrency=concurrency, seconds=seconds)
     server.settle()
+    own, beside = (
+        (now - then) / found.n * 1e6 for now, then in zip(server.cpu_seconds(), before, strict=True)
+    )
     return Measured(
-        found.per_second,
-        found.quantile(0.5) * 1e3,
-        found.quantile(0.99) * 1e3,
-        (server.cpu_seconds() - before) / found.n * 1e6,
-        found.n - found.statuses[200],
+        per_second=found.per_second,
+        p50_ms=found.quantile(0.5) * 1e3,
+        p99_ms=found.quantile(0.99) * 1e3,
+        cpu_us=own + beside,
+        beside_us=beside,
+        failed=found.n - found.statuses[200],
     )

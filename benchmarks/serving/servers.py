@@ -57,9 +57,10 @@ class Server(ABC):
     def settle(self) -> None:  # noqa: B027 (most leave nothing)
         """Wait until what the last requests left to do is done."""
 
-    def cpu_seconds(self) -> float:
-        """Return the processor time of all processes so far."""
-        return sum(one.cpu_seconds() for one in self.processes)
+    def cpu_seconds(self) -> tuple[float, float]:
+        """Return the processor time so far: of what answers, and of what belongs to it."""
+        first, *others = (one.cpu_seconds() for one in self.processes)
+        return first, sum(others)
 
     def memory_mb(self) -> float:
         """Return the resident memory of what answers, in MiB."""

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from api.instruments import Instruments
+from core.serving.stored import Stored
 from tests.processes_kit import ROOT, SPAM, House
 
 
@@ -68,6 +69,18 @@ def test_what_serves_and_how_old_the_log_is(client, serving):
     assert value(page, "spool_age_seconds") == pytest.approx(90, abs=1)
     assert value(page, "api_workers") == 1
     assert value(page, "model_load_failures_total") == 0
+
+
+def test_the_guide_lists_every_metric_and_none_that_is_not_there(client, serving, monkeypatch):
+    (serving.spool.folder / "shipper.lock").touch()
+    stored = {("sms_spam", "finished"): 1}
+    known = {"sms_spam": 0.5}
+    monkeypatch.setattr(serving, "stored", Stored(stored, known, known, known))
+    client.post("/predict", json=SPAM)
+    told = re.findall(r"^# TYPE (\S+)", client.get("/metrics").text, re.MULTILINE)
+    rows = [line for line in (ROOT / "docs" / "observe.md").read_text().splitlines() if "|" in line]
+    listed = {name for row in rows[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert listed == set(told)
 
 
 def test_stages_of_a_prediction_are_told_in_milliseconds(client, serving):

@@ -73,7 +73,7 @@ def results(name, **cpu_us):
     found = Results(SimpleNamespace(name=name, title=name, source="rows", plan_mb=0.5))
     for server_name, us in zip(servers, cpu_us.values(), strict=True):
         found.rounds[server_name] = {
-            8: [Measured(1e6 / us, 1.0, 2.0, us * turn, 0) for turn in (1.0, 1.1)]
+            8: [Measured(1e6 / us, 1.0, 2.0, us * turn, 10.0, 0) for turn in (1.0, 1.1)]
         }
         found.memory_mb[server_name], found.seconds_to_ready[server_name] = 100.0, 1.0
     return found
