@@ -7,7 +7,7 @@ one place for each sentence about what is wrong.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import orjson
 from msgspec import json
@@ -19,15 +19,21 @@ from api.instruments import Instruments
 from core.clock import monotonic
 from core.errors import PilothouseError
 from core.keys import Caller
+from core.logs import request_id
 from core.serving import predict
 from core.serving.predict import Request
 from core.serving.service import Service
 
 log = logging.getLogger("api")
 PATH = "/predict"
+RAW_PATH = PATH.encode()
 _KINDS = frozenset({b"application/json", b"application/json; charset=utf-8"})
 _NUL = b"\\u0000"  # how JSON spells it; some fields refuse it, which the slow way says in words
+_JSON = (b"content-type", b"application/json")
 _decode = json.Decoder(Request).decode
+
+Reply = tuple[int, list[tuple[bytes, bytes]], bytes]
+"""Status, headers and body of an answer."""
 
 
 class Fast:
@@ -46,41 +52,78 @@ class Fast:
             await self.app(scope, receive, send)
 
     async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
-        start = monotonic()
-        headers = dict(reversed(scope["headers"]))  # of two with one name the first counts
+        start, client = monotonic(), scope.get("client")
+        headers = first_of_each(scope["headers"])
         name = request_ids.begin(headers.get(request_ids.HEADER))
+        caller: Caller | None = scope.get(auth.ADMITTED)
+        answer: bytes | Response | None = None
         try:
-            caller = self._admit(scope, headers)
+            caller = caller or self._admit(headers, client[0] if client else "")
             body = await self._body(receive)
-            request = _plain(headers, body)
-            answer: bytes | Response | None = None
-            if request is not None and predict.is_quick(self.service, request.model):
-                answer = orjson.dumps(await self._answer(caller, request))
-        except PilothouseError as error:
-            answer = errors.expected(error)
-        except _RefusedError as refused:
-            answer = errors.refusal(refused.status)
-        except Exception:  # the client hears of a fault of ours in the same words everywhere
-            log.exception("a prediction failed")
-            answer = errors.refusal(500)
+            begun = self._begin(caller, headers, body)
+            if begun is not None:
+                if begun.pending is not None:
+                    await asyncio.wrap_future(begun.pending)
+                answer = orjson.dumps(predict.finish(self.service, caller, begun))
+        except Exception as error:  # noqa: BLE001 (all that may go wrong ends as a problem)
+            answer = _problem(error)
         if answer is None:
             await self._replay(scope, body, receive, send, caller)
             return
-        status = await _send(scope, receive, send, answer, name)
-        edge.note(self.service, self.instruments, (PATH, "POST"), status, monotonic() - start)
+        reply = _reply(answer, name)
+        await send({"type": "http.response.start", "status": reply[0], "headers": reply[1]})
+        await send({"type": "http.response.body", "body": reply[2]})
+        self._note(reply[0], monotonic() - start)
 
-    def _admit(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Caller:
+    def at_once(
+        self, headers: Mapping[bytes, bytes], body: bytes, remote: str
+    ) -> Reply | Caller | None:
+        """Answer a request that is there as a whole, without awaiting anything.
+
+        A caller: this needs the longer way, on which the caller is admitted already. None: it
+        needs it from the start, because an answer has to wait for the disk.
+        """
+        if self.service.spool.power:
+            return None
         start = monotonic()
-        client = scope.get("client")
+        name = request_ids.begin(headers.get(request_ids.HEADER))
+        try:
+            caller = self._admit(headers, remote)
+            begun = self._begin(caller, headers, body)
+            if begun is None:
+                return caller
+            answer: bytes | Response = orjson.dumps(predict.finish(self.service, caller, begun))
+        except Exception as error:  # noqa: BLE001 (all that may go wrong ends as a problem)
+            answer = _problem(error)
+        finally:
+            request_id.set(b"")  # no task ends here, with which the name would go
+        reply = _reply(answer, name)
+        self._note(reply[0], monotonic() - start)
+        return reply
+
+    def _note(self, status: int, seconds: float) -> None:
+        edge.note(self.service, self.instruments, (PATH, "POST"), status, seconds)
+
+    def _admit(self, headers: Mapping[bytes, bytes], remote: str) -> Caller:
+        start = monotonic()
         caller = auth.admit(
             self.service,
             "predict",
             key=_text(headers.get(b"x-api-key")),
             bearer=_text(headers.get(b"authorization")),
-            remote=client[0] if client else "",
+            remote=remote,
         )
         self.service.stages.note("auth", monotonic() - start)
         return caller
+
+    def _begin(
+        self, caller: Caller, headers: Mapping[bytes, bytes], body: bytes
+    ) -> predict.Begun | None:
+        """Answer what is plain and quick, and write it; None is for the longer way."""
+        request = _plain(headers, body)
+        if request is None or not predict.is_quick(self.service, request.model):
+            return None
+        return predict.begin(self.service, caller, request)
 
     async def _body(self, receive: Receive) -> bytes:
         """Return the whole body. Raises: _RefusedError (too large, or the client went away)."""
@@ -95,14 +138,8 @@ class Fast:
             more = message.get("more_body", False)
         return body
 
-    async def _answer(self, caller: Caller, request: Request) -> predict.Answer:
-        begun = predict.begin(self.service, caller, request)
-        if begun.pending is not None:
-            await asyncio.wrap_future(begun.pending)
-        return predict.finish(self.service, caller, begun)
-
     async def _replay(
-        self, scope: Scope, body: bytes, receive: Receive, send: Send, caller: Caller
+        self, scope: Scope, body: bytes, receive: Receive, send: Send, caller: Caller | None
     ) -> None:
         """Hand a request on with the body that was read; `auth` finds who asks in the scope."""
         messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
@@ -132,23 +169,31 @@ def _plain(headers: Mapping[bytes, bytes], body: bytes) -> Request | None:
         return None
 
 
+def first_of_each(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return headers by name; of two with one name the first counts, as in the longer way.
+
+    >>> first_of_each([(b"a", b"1"), (b"a", b"2")])
+    {b'a': b'1'}
+    """
+    return dict(reversed(headers))
+
+
+def _problem(error: Exception) -> Response:
+    if isinstance(error, PilothouseError):
+        return errors.expected(error)
+    if isinstance(error, _RefusedError):
+        return errors.refusal(error.status)
+    log.error("a prediction failed", exc_info=error)  # the client hears only whose fault it was
+    return errors.refusal(500)
+
+
 def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode("latin-1")
 
 
-async def _send(
-    scope: Scope, receive: Receive, send: Send, answer: bytes | Response, name: bytes
-) -> int:
-    """Send an answer or a problem, and return its status."""
+def _reply(answer: bytes | Response, name: bytes) -> Reply:
     if isinstance(answer, Response):
-        answer.raw_headers.append((request_ids.HEADER, name))
-        await answer(scope, receive, send)
-        return answer.status_code
-    length = str(len(answer)).encode()
-    headers = [(b"content-length", length), _JSON, (request_ids.HEADER, name)]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": answer})
-    return 200
-
-
-_JSON = (b"content-type", b"application/json")
+        headers = [*answer.raw_headers, (request_ids.HEADER, name)]
+        return answer.status_code, headers, bytes(answer.body)
+    length = (b"content-length", b"%d" % len(answer))
+    return 200, [length, _JSON, (request_ids.HEADER, name)], answer

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import (
     docs,
+    elsewhere,
     errors,
     experiments,
     explain,
@@ -52,6 +53,7 @@ ROUTERS = (
     training.reading,
     training.operating,
     monitoring.router,
+    elsewhere.router,
     experiments.router,
     experiments.operating,
     features.reading,
@@ -101,7 +103,8 @@ def build(service: Service) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         service.start()
         app.state.instruments.start()
-        yield {DOORS: Doors(service.settings, app.state.instruments.refused)}
+        at_once = None if traced else fast.at_once
+        yield {DOORS: Doors(service.settings, app.state.instruments.refused, at_once)}
         service.close()
         app.state.instruments.close()
         if traced:

@@ -7,25 +7,37 @@ connections: beyond it the one that has kept us waiting longest makes room.
 """
 
 from asyncio import TimerHandle, Transport
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from http import HTTPStatus
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from api import errors
+from api import auth, errors, fast
+from api.fast import Reply
+from core.keys import Caller
 from core.settings import Settings
 
 DOORS = "doors"
 HEAD_BYTES = 32 << 10
+SMALL_BYTES = 16 << 10
 BODY_BYTES_PER_SECOND = 16 << 10  # a body that comes faster has all the time it needs
+
+
+AtOnce = Callable[[Mapping[bytes, bytes], bytes, str], Reply | Caller | None]
 
 
 class Doors:
     """What the connections of one process share: their bounds, and who keeps us waiting."""
 
-    def __init__(self, settings: Settings, refused: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        refused: Callable[[int], None],
+        at_once: AtOnce | None = None,
+    ) -> None:
+        self.at_once = at_once  # answers small predictions without a task of their own
         self.refused = refused  # is told the status of what no application sees
         self.patience = settings.client_seconds
         self.most = settings.max_connections
@@ -44,6 +56,9 @@ class Protocol(HttpToolsProtocol):
         self._chunk = self._head = self._spare = self._body = 0
         self._refused = False
         self._unsent = 0
+        self._small: dict[bytes, bytes] | None = None  # the headers of a small prediction
+        self._small_body = b""
+        self._idle: float | None = None  # since when, after an answer at once
         self._alarm: TimerHandle | None = None
 
     # The connection
@@ -76,6 +91,10 @@ class Protocol(HttpToolsProtocol):
         if self._in_head:
             self._head += len(data)
         super().data_received(data)
+        if (
+            self._small is not None and not self._refused
+        ):  # the rest is to come: first it is asked who sends it
+            self._take_the_longer_way(None)
         if self._in_head and self._head > HEAD_BYTES:
             self._refuse(431)
         elif self._since is None:
@@ -101,19 +120,74 @@ class Protocol(HttpToolsProtocol):
             self._refuse(431)
             return
         self._since = self.loop.time()
-        super().on_headers_complete()
+        self._small = self._if_small()
+        if self._small is None:
+            self._idle = None
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
         self._body += len(body)
-        if not self._refused:
+        if self._small is not None:
+            self._small_body += body
+        elif not self._refused:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Stop to wait for the client; what is left of this read may belong to the next head."""
         self._since, self._in_head, self._head, self._spare = None, True, 0, self._chunk
-        if not self._refused:
+        if self._small is not None:
+            self._answer_at_once(self._small)
+        elif not self._refused:
             super().on_message_complete()
+
+    # Small predictions
+
+    def _if_small(self) -> dict[bytes, bytes] | None:
+        """Return the headers of a prediction that may be answered as soon as its body is there."""
+        if self.url != fast.RAW_PATH or self.parser.get_method() != b"POST":
+            return None
+        if self._doors.at_once is None or not self._is_free() or self.expect_100_continue:
+            return None
+        headers = fast.first_of_each(self.headers)
+        length = headers.get(b"content-length")
+        if length is None or len(length) > 6 or int(length) > SMALL_BYTES:
+            return None
+        return None if b"x-forwarded-for" in headers else headers
+
+    def _is_free(self) -> bool:
+        """Say whether the next answer may be written now, on a connection that goes on."""
+        before = self.cycle is None or self.cycle.response_complete
+        parser = self.parser
+        goes_on = parser.get_http_version() == "1.1" and parser.should_keep_alive()
+        return before and goes_on and not (parser.should_upgrade() or self.flow.write_paused)
+
+    def _answer_at_once(self, headers: dict[bytes, bytes]) -> None:
+        remote = self.client[0] if self.client else ""
+        at_once = self._doors.at_once
+        reply = at_once(headers, self._small_body, remote) if at_once else None
+        if not isinstance(reply, tuple):
+            self._take_the_longer_way(reply)
+            super().on_message_complete()
+            return
+        self._small, self._small_body = None, b""
+        status, answered, content = reply
+        parts = [STATUS_LINE[status]]
+        for name, value in (*self.server_state.default_headers, *answered):
+            parts += (name, b": ", value, b"\r\n")
+        self.transport.write(b"".join((*parts, b"\r\n", content)))
+        self.server_state.total_requests += 1
+        self._idle = self.loop.time()
+
+    def _take_the_longer_way(self, caller: Caller | None) -> None:
+        """Do what was put off until the body was there, or turned out to come later."""
+        body, self._small, self._small_body = self._small_body, None, b""
+        self._idle = None
+        if caller is not None:
+            scope: Any = self.scope
+            scope[auth.ADMITTED] = caller
+        super().on_headers_complete()
+        super().on_body(body)
 
     def _head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
@@ -130,6 +204,10 @@ class Protocol(HttpToolsProtocol):
             self._since = now  # it is us who let it wait
         elif self._since is not None:
             left += self._since + self._body / BODY_BYTES_PER_SECOND - now
+        elif self._idle is not None:
+            left = min(left, self.timeout_keep_alive)
+            if now - self._idle >= self.timeout_keep_alive:
+                self.transport.close()
         if left <= 0 and not self._refused:
             self._refuse(408)
             left = self._doors.patience

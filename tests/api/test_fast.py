@@ -10,10 +10,12 @@ import pytest
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, example, given, settings, strategies
 
+from api.schemas import PredictBody
 from core import keys
 from core.errors import UnavailableError
 from core.serving import scorer, spool
 from core.serving.compiler import attempt
+from core.serving.predict import Request
 from core.tables.entities import ModelVersion
 from tests.api.conftest import is_problem
 from tests.core.serving.test_compiler import TEXT, fitted, texts
@@ -69,6 +71,10 @@ def test_plain_requests_do_not_meet_the_framework(app, client, plain, monkeypatc
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
     assert len(answer.headers["x-request-id"]) == 16
+
+
+def test_both_ways_know_the_same_fields():
+    assert set(Request.__struct_fields__) == set(PredictBody.model_fields)
 
 
 def test_the_client_may_name_its_request(client, plain):

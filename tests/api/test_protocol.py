@@ -201,6 +201,59 @@ def test_a_client_that_asks_before_it_sends_is_told_to_go_on(server, line):
     assert answer(line)[0] == 200
 
 
+def in_parts(line, whole, *, pause):
+    """The answer to a request whose last byte may come later."""
+    line.sendall(whole[:-1])
+    time.sleep(pause)
+    line.sendall(whole[-1:])
+    status, body = answer(line)
+    for own in ("prediction_id", "latency_ms", "timestamp"):
+        body.pop(own, None)
+    return status, body
+
+
+def test_what_comes_in_one_read_is_answered_without_a_task_as_well_as_what_comes_in_two(server):
+    bodies = [b'{"message": "win a prize", "user_id": "u"}', b"{}", b"", b"[]", b'{"message": 5}',
+              b'{"message": "a\\u0000b"}', b'{"message": "\\ud800"}', b'{"message": "a", "x": 1}',
+              b'{"message": "' + b"x" * 20_000 + b'"}', b'{"message": "a", "model": "ghost"}']  # fmt: skip
+    for body in bodies:
+        whole = server.request(body)
+        with server.connect() as one, server.connect() as two:
+            one.sendall(whole)
+            status, said = answer(one)
+            for own in ("prediction_id", "latency_ms", "timestamp"):
+                said.pop(own, None)
+            assert (status, said) == in_parts(two, whole, pause=0.03), body
+
+
+def test_a_small_prediction_needs_no_task(server, line, monkeypatch):
+    async def never(*_):
+        raise AssertionError("this request went the longer way")
+
+    monkeypatch.setattr(server.app, "front", never)
+    for _ in range(3):
+        line.sendall(server.request())
+        assert answer(line)[0] == 200
+    line.sendall(server.request().replace(b"X-API-Key: ph", b"X-API-Key: xx"))
+    assert answer(line)[0] == 401
+    line.sendall(server.request(more=["X-Request-ID: order-17", "Connection: close"]))
+    assert read(line).startswith(b"HTTP/1.1 500")
+
+
+def test_an_answer_at_once_names_its_request(server, line):
+    line.sendall(server.request(more=["X-Request-ID: order-17"]))
+    said = line.recv(65536)
+    assert b"\r\nx-request-id: order-17\r\n" in said
+
+
+def test_an_idle_connection_is_closed_in_the_end(server, line, monkeypatch):
+    monkeypatch.setattr(server.server.config, "timeout_keep_alive", 0.1)
+    with server.connect() as short:
+        short.sendall(server.request())
+        assert answer(short)[0] == 200
+        assert short.recv(1) == b""
+
+
 def test_good_requests_are_answered_beside_200_half_open_connections(server, line):
     halves = [server.connect() for _ in range(200)]
     for half in halves:
