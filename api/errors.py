@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from api import experiment_schemas, model_schemas, schemas, token_schemas
+from api import elsewhere_schemas, experiment_schemas, model_schemas, schemas, token_schemas
 from core.errors import (
     ConflictError,
     ForbiddenError,
@@ -171,12 +171,15 @@ def _index(part: object) -> bool:
     return isinstance(part, int)
 
 
+_BODIES = (schemas, model_schemas, token_schemas, experiment_schemas, elsewhere_schemas)
+
+
 @cache
 def _names() -> frozenset[str]:
     """Return the names of our own fields and parameters."""
     models = [
         one
-        for module in (schemas, model_schemas, token_schemas, experiment_schemas)
+        for module in _BODIES
         for one in vars(module).values()
         if isinstance(one, type) and issubclass(one, BaseModel)
     ]

@@ -22,7 +22,7 @@ from core.serving.service import Service
 from core.serving.spool import Record
 
 log = logging.getLogger("api")
-_NAMED = datetime(1970, 1, 1, tzinfo=UTC)
+NAMED = datetime(1970, 1, 1, tzinfo=UTC)
 """The moment inside ids that follow from a request_id: the same request must give the same id."""
 
 Answer = dict[str, Any]
@@ -182,7 +182,7 @@ def _identity(caller: Caller, request: Request, now: datetime) -> tuple[str, str
     """Return the prediction's id, and the key under which it is stored once."""
     if request.request_id is None:
         return new_id(now), None
-    named = derived_id(_NAMED, caller.key_id, request.request_id)
+    named = derived_id(NAMED, caller.key_id, request.request_id)
     return named, named
 
 

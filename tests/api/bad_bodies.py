@@ -249,6 +249,13 @@ FIELDS = {
         f'{{"items": [{{"prediction_id": "{ONE_ID}", "label": %s}}]}}',
     ),
     "/feedback/csv": (f"prediction_id,label\n{ONE_ID},%s\n",),
+    "/api/v1/monitoring/log-prediction": (
+        '{"predictions": [%s]}',
+        '{"predictions": [{"version": "1.0.0", "message": "x", "prediction": "spam",'
+        ' "confidence": %s}]}',
+        '{"predictions": [{"version": "1.0.0", "message": %s, "prediction": "spam",'
+        ' "confidence": 1}]}',
+    ),
     "/auth/token": ('{"scopes": %s}',),
     "/api/v1/models/sms_spam/explain": ('{"message": %s}', '{"message": "x", "version": %s}'),
     "/api/v1/features/values": (

@@ -26,6 +26,7 @@ EXPECTED = {
     ("GET", "/monitoring/status"): "read",
     ("GET", "/experiments/{name}/status"): "read",
     ("POST", "/api/v1/ab-testing/create"): "operate",
+    ("POST", "/api/v1/monitoring/log-prediction"): "predict",
     ("GET", "/api/v1/models"): "read",
     ("GET", "/api/v1/models/{name}"): "read",
     ("GET", "/api/v1/models/{name}/history"): "read",

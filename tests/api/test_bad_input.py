@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import select
 import shutil
 import signal
@@ -144,24 +145,30 @@ def test_bad_conversations_end(api, line, name):
     assert time.monotonic() - start < 2
     assert MARK.encode() not in answer
     assert b"Traceback" not in answer
-    for row in answer.splitlines():
-        if row.startswith(b"HTTP/1."):
-            assert int(row.split()[1]) in REFUSED | {100, 200, 426}, row
+    statuses = [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) ", answer)]
+    assert set(statuses) <= REFUSED | {100, 200, 426}
+    refusals = [status for status in statuses if status >= 400]
+    if name != "a websocket":  # uvicorn refuses it before any of ours hears of it
+        assert answer.count(b"application/problem+json") == len(refusals)
     well(api, line)
 
 
 def talk(address, content):
     """Say something and no more; return what is answered until the server closes."""
     host, port = address.split(":")
+    heard = b""
     with socket.create_connection((host, int(port)), timeout=2) as wire:
         try:
             wire.sendall(content)
             answered, _, _ = select.select([wire], [], [], 0.3)  # half of a request has no answer
-            begin = wire.recv(65536) if answered else b""
+            heard = wire.recv(65536) if answered else b""
             wire.shutdown(socket.SHUT_WR)
-            return begin + b"".join(iter(lambda: wire.recv(65536), b""))
-        except ConnectionError:  # closed in our face
-            return b""
+            heard += b"".join(iter(lambda: wire.recv(65536), b""))
+        except TimeoutError:
+            raise  # a hang
+        except OSError:  # closed in our face
+            pass
+    return heard
 
 
 def well(api, line):

@@ -71,6 +71,7 @@ def _attack(operation, client, checks, mode):
     def attack(case):
         sent = case.as_transport_kwargs(base_url="http://testserver", headers=dict(client.headers))
         sent.pop("cookies", None)
+        sent["headers"] = {name: str(v).encode("latin-1") for name, v in sent["headers"].items()}
         if isinstance(sent.get("data"), bytes):
             sent["content"] = sent.pop("data")
         case.validate_response(client.request(**sent), checks=checks)

@@ -1,0 +1,35 @@
+"""POST /api/v1/monitoring/log-prediction: what was predicted elsewhere, into the same log."""
+
+from typing import Any
+
+from api import auth, errors
+from api.auth import Asking, Serving
+from api.docs import guarded
+from api.elsewhere_schemas import LoggedAnswer, LoggedBody
+from core.errors import PilothouseError, TooLargeError
+from core.serving import elsewhere
+from core.serving.elsewhere import Made
+
+router = auth.router("predict", tag="predictions")
+
+
+@router.post(
+    "/api/v1/monitoring/log-prediction",
+    response_model=LoggedAnswer,
+    responses=guarded(404, 409, 413, 422, 503),
+)
+def log(body: LoggedBody, service: Serving, caller: Asking) -> dict[str, Any]:
+    """Take predictions of a released version that were made elsewhere, with labels if known."""
+    most = service.settings.max_batch
+    if len(body.predictions) > most:
+        raise TooLargeError(f"one request may hold at most {most:,} predictions")
+    auth.charge(service, caller, len(body.predictions))
+    made = [Made(model=body.model_name, **dict(one)) for one in body.predictions]
+    found = elsewhere.take(service, caller, made)
+    refused = [
+        {"index": index, "error": errors.problem(one)}
+        for index, one in enumerate(found)
+        if isinstance(one, PilothouseError)
+    ]
+    ids = [one if isinstance(one, str) else None for one in found]
+    return {"status": "accepted", "prediction_ids": ids, "refused": refused}
