@@ -74,6 +74,9 @@ def test_several_processes_and_attempts_tell_of_it_once(house, db, clock):
     (incident,), messages = carry_on(db, house, clock)
     assert len(messages) == 1
     assert len(incident.timeline) == 2
+    with db.read() as session:
+        asked = [job.kind for job in jobs.recent(session)].count(problems.JOB)
+    assert asked == len(processes)
 
 
 def test_a_batch_of_the_log_that_is_moved_twice_queues_the_work_once(house, db, clock):
