@@ -102,6 +102,7 @@ def _api(settings: Settings) -> None:
         + ["--port", str(settings.api_port), "--workers", str(settings.api_workers)]
         + ["--loop", "uvloop", "--http", "api.protocol:Protocol", "--ws", "none"]
         + ["--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "20"]
+        + ["--timeout-worker-healthcheck", "30"]  # a slow start is no reason to begin again
     )
 
 
