@@ -58,6 +58,13 @@ class Board:
     known: bool = False  # whether keys and releases are known, from wherever
     restored: bool = False  # they come from the snapshot; the database was not read yet
     read_at: datetime | None = None  # when the database said so
+    _default: Served | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        texts = [one for one in self.served.values() if one.champion.task == "text"]
+        preferred = [one for one in texts if one.model == PREFERRED]
+        found = next(iter((*preferred, *texts)), None)
+        object.__setattr__(self, "_default", found)  # once, instead of with every request
 
     def find(self, name: str | None) -> Served:
         """Return a model by any spelling of its name; without one the default text model.
@@ -75,13 +82,9 @@ class Board:
     @property
     def default(self) -> Served:
         """The model that answers when none is named. Raises: NotFoundError (no text model)."""
-        texts = [one for one in self.served.values() if one.champion.task == "text"]
-        for one in texts:
-            if one.model == PREFERRED:
-                return one
-        if texts:
-            return texts[0]
-        raise NotFoundError("no text model is released; name a model and give its features")
+        if self._default is None:
+            raise NotFoundError("no text model is released; name a model and give its features")
+        return self._default
 
     @property
     def main(self) -> Served | None:
