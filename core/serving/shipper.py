@@ -25,6 +25,7 @@ from core.settings import Settings
 from core.tables.telemetry import SpoolPosition
 
 log = logging.getLogger("shipper")
+_LOCK = "shipper.lock"
 _PAUSE_SECONDS = 0.3
 _AWAY_SECONDS = 2.0
 _REFUSED = (SQLAlchemyError, LookupError, TypeError, ValueError)
@@ -77,6 +78,7 @@ class Shipper:
             moved = sum(self._ship_file(path) for path in files)
             self._forget(spool.moved(folder))
             _clear_unused(folder)
+            os.utime(folder / _LOCK)  # tells how old what is left in the log can be
             return moved
 
     def _ship_file(self, path: Path) -> int:
@@ -140,7 +142,7 @@ class Shipper:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[bool]:
-    file = os.open(folder / "shipper.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    file = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield True

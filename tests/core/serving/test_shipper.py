@@ -68,6 +68,24 @@ def test_an_owned_file_is_read_on_from_where_it_was(db, settings, log, clock):
     assert counter(db).requests == 3
 
 
+def test_only_a_pass_that_moved_everything_says_that_the_log_is_young(
+    db, settings, log, clock, monkeypatch
+):
+    def away():
+        raise UnavailableError("the database is away")
+
+    log.append([answer(1, clock())])
+    lock = log.folder / "shipper.lock"
+    lock.touch()
+    os.utime(lock, (0, 0))
+    with monkeypatch.context() as patched, pytest.raises(UnavailableError):
+        patched.setattr(db, "append", away)
+        shipper.ship(db, settings)
+    assert lock.stat().st_mtime == 0
+    shipper.ship(db, settings)
+    assert lock.stat().st_mtime > 0
+
+
 def test_a_file_that_is_moved_and_given_up_is_deleted(db, settings, log, clock):
     log.append([answer(1, clock())])
     log.close()
