@@ -45,10 +45,12 @@ class Server(ABC):
     def _log(self, what: str) -> Path:
         return self.case.folder / f"{what}.log"
 
-    def _uvicorn(self, factory: str, health: str, environment: dict[str, str]) -> Process:
+    def _uvicorn(
+        self, factory: str, health: str, environment: dict[str, str], *, http: str = "httptools"
+    ) -> Process:
         return Process(
             ["-m", "uvicorn", factory, "--factory", "--port", str(self.port)]
-            + ["--no-access-log", "--loop", "uvloop", "--http", "httptools"],
+            + ["--no-access-log", "--loop", "uvloop", "--http", http, "--ws", "none"],
             environment=environment,
             log=self._log(self.name),
             url=f"http://127.0.0.1:{self.port}{health}",
@@ -134,7 +136,8 @@ class Bare(Ours):
 
     def _start(self) -> list[Process]:
         factory = "benchmarks.serving.bare:create"
-        return [self._uvicorn(factory, "/health/ready", self._environment())]
+        environment, http = self._environment(), "api.protocol:Protocol"
+        return [self._uvicorn(factory, "/health/ready", environment, http=http)]
 
     def _headers(self) -> list[tuple[str, str]]:
         return []
