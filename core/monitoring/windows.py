@@ -18,6 +18,7 @@ from core.tables.telemetry import HourlyCount, MonitorReport, Prediction
 MOST_ROWS = 5_000
 """A larger window is compared through a uniform sample of this many of its predictions."""
 _COUNTED = 4 * MOST_ROWS  # more than this are not looked at one by one
+_SPARE = 1.15  # so many times the rows are drawn: 5,000 are then among them, but for bad luck
 
 Position = tuple[datetime, str]
 
@@ -107,7 +108,7 @@ def _sample(
     inside = _between(model, version, after, until)
     query = select(Prediction).where(inside).order_by(Prediction.sample_key).limit(MOST_ROWS)
     total = sum(hours.values())
-    share = 1.5 * MOST_ROWS / total if total > _COUNTED else 1.0
+    share = _SPARE * MOST_ROWS / total if total > _COUNTED else 1.0
     while True:
         if share >= 1:
             rows = session.scalars(query).all()
@@ -115,7 +116,9 @@ def _sample(
             rows = session.scalars(query.where(*_drawn(model, version, hours, share))).all()
         if share >= 1 or len(rows) == MOST_ROWS:
             return sorted(rows, key=lambda row: (row.at, row.id))
-        share *= max(2.0, 1.5 * MOST_ROWS / max(len(rows), 1))  # the window is a part of its hours
+        share *= max(
+            _SPARE, _SPARE * MOST_ROWS / max(len(rows), 1)
+        )  # the window is a part of its hours
 
 
 def _behind_in_hour(session: Session, model: str, version: str, after: Position, total: int) -> int:
