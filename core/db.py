@@ -16,7 +16,13 @@ from typing import cast
 
 from sqlalchemy import Connection, Engine, create_engine, event, select, text
 from sqlalchemy import Table as SqlTable
-from sqlalchemy.exc import DataError, IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import (
+    DataError,
+    IntegrityError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -297,7 +303,7 @@ def _own_words() -> Iterator[None]:
 
 @contextmanager
 def _reachable() -> Iterator[None]:
-    """Turn a database that is away, locked or of another shape into `UnavailableError`."""
+    """Turn a database that is away, locked, read-only or misshapen into `UnavailableError`."""
     try:
         yield
     except (OperationalError, ProgrammingError) as error:
@@ -308,6 +314,8 @@ def _reachable() -> Iterator[None]:
         if isinstance(error, ProgrammingError):
             raise
         raise UnavailableError("the database does not answer; it is tried again") from error
+    except InternalError as error:  # PostgreSQL: a standby, or a transaction that it has ended
+        raise UnavailableError("the database takes no changes now; it is tried again") from error
     except PoolTimeout as error:
         raise UnavailableError("the database has no connection to spare; try again") from error
 

@@ -9,6 +9,7 @@ from core.errors import ConflictError, ForbiddenError, InvalidInputError, Unavai
 from core.tables.access import AuditEvent, User
 from core.tables.entities import ModelSpecRow
 from core.tables.operational import Lease
+from core.tables.telemetry import SpoolPosition
 
 
 def spec_row(now, version=1):
@@ -197,3 +198,10 @@ def test_a_database_that_is_not_set_up_says_what_to_do(settings, clock, tmp_path
     with pytest.raises(UnavailableError, match="pilothouse init"), bare.read() as session:
         audit.tail(session)
     assert AuditEvent.__table__.info["group"] == "entity"
+
+
+def test_a_database_that_takes_no_changes_is_one_that_is_away(db):
+    words = "set transaction read only" if db.is_postgresql else "pragma query_only = on"
+    with pytest.raises(UnavailableError), db.append() as session:
+        session.execute(text(words))
+        session.add(SpoolPosition(spool="a", offset=1, at=db.clock()))
