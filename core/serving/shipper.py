@@ -133,6 +133,7 @@ class Shipper:
         """Remove files that are moved whole, each after its position, which vouches for that."""
         if not moved:
             return
+        spool.sync_folder(moved[0].parent)  # or a loss of power brings the old name back
         names = [path.with_suffix(spool.SUFFIX).name for path in moved]
         with self._db.append() as session:
             session.execute(delete(SpoolPosition).where(SpoolPosition.spool.in_(names)))

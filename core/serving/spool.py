@@ -207,6 +207,8 @@ def _own_file(folder: Path, *, power: bool) -> int:
                 if power:
                     sync_folder(folder)
                 return file
+        except FileNotFoundError:
+            pass  # a shipper took it for that of a process that died: the next one is begun
         except OSError:
             os.close(file)
             raise

@@ -1,3 +1,4 @@
+import errno
 import os
 import threading
 from datetime import timedelta
@@ -108,6 +109,23 @@ def test_a_kill_while_a_moved_file_is_removed_leaves_nothing_behind(
     assert os.listdir(log.folder) == ["shipper.lock"]
     with db.read() as session:
         assert session.scalars(select(SpoolPosition)).all() == []
+
+
+def test_a_file_keeps_its_position_until_its_new_name_is_on_the_disk(
+    db, settings, log, clock, monkeypatch
+):
+    def refuse(_folder):
+        raise OSError(errno.EIO, "the disk refuses")
+
+    log.append([answer(1, clock())])
+    log.close()
+    with monkeypatch.context() as patch, pytest.raises(OSError):
+        patch.setattr(spool, "sync_folder", refuse)
+        shipper.ship(db, settings)
+    with db.read() as session:
+        assert session.scalars(select(SpoolPosition)).one().offset > 0
+    shipper.ship(db, settings)
+    assert os.listdir(log.folder) == ["shipper.lock"]
 
 
 def test_a_torn_last_frame_is_cut_off(db, settings, log, clock):

@@ -127,6 +127,22 @@ def filling_up(*, after):
     return write
 
 
+def test_a_file_that_a_shipper_removes_before_it_is_owned_is_begun_again(tmp_path, monkeypatch):
+    locked, removed = spool._locked, []
+
+    def late(file):
+        if not removed:
+            (fresh,) = spool.unused(tmp_path)
+            fresh.unlink()
+            removed.append(fresh)
+        return locked(file)
+
+    monkeypatch.setattr(spool, "_locked", late)
+    Spool(tmp_path, max_bytes=1 << 20).append([{"n": 1}])
+    assert read(tmp_path) == [{"n": 1}]
+    assert removed
+
+
 def test_an_unreadable_folder_is_said_and_not_taken_for_an_empty_one(tmp_path):
     with pytest.raises(OSError):
         spool.files(tmp_path / "away")
