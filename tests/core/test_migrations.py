@@ -1,6 +1,9 @@
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from sqlalchemy import text
 
 from core import migrations
 from core.db import Database
@@ -37,3 +40,27 @@ def test_migrating_again_changes_nothing(bare):
     migrations.upgrade(bare)
     migrations.upgrade(bare)
     assert differences(bare) == []
+
+
+def move(db, revision, step=command.upgrade):
+    config = Config()
+    config.set_main_option("script_location", migrations.__path__[0])
+    with db.engine.execution_options(immediate=True).begin() as connection:
+        config.attributes["connection"] = connection
+        step(config, revision)
+
+
+LABEL = """insert into label (prediction_id, source, value, state, at)
+           values ('p', 'reviewer', 'spam', 'disputed', '2030-01-01 12:00:00')"""
+
+
+def test_the_newest_step_goes_up_down_and_up_again_with_rows_in_the_tables(bare):
+    move(bare, "0002")
+    with bare.engine.begin() as connection:
+        connection.execute(text(LABEL))
+    migrations.upgrade(bare)
+    move(bare, "0002", command.downgrade)
+    migrations.upgrade(bare)
+    assert differences(bare) == []
+    with bare.engine.connect() as connection:
+        assert connection.execute(text("select state from label")).scalar() == "confirmed"
