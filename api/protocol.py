@@ -6,12 +6,14 @@ uvicorn waits for ever for the rest of a request that has begun. Here the header
 connections: beyond it the one that has kept us waiting longest makes room.
 """
 
+import sys
 from asyncio import TimerHandle, Transport
 from collections.abc import Callable, Mapping
 from functools import cache
 from http import HTTPStatus
 from typing import Any
 
+from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api import auth, errors, fast
@@ -60,6 +62,8 @@ class Protocol(HttpToolsProtocol):
         self._small_body = b""
         self._idle: float | None = None  # since when, after an answer at once
         self._alarm: TimerHandle | None = None
+        self._asked_anew: bytes | None = None  # the head of a request, without its Upgrade
+        self._parsed = 0  # bytes of a read up to the end of such a head
 
     # The connection
 
@@ -90,17 +94,25 @@ class Protocol(HttpToolsProtocol):
         self._chunk = len(data)
         if self._in_head:
             self._head += len(data)
-        super().data_received(data)
-        if (
-            self._small is not None and not self._refused
-        ):  # the rest is to come: first it is asked who sends it
-            self._take_the_longer_way(None)
+        self._parse(data)
+        if self._small is not None and not self._refused:
+            self._take_the_longer_way(None)  # the rest is to come: first it is asked who sends it
         if self._in_head and self._head > HEAD_BYTES:
             self._refuse(431)
         elif self._since is None:
             self._doors.waiting.pop(self, None)
         else:
             self._doors.waiting.setdefault(self)
+
+    def _parse(self, data: bytes) -> None:
+        rest = memoryview(data)
+        super().data_received(data)
+        while self._asked_anew is not None and not self._refused:
+            head, self._asked_anew = self._asked_anew, None
+            rest = rest[self._parsed :]
+            self.parser = HttpRequestParser(self)
+            super().data_received(head)
+            super().data_received(rest)  # type: ignore[arg-type]  # the parser reads any buffer
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP with a problem, like every other error."""
@@ -115,6 +127,9 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Measure the head, and give the body its time."""
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._asked_anew = self._head_without_upgrade()
+            return
         self._in_head, self._body = False, 0
         if self._head + self._spare > HEAD_BYTES and self._head_bytes() > HEAD_BYTES:
             self._refuse(431)
@@ -135,11 +150,32 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Stop to wait for the client; what is left of this read may belong to the next head."""
+        if self._asked_anew is not None:
+            return
         self._since, self._in_head, self._head, self._spare = None, True, 0, self._chunk
         if self._small is not None:
             self._answer_at_once(self._small)
         elif not self._refused:
             super().on_message_complete()
+
+    # A client that would rather speak another protocol: the offer is ignored (RFC 9110, 7.8). The
+    # parser takes the bytes behind such a head for that protocol's, and the body for a request.
+
+    def _should_upgrade(self) -> bool:
+        return False
+
+    def _unsupported_upgrade_warning(self) -> None:
+        end = sys.exception()
+        if self._asked_anew is None or end is None:
+            self._refuse(400)
+        else:
+            self._parsed = end.args[0]
+
+    def _head_without_upgrade(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [self.parser.get_method() + b" " + self.url + b" HTTP/" + version]
+        lines += [name + b": " + value for name, value in self.headers if name != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
 
     # Small predictions
 
@@ -160,7 +196,7 @@ class Protocol(HttpToolsProtocol):
         before = self.cycle is None or self.cycle.response_complete
         parser = self.parser
         goes_on = parser.get_http_version() == "1.1" and parser.should_keep_alive()
-        return before and goes_on and not (parser.should_upgrade() or self.flow.write_paused)
+        return before and goes_on and not self.flow.write_paused
 
     def _answer_at_once(self, headers: dict[bytes, bytes]) -> None:
         remote = self.client[0] if self.client else ""

@@ -185,6 +185,32 @@ def test_a_body_may_come_in_chunks(server, line):
     assert answer(line)[0] == 200
 
 
+@pytest.mark.parametrize("protocol", ["h2c", "websocket"])
+@pytest.mark.parametrize("pause", [0, 0.1])
+def test_an_offer_of_another_protocol_is_ignored_and_the_body_stays_a_body(
+    server, line, protocol, pause
+):
+    hidden = server.request(body=json.dumps({"message": "hidden"}).encode())
+    offer = "Connection: Upgrade, HTTP2-Settings", f"Upgrade: {protocol}", "HTTP2-Settings: AAMA"
+    last = server.request(more=["Connection: close"])
+    for request in (server.request(more=offer), server.request(hidden, more=offer), last):
+        head, _, body = request.partition(b"\r\n\r\n")
+        line.sendall(head + b"\r\n\r\n")
+        time.sleep(pause)
+        line.sendall(body)
+    assert statuses(read(line)) == [200, 422, 200]
+
+
+def test_offers_of_another_protocol_stand_behind_each_other(server, line):
+    offer = b"GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    line.sendall(offer * 3 + server.request(more=["Connection: close"]))
+    assert statuses(read(line)) == [404, 404, 404, 200]
+
+
+def statuses(raw):
+    return [int(part[:3]) for part in raw.split(b"HTTP/1.1 ")[1:]]
+
+
 def test_http_1_0_is_answered_and_closed(server, line):
     line.sendall(server.request(version="1.0"))
     said = read(line)
