@@ -54,7 +54,7 @@ def draft(
         command.note(model=model, name=name, control=control, treatment=treatment, share=share)
         command.note(mode=mode)
         _check_words(name, metric, mode)
-        _check_share(mode, share)
+        share = _share(mode, share)
         _check_versions(session, model, control, treatment)
         if session.scalars(select(Experiment).filter_by(model=model, name=name)).first():
             raise ConflictError(f"{model} has an experiment called {name} already")
@@ -107,14 +107,17 @@ def widen_in(command: Command, experiment_id: str, share: float) -> Release:
     Users between the old and the new boundary move, all others stay. Its figures begin anew: those
     of another split cannot be added to them.
 
-    Raises: NotFoundError; InvalidInputError (the share); ConflictError (no canary that runs).
+    Raises: NotFoundError; InvalidInputError (the share); ConflictError (no canary that runs, or it
+    has this share).
     """
     session, row = command.session, _locked(command.session, experiment_id)
     current = releases.current(session, row.model)
     if row.mode != "canary" or current.experiment_id != row.id:
         raise ConflictError(f"experiment {row.name} is no canary that runs")
-    _check_share(row.mode, share)
-    before, row.share = row.share, share
+    share, before = _share(row.mode, share), row.share
+    if share == before:  # it would only throw away the figures so far, for another try
+        raise ConflictError(f"experiment {row.name} has this share already")
+    row.share = share
     control = session.get_one(ModelVersion, (row.model, row.control))
     row.planned_n = _planned(control, row.minimum_effect, row.alpha, share)
     return _release(command, row, current, f"experiment {row.name}: {before:.1%} to {share:.1%}")
@@ -323,11 +326,13 @@ def _check_words(name: str, metric: str, mode: str) -> None:
         raise InvalidInputError(f"an experiment runs as {' or in '.join(MODES)}")
 
 
-def _check_share(mode: str, share: float) -> None:
+def _share(mode: str, share: float) -> float:
+    """Return the share in whole buckets: the split is judged against what a release can do."""
     if mode == "shadow" and share:
         raise InvalidInputError("in shadow no client meets the treatment: leave the share out")
     if mode != "shadow" and not 0.001 <= share <= 0.999:
         raise InvalidInputError("the treatment's share lies between 0.1 % and 99.9 %")
+    return round(share * releases.BUCKETS) / releases.BUCKETS
 
 
 def _check_versions(session: Session, model: str, control: str, treatment: str) -> None:

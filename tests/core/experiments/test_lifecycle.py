@@ -133,6 +133,12 @@ def test_a_draft_that_cannot_run_is_refused(db, ana, two, change, error):
         draft(db, ana, **change)
 
 
+def test_a_share_is_what_the_buckets_of_a_release_can_do(db, ana, two):
+    row = draft(db, ana, share=0.0016)
+    weights = [arm["weight"] for arm in start(db, row).arms]
+    assert (row.share, weights) == (0.002, [998, 2])
+
+
 def test_a_name_is_used_once(db, ana, two):
     draft(db, ana)
     with pytest.raises(ConflictError, match="called bold already"):
@@ -178,6 +184,8 @@ def test_a_canary_is_widened_in_steps_and_each_begins_its_figures_anew(db, ana, 
     assert (found["share"], found["labelled"]["control"]) == (0.5, 0)
     with pytest.raises(InvalidInputError):
         widen(db, row, 1.0)
+    with pytest.raises(ConflictError, match="this share already"):
+        widen(db, row, 0.5)
     assert lifecycle.stop(db, ana, row.id, reason="enough").share == 0.5
     assert served(db) == "1.0.0"
     with pytest.raises(ConflictError, match="no canary that runs"):
