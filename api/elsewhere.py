@@ -6,7 +6,7 @@ from api import auth, errors
 from api.auth import Asking, Serving
 from api.docs import guarded
 from api.elsewhere_schemas import LoggedAnswer, LoggedBody
-from core.errors import PilothouseError, TooLargeError
+from core.errors import ForbiddenError, PilothouseError, TooLargeError
 from core.serving import elsewhere
 from core.serving.elsewhere import Made
 
@@ -23,6 +23,8 @@ def log(body: LoggedBody, service: Serving, caller: Asking) -> dict[str, Any]:
     most = service.settings.max_batch
     if len(body.predictions) > most:
         raise TooLargeError(f"one request may hold at most {most:,} predictions")
+    if not caller.may("feedback") and any(one.true_label is not None for one in body.predictions):
+        raise ForbiddenError("a true_label needs the scope feedback")
     auth.charge(service, caller, len(body.predictions))
     made = [Made(model=body.model_name, **dict(one)) for one in body.predictions]
     found = elsewhere.take(service, caller, made)

@@ -28,6 +28,13 @@ def test_what_was_predicted_elsewhere_is_logged_like_our_own_with_its_label(clie
     assert {(row.variant, row.release_seq, row.latency_ms) for row in rows} == {("control", 2, 3.0)}
 
 
+def test_a_label_needs_the_scope_that_labels_need(client, secrets):
+    client.headers["X-API-Key"] = secrets["predict"]
+    assert client.post(URL, json={"predictions": [one()]}).is_success
+    labelled = client.post(URL, json={"predictions": [one(true_label="ham")]})
+    is_problem(labelled, 403, "needs the scope feedback")
+
+
 def test_a_named_one_is_stored_once(client, db, settings):
     for _ in range(2):
         assert client.post(URL, json={"predictions": [one(request_id="r1")]}).is_success
