@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from io import StringIO
 from typing import Any
 
 from fastapi import Request
@@ -83,8 +84,7 @@ def _take_file(service: Service, content: bytes) -> dict[str, Any]:
 def _rows(content: bytes, *, most: int) -> Iterator[tuple[int, Truth | InvalidInputError]]:
     """Yield each row's line and what it says, or what is wrong with it."""
     try:
-        lines = content.decode("utf-8-sig").splitlines(keepends=True)
-        reader = csv.DictReader(lines, strict=True)
+        reader = csv.DictReader(StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
         _check_head(reader.fieldnames)
         for number, row in enumerate(reader, 1):
             if number > most:

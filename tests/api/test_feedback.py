@@ -67,6 +67,11 @@ def test_a_file_of_labels_is_taken_and_its_refused_rows_are_named_by_line(client
     assert accuracy(db, settings).n == 2
 
 
+def test_only_a_line_end_ends_a_line_of_a_file(client):
+    row = f"{answered(client)},spam,till\u2028\x0c\x85two"
+    assert csv_of(client, row).json() == {"status": "accepted", "accepted": 1, "refused": []}
+
+
 def test_a_file_without_its_columns_in_another_encoding_or_too_long_is_refused(client, settings):
     row = f"{answered(client)},spam,x"
     is_problem(csv_of(client, row, head="id,label,source"), 422, "names the columns")
