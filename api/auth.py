@@ -104,6 +104,16 @@ def admit(
     return caller
 
 
+def still(service: Service, scope: Scope, request: Request) -> None:
+    """Check credentials once more, for work that goes on long after `admit`; costs no request.
+
+    Raises: UnauthenticatedError (revoked or expired meanwhile); UnavailableError.
+    """
+    service.trusted()
+    key, bearer = request.headers.get(HEADER), request.headers.get("Authorization")
+    _identify(service, scope, key, bearer)
+
+
 def charge(service: Service, caller: Caller, items: int) -> None:
     """Count the items of a batch beyond the first, which `admit` counted.
 

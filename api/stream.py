@@ -6,7 +6,7 @@ read, so a client that does not read its answers is not read from either.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextvars import copy_context
 from functools import partial
 from typing import Any
@@ -68,7 +68,7 @@ async def predict_stream(request: Request, service: Serving, caller: Asking) -> 
     """
     if request.headers.get("content-encoding", "identity") != "identity":
         raise InvalidInputError("send the lines as they are, not compressed")
-    return Stream(service, caller)
+    return Stream(service, caller, partial(auth.still, service, "predict", request))
 
 
 class Stream(Response):
@@ -76,11 +76,12 @@ class Stream(Response):
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, service: Service, caller: Caller) -> None:
+    def __init__(self, service: Service, caller: Caller, check: Callable[[], None]) -> None:
         super().__init__()
         del self.headers["content-length"]
         self.service = service
         self.caller = caller
+        self.check = check  # raises once the caller's key or token has ended
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send a chunk of answers for each chunk of lines."""
@@ -89,7 +90,7 @@ class Stream(Response):
         loop = asyncio.get_running_loop()
         async for part in _bodies(receive):
             for chunk in lines.read(part):
-                work = partial(answer, self.service, self.caller, chunk)
+                work = partial(answer, self.service, self.caller, chunk, self.check)
                 body = await loop.run_in_executor(self.service.pool, copy_context().run, work)
                 if start:
                     await send(start)
@@ -178,13 +179,25 @@ class Lines:
         return line
 
 
-def answer(service: Service, caller: Caller, lines: Sequence[Numbered]) -> bytes:
+def answer(
+    service: Service, caller: Caller, lines: Sequence[Numbered], check: Callable[[], None]
+) -> bytes:
     """Return one line per line; every answer in it is in the log."""
     asked = [(number, _request(line)) for number, line in lines]
     good = [one for _, one in asked if isinstance(one, predict.Request)]
-    answers = iter(_answers(service, caller, good))
+    answers = iter(_allowed(service, caller, good, check))
     mixed = [(n, next(answers) if isinstance(one, predict.Request) else one) for n, one in asked]
     return b"".join(_line(number, one) for number, one in mixed)
+
+
+def _allowed(
+    service: Service, caller: Caller, good: list[predict.Request], check: Callable[[], None]
+) -> list[dict[str, Any] | PilothouseError]:
+    try:
+        check()
+    except PilothouseError as problem:
+        return [problem] * len(good)
+    return _answers(service, caller, good)
 
 
 def _answers(

@@ -3,9 +3,9 @@ import json
 
 import pytest
 
-from api import stream
+from api import auth, stream
 from api.stream import Lines
-from core import predictions
+from core import keys, predictions
 from core.errors import UnavailableError
 from core.serving import shipper
 
@@ -89,6 +89,21 @@ def test_a_caller_with_a_limit_is_answered_as_far_as_it_goes(client, settings, s
     assert set(statuses) == {200, 429}
 
 
+def test_a_key_that_is_revoked_while_its_stream_goes_on_is_answered_no_further(
+    client, serving, db, adm, monkeypatch
+):
+    admit = auth.admit
+
+    def admitted(*args, **given):
+        caller = admit(*args, **given)
+        keys.revoke(db, adm, caller.key_id)
+        serving.refresh()
+        return caller
+
+    monkeypatch.setattr(auth, "admit", admitted)
+    assert [one["error"]["status"] for one in sent(client, GOOD + b"\n" + GOOD)] == [401, 401]
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 100])
 def test_lines_are_the_same_however_the_body_is_cut(size):
     body = b"one\n\ntwo\r\n" + b"x" * 50 + b"\nlast"
@@ -120,7 +135,7 @@ def run(serving, secrets):
         async def send(message):
             out.append((message, len(waiting)))
 
-        asyncio.run(stream.Stream(serving, caller)({"type": "http"}, receive, send))
+        asyncio.run(stream.Stream(serving, caller, lambda: None)({"type": "http"}, receive, send))
         return out
 
     return go
