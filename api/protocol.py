@@ -2,7 +2,8 @@
 
 uvicorn waits for ever for the rest of a request that has begun. Here the headers must arrive within
 `client_seconds`, and so must the body, which gets more time the more of it has come (as with
-`MinRate` of Apache's mod_reqtimeout). A head has a bound in bytes, and a process one in
+`MinRate` of Apache's mod_reqtimeout); of one that is answered while it comes only a pause may not
+be longer. A head has a bound in bytes, and a process one in
 connections: beyond it the one that has kept us waiting longest makes room.
 """
 
@@ -147,6 +148,8 @@ class Protocol(HttpToolsProtocol):
             self._small_body += body
         elif not self._refused:
             super().on_body(body)
+            if self.cycle.response_started and not self.cycle.response_complete:
+                self._since, self._body = self.loop.time(), 0  # answers go out: only pauses count
 
     def on_message_complete(self) -> None:
         """Stop to wait for the client; what is left of this read may belong to the next head."""

@@ -146,6 +146,37 @@ def test_a_large_body_has_the_time_it_needs(server, line):
     assert answer(line)[0] == 422  # more than a message may have
 
 
+STREAM = "/predict/stream"
+
+
+def stream_line(line):
+    """Send one line of a stream, and return what is answered to it, or b"" at the end."""
+    said = b'{"message": "win a prize"}\n'
+    line.sendall(b"%x\r\n%s\r\n" % (len(said), said))
+    return line.recv(65536)
+
+
+def test_a_stream_may_last_and_only_a_pause_ends_it(server, line):
+    line.sendall(server.request(b"", path=STREAM, more=["Transfer-Encoding: chunked"]))
+    for _ in range(4):
+        assert b"prediction" in stream_line(line)
+        time.sleep(PATIENCE / 2)
+    time.sleep(PATIENCE)
+    assert read(line) == b""
+
+
+def test_nobody_unknown_keeps_a_connection_by_a_stream(server, line):
+    asked = server.request(b"", path=STREAM, more=["Transfer-Encoding: chunked"])
+    line.sendall(asked.replace(server.key.encode(), b"ph_live_wrong"))
+    assert b" 401 " in stream_line(line)
+    start = time.monotonic()
+    with contextlib.suppress(OSError):
+        while time.monotonic() - start < 3:
+            time.sleep(PATIENCE / 3)
+            line.sendall(b"1\r\nx\r\n")
+    assert time.monotonic() - start < 2 * PATIENCE + 0.5
+
+
 @pytest.mark.parametrize("end", [b"", b"\r\n\r\n"])
 def test_a_head_beyond_the_bound_is_431(line, end):
     line.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nX-A: " + b"a" * (HEAD_BYTES // 2))
