@@ -70,10 +70,16 @@ class Scorer:
         """
         if isinstance(given, str):
             return given
-        if set(given) - set(self.features):
+        if not given.keys() <= self.features.keys():
             known = ", ".join(list(self.features)[:30])
             raise InvalidInputError(f"there is an unknown feature; this model reads {known}")
-        return {name: _value(name, kind, given.get(name)) for name, kind in self.features.items()}
+        get = given.get
+        return {
+            name: value
+            if type(value := get(name)) is float and kind == "numeric" and abs(value) <= LARGEST
+            else _value(name, kind, value)
+            for name, kind in self.features.items()
+        }
 
     def _score(self, row: Sequence[float]) -> Score:
         first, second = row

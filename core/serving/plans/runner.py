@@ -158,10 +158,13 @@ class TreeRunner(_Base):
         empty = math.nan if head.absent else 0.0
         self._empty = np.array([self._interval(i, empty) for i in range(len(head.used))], "float32")
         self._session = _session(head.graph)
+        self._numbers = _only_numbers(plan, head)
 
     def probability(self, given: Given) -> float:
         """Return the probability of the second class for one input."""
-        return self.probabilities([given])[0]
+        if self._numbers is None:
+            return self.probabilities([given])[0]
+        return self._ask(np.array([self._line(given, self._numbers)], "float32"))[0]
 
     def probabilities(self, rows: Sequence[Given]) -> list[float]:
         """Return the probability of the second class for each input."""
@@ -172,6 +175,23 @@ class TreeRunner(_Base):
                     place = self._place.get(slot)
                     if place is not None:
                         line[place] = self._interval(place, value)
+        return self._ask(matrix)
+
+    def _line(self, given: Given, numbers: "list[_Reading]") -> list[float]:
+        """Return the intervals of one row of nothing but numbers."""
+        values = [
+            filled if (value := given[name]) is None or value != value else (value - mean) / scale
+            for name, mean, scale, filled in numbers
+        ]
+        if self._narrow:
+            values = np.array(values, "float32").tolist()
+        count = self._count
+        return [
+            value if value != value else count(thresholds, value)
+            for value, thresholds in zip(values, self._thresholds, strict=True)
+        ]
+
+    def _ask(self, matrix: Any) -> list[float]:  # noqa: ANN401 (an array of intervals)
         sums = self._session.run(None, {"x": matrix})[0].tolist()
         return [self._mean(map(float.__add__, self._bias, map(float, line))) for line in sums]
 
@@ -180,6 +200,23 @@ class TreeRunner(_Base):
             return value  # a missing value stays one: the graph knows which way it goes
         number = float(np.float32(value)) if self._narrow else value
         return self._count(self._thresholds[place], number)
+
+
+_Reading = tuple[str, float, float, float]
+"""A number's name, mean and scale, and what stands for it where it is missing."""
+
+
+def _only_numbers(plan: Plan, head: Trees) -> list[_Reading] | None:
+    """Return how to read what the trees ask for, in their order, where all of it is numbers."""
+    readings: dict[int, _Reading] = {}
+    for column in plan.columns:
+        if not isinstance(column, Number):
+            return None
+        mean, scale = column.mean, column.scale
+        readings[column.slot] = (column.name, mean, scale, (column.fill - mean) / scale)
+    if not readings.keys() >= set(head.used):  # some ask whether a number is missing
+        return None
+    return [readings[slot] for slot in head.used]
 
 
 def _session(graph: bytes) -> Any:  # noqa: ANN401
