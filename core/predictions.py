@@ -9,7 +9,7 @@ of the version that answered is no label.
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select, tuple_
@@ -22,6 +22,8 @@ from core.tables.telemetry import HourlyCount, Label, Prediction
 
 REVIEW = "pilothouse:review"
 """The source of what a person decided about a dispute; no client may name it."""
+
+_CLOCKS_APART = timedelta(hours=1)  # a label may seem older than its answer by another clock
 
 Fits = Callable[[type[Label]], list[ColumnElement[bool]]]
 
@@ -132,7 +134,7 @@ def labelled(
 def labels_since(session: Session, model: str, moment: datetime) -> int:
     """Count the predictions whose truth became known after `moment`."""
     answers = _answers(model, version=None, since=None)
-    query = _with_label(session, model, answers).where(Label.at > moment)
+    query = _with_label(session, model, answers).where(Label.at > moment, _labelled_since(moment))
     return session.scalar(query.with_only_columns(func.count())) or 0
 
 
@@ -148,6 +150,8 @@ def accuracy(
     """Count right and wrong answers; the positive class is the newest version's unless given."""
     wanted = positive if positive is not None else _positive(session, model)
     answers = _answers(model, version=version, since=since, shadow=shadow)
+    if since is not None:
+        answers = answers.where(_labelled_since(since - _CLOCKS_APART))
     query = _with_label(session, model, answers)
     counts = _confusion(session, query, wanted)
     return Accuracy(
@@ -217,6 +221,14 @@ def _conditions(
     if since is not None:
         conditions.append(Prediction.at >= since)
     return conditions
+
+
+def _labelled_since(moment: datetime) -> ColumnElement[bool]:
+    """Return a condition that holds for every answer of which something was said since.
+
+    It changes no result, only where databases begin to read: labels are few, answers are not.
+    """
+    return Prediction.id.in_(select(Label.prediction_id).where(Label.at >= moment))
 
 
 def _with_label(session: Session, model: str, query: Select[Any]) -> Select[Any]:

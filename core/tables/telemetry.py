@@ -66,7 +66,7 @@ class Label(Table):
     """
 
     __tablename__ = "label"
-    __table_args__ = TELEMETRY
+    __table_args__ = (Index("ix_label_at", "at"), TELEMETRY)
     prediction_id: Mapped[str] = mapped_column(primary_key=True)
     source: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[str]

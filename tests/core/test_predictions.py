@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from core import predictions
 from core.clock import hour_of
@@ -214,3 +215,25 @@ def test_volume_covers_the_last_hours(db, clock):
 def test_an_unknown_prediction_is_not_found(db):
     with db.read() as session, pytest.raises(NotFoundError):
         predictions.get(session, "ghost")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda session, since: predictions.accuracy(session, "spam", since=since),
+        lambda session, since: predictions.labels_since(session, "spam", since),
+    ],
+    ids=["accuracy", "labels_since"],
+)
+def test_what_is_asked_again_and_again_reads_the_new_labels_and_not_every_answer(db, clock, ask):
+    asked = []
+    with db.read() as session:
+        event.listen(db.engine, "before_cursor_execute", lambda *a: asked.append(a[2:4]))
+        ask(session, clock())
+        words, values = asked[-1]
+        plan = session.connection().exec_driver_sql(f"explain query plan {words}", values)
+        steps = " ".join(row[-1] for row in plan)
+    assert "ix_label_at" in steps
+    assert "SCAN prediction" not in steps
+    assert "sqlite_autoindex_prediction" not in steps

@@ -35,6 +35,7 @@ def upgrade() -> None:
         info={"group": "telemetry"},
     )
     op.add_column("label", sa.Column("said_at", base.UtcDateTime(timezone=True), nullable=True))
+    op.create_index("ix_label_at", "label", ["at"])
     # a source that had changed its word is taken at its newest; only sources dispute each other
     op.execute("UPDATE label SET state = 'confirmed' WHERE state = 'disputed'")
     op.add_column(
@@ -67,6 +68,7 @@ def downgrade() -> None:
         batch_op.drop_column("rate_limit")
 
     op.drop_column("experiment", "mode")
+    op.drop_index("ix_label_at", table_name="label")
     op.drop_column("label", "said_at")
     op.drop_table("earlier_label")
     op.drop_index(op.f("ix_idempotent_request_at"), table_name="idempotent_request")
