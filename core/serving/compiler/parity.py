@@ -26,7 +26,8 @@ def check(pipeline: Any, plan: Plan, signature: dict[str, Any], known: Sequence[
     """Return the largest difference in probability over `ROWS` rows made from `known` ones.
 
     `known`: texts, or features by name. Missing, unknown, extreme, empty and non-ASCII values
-    are among the rows, and each is asked alone and with the others. Raises: NoPlan (the difference is above `TOLERANCE`).
+    are among the rows, and each is asked alone and with the others.
+    Raises: NoPlan (the difference is above `TOLERANCE`).
     """
     rows = hard_rows(signature, known)
     wanted = pipeline.predict_proba(as_inputs(rows, signature))[:, 1].tolist()

@@ -35,6 +35,7 @@ input:
     - {name: town, type: category}
 candidates: [{kind: logistic_regression}]
 """
+NUMBERS = TABLE.replace("    - {name: town, type: category}\n", "")
 WORDS = [
     "free",
     "prize",
@@ -70,6 +71,11 @@ def table(rng, rows=300):
     return pd.DataFrame({"age": age, "income": income, "town": town, "y": y})
 
 
+def numbers(rng, rows=300):
+    """A table whose numbers were all there in training, so that no tree asks what is missing."""
+    return table(rng, rows).drop(columns="town").fillna({"age": 50.0})
+
+
 def fitted(text, frame, kind, **how):
     """Return the pipeline of one candidate, the signature, and its inputs as clients send them."""
     spec = specs.parse(text)
@@ -99,6 +105,7 @@ FITS = {
 CASES = [
     *((TEXT, texts, kind) for kind in FITS if kind != "gradient_boosting"),
     *((TABLE, table, kind) for kind in FITS if kind != "complement_nb"),
+    *((NUMBERS, numbers, kind) for kind in ("random_forest", "xgboost", "lightgbm")),
 ]
 
 
