@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, case, distinct, func, select
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, select
 from sqlalchemy.orm import Session, aliased
 
 from core.predictions import counting
@@ -41,7 +41,8 @@ class Counted:
 class Pairs:
     """Requests that two versions answered, and the users behind them.
 
-    `n` of them have a known outcome; the rest says who was right on these.
+    `n` of them have a known outcome; the rest says who was right on these. In `units` s is how much
+    oftener the second was right than the first; None where each request is its own.
     """
 
     answered: int
@@ -51,6 +52,7 @@ class Pairs:
     second_right: int
     only_first: int
     only_second: int
+    units: Units | None = None
 
 
 _UNIT = func.coalesce(func.nullif(Prediction.entity_id, ""), Prediction.id)
@@ -91,18 +93,31 @@ def count_pairs(
     first = case((truth.c.value == Prediction.label, 1), else_=0)
     second = case((truth.c.value == beside.label, 1), else_=0)
     sums = (first, second, first * (1 - second), second * (1 - first))
+    names = ("first", "second", "only_first", "only_second")
     query = (
         select(
-            func.count(),
-            func.count(distinct(_UNIT)),
-            func.count(truth.c.prediction_id),
-            *[func.coalesce(func.sum(one), 0) for one in sums],
+            func.count().label("answered"),
+            func.count(truth.c.prediction_id).label("n"),
+            *[func.sum(one).label(name) for one, name in zip(sums, names, strict=True)],
         )
         .select_from(Prediction)
         .join(beside, both)
         .outerjoin(truth, truth.c.prediction_id == Prediction.id)
+        .group_by(_UNIT)
     )
-    return Pairs(*map(int, session.execute(query.where(*ours)).one()))
+    return _pairs(session, query.where(*ours).subquery())
+
+
+def _pairs(session: Session, per: Subquery) -> Pairs:
+    """Sum up what each unit saw of both versions."""
+    gap, of = per.c.only_second - per.c.only_first, per.c.n
+    seen = (per.c.answered, of, per.c.first, per.c.second, per.c.only_first, per.c.only_second)
+    varies = (case((of > 0, 1), else_=0), of * of, of * gap, gap * gap)
+    sums = [func.coalesce(func.sum(one), 0) for one in (*seen, *varies)]
+    found = session.execute(select(func.count(), *sums).select_from(per)).one()
+    users, answered, n, first, second, only_first, only_second, *spread = map(int, found)
+    units = Units(users, *spread)
+    return Pairs(answered, users, n, first, second, only_first, only_second, units)
 
 
 def _of_experiment(

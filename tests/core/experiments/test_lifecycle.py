@@ -47,7 +47,7 @@ def served(db):
         return releases.label(releases.current(session, "spam"))
 
 
-def beside(db, clock, *, both, first, second, neither):
+def beside(db, clock, *, both, first, second, neither, each=0):
     """Log answers of the control with those of the treatment in its shadow, all labelled."""
     cases = [("spam", "spam")] * both + [("spam", "ham")] * first
     cases += [("ham", "spam")] * second + [("ham", "ham")] * neither
@@ -62,6 +62,7 @@ def beside(db, clock, *, both, first, second, neither):
                 shadow = {"is_shadow": variant == "shadow", "variant": variant}
                 at = clock() + timedelta(microseconds=place)
                 row = {"id": f"p{index}", "version": version, "label": label, "at": at}
+                row |= {"entity_id": f"u{index // each}"} if each else {}
                 session.add(Prediction(**common, **shadow, **row))
             key = {"prediction_id": f"p{index}", "source": "x"}
             session.add(Label(**key, value="spam", state="confirmed", at=clock()))
@@ -171,6 +172,16 @@ def test_in_shadow_the_control_answers_everybody_and_both_are_judged_on_the_same
     assert found["verdict"]["result"] == "won"
     assert "2.0.0 would have been better than 1.0.0" in found["sentence"]
     assert lifecycle.stop(db, ana, row.id, reason="seen").result == "won"
+
+
+def test_in_shadow_requests_are_judged_by_the_users_behind_them(db, ana, two, clock):
+    row = draft(db, ana, mode="shadow", share=0.0)
+    start(db, row)
+    beside(db, clock, both=900, first=10, second=80, neither=10, each=10)
+    found = status(db, row)
+    assert (found["users"]["control"], found["correct"]["treatment"]) == (100, 980)
+    assert found["verdict"]["result"] == "inconclusive"
+    assert "users are independent" in found["verdict"]["assumptions"]
 
 
 def test_a_canary_is_widened_in_steps_and_each_begins_its_figures_anew(db, ana, two, clock):

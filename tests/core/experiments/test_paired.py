@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from core.experiments import paired
-from core.experiments.units import Pairs
+from core.experiments.units import Pairs, Units
 
 
 def judge(n, only_first, only_second, right=0.9):
@@ -36,3 +36,23 @@ def test_looking_often_at_two_equal_versions_seldom_finds_a_difference():
         ]
         wrong += any(look.interval.low > 0 or look.interval.high < 0 for look in looks)
     assert wrong <= 15
+
+
+def test_many_requests_of_a_few_users_tell_as_little_as_the_users_do():
+    """False alarms of an A/A comparison stay below 5 % where all ten requests of a user agree."""
+    random, wrong, each = np.random.default_rng(7), 0, 10
+    for _ in range(100):
+        moves = random.choice([-1, 0, 1], size=400, p=[0.2, 0.6, 0.2])
+        for users in range(60, 401, 34):
+            seen = moves[:users]
+            first, second = (int((seen == side).sum()) * each for side in (-1, 1))
+            gap, n = int(seen.sum()) * each, users * each
+            units = Units(users, users, n * each, gap * each, int((seen**2).sum()) * each**2)
+            pairs = Pairs(n, users, n, first, second, first, second, units)
+            look = paired.judge(
+                ("a", "b"), pairs, planned_n=4000, alpha=0.05, minimum_effect=0.01
+            )  # fmt: skip
+            if look.result in ("won", "lost"):
+                wrong += 1
+                break
+    assert wrong <= 5
