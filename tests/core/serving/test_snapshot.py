@@ -1,5 +1,7 @@
 """An api process starts and serves while the database is away, from a file that nobody forged."""
 
+import threading
+
 import pytest
 
 from core import keys, predictions
@@ -199,6 +201,32 @@ def test_what_a_snapshot_said_ends_at_its_age_not_at_that_of_the_process(away, c
     monkeypatch.setattr(service, "monotonic", lambda: passed + 20)
     with pytest.raises(UnavailableError, match="not reached for 24 hours"):
         built.ready()
+
+
+@ONE_DATABASE
+def test_a_database_that_keeps_a_question_waiting_is_told_of_and_trusted_for_so_long_only(
+    file, settings, clock, monkeypatch
+):
+    built, asked, go = service.build(settings, clock), threading.Event(), threading.Event()
+    built.start()
+
+    def stall():
+        asked.set()
+        go.wait(10)
+        raise UnavailableError("the database does not answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(built.db, "read", stall)
+        assert asked.wait(10)
+        now = service.monotonic()
+        patched.setattr(service, "monotonic", lambda: now + 20)
+        built.ready()
+        assert built.degraded()[0].startswith("the database keeps this process waiting")
+        patched.setattr(service, "monotonic", lambda: now + 24 * 3600 + 20)
+        with pytest.raises(UnavailableError, match="not reached for 24 hours"):
+            built.ready()
+        go.set()
+        built.close()
 
 
 @ONE_DATABASE
