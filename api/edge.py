@@ -21,7 +21,7 @@ class Edge:
         self.app = app
         self.service = service
         self.instruments = instruments
-        self.working = 0
+        self.working = {False: 0, True: 0}  # requests, and streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and note how it ended."""
@@ -38,7 +38,8 @@ class Edge:
                 message["headers"] = [*message.get("headers", ()), (request_ids.HEADER, name)]
             await send(message)
 
-        turn = _Turn(self, free=scope["path"].startswith(_HEALTH))
+        path = scope["path"]
+        turn = _Turn(self, free=path.startswith(_HEALTH), stream=path in _STREAMS)
         try:
             if _comes_with_a_body(scope):
                 await self.app(scope, self._bounded(receive, turn), watched)
@@ -69,25 +70,31 @@ class Edge:
 
 
 class _Turn:
-    """One request's place among those in work, `max_concurrency` of them at most."""
+    """One request's place among those in work, `max_concurrency` of them at most.
 
-    def __init__(self, edge: Edge, *, free: bool) -> None:
+    Streams last as long as their clients like: they have places of their own, a quarter more, so
+    that all of them together keep no other request from its place.
+    """
+
+    def __init__(self, edge: Edge, *, free: bool, stream: bool) -> None:
         self.edge = edge
         self.free = free
+        self.stream = stream
         self.taken = False
 
     def take(self) -> bool:
         """Take a place, once. Return whether there was one."""
         if not self.taken and not self.free:
-            if self.edge.working >= self.edge.service.settings.max_concurrency:
+            most = self.edge.service.settings.max_concurrency
+            if self.edge.working[self.stream] >= (-(-most // 4) if self.stream else most):
                 return False
-            self.edge.working += 1
+            self.edge.working[self.stream] += 1
             self.taken = True
         return True
 
     def end(self) -> None:
         """Give the place back."""
-        self.edge.working -= self.taken
+        self.edge.working[self.stream] -= self.taken
 
 
 def note(
@@ -104,6 +111,6 @@ def _named(scope: Scope) -> tuple[str, str]:
 
 
 def _comes_with_a_body(scope: Scope) -> bool:
-    if scope["path"] in _STREAMS:
-        return False  # it is worked on as it comes
+    if scope["path"] in _STREAMS or scope["method"] in ("GET", "HEAD"):
+        return False  # it is worked on as it comes, or nothing that comes is read
     return any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])

@@ -148,8 +148,7 @@ def test_bad_conversations_end(api, line, name):
     statuses = [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) ", answer)]
     assert set(statuses) <= REFUSED | {100, 200, 426}
     refusals = [status for status in statuses if status >= 400]
-    if name != "a websocket":  # uvicorn refuses it before any of ours hears of it
-        assert answer.count(b"application/problem+json") == len(refusals)
+    assert answer.count(b"application/problem+json") == len(refusals)
     well(api, line)
 
 

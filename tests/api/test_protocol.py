@@ -165,6 +165,21 @@ def test_a_stream_may_last_and_only_a_pause_ends_it(server, line):
     assert read(line) == b""
 
 
+def test_streams_keep_no_other_request_from_its_place(server):
+    asked = server.request(b"", path=STREAM, more=["Transfer-Encoding: chunked"])
+    lines = [server.connect() for _ in range(5)]
+    lines[0].sendall(asked)
+    assert b"prediction" in stream_line(lines[0])
+    for one in lines[1:4]:
+        one.sendall(asked)
+    assert all(b" 503 " in one.recv(65536) for one in lines[1:4])
+    lines[4].sendall(server.request(b'{"messages": ["win"]}', path="/predict/batch"))
+    assert answer(lines[4])[0] == 200
+    assert b"prediction" in stream_line(lines[0])
+    for one in lines:
+        one.close()
+
+
 def test_nobody_unknown_keeps_a_connection_by_a_stream(server, line):
     asked = server.request(b"", path=STREAM, more=["Transfer-Encoding: chunked"])
     line.sendall(asked.replace(server.key.encode(), b"ph_live_wrong"))
@@ -359,6 +374,8 @@ def test_work_beyond_the_bound_is_503_and_health_is_still_answered(server, monke
     for one in lines[:4]:
         one.sendall(server.request())
     time.sleep(0.2)
+    lines[4].sendall(b"GET /models HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+    assert answer(lines[4])[0] == 503
     lines[4].sendall(server.request())
     status, problem = answer(lines[4])
     with server.connect() as health:
