@@ -58,3 +58,15 @@ def resume(data: bytes) -> int | None:
             return start - _HEAD.size
         start = data.find(b"{", start + 1)
     return None
+
+
+def complete(data: bytes) -> bool:
+    """Say whether `data` is one frame of which only the length was changed: it is not torn.
+
+    >>> changed = b"!" + frame({"a": 1})[1:]
+    >>> complete(changed), complete(changed[:-1])
+    (True, False)
+    """
+    if len(data) <= _HEAD.size:
+        return False
+    return zlib.crc32(data[_HEAD.size :]) == _HEAD.unpack_from(data)[1]

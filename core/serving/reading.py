@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from core.serving.frames import DamagedError, Record, frames, resume
+from core.serving.frames import DamagedError, Record, complete, frames, resume
 
 CHUNK_BYTES = 1 << 20
 
@@ -54,6 +54,6 @@ def _damage(file: int, offset: int, *, damaged: bool, ended: bool) -> Batch:
         return Batch([], offset)
     rest = os.pread(file, os.fstat(file).st_size - offset, offset)
     place = resume(rest)
-    if place is None and damaged and ended:
+    if place is None and ended and (damaged or complete(rest)):
         place = len(rest)
     return Batch([], offset + (place or 0), rest[: place or 0])

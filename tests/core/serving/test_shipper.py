@@ -159,6 +159,20 @@ def test_around_damage_everything_is_moved_and_the_damage_is_kept_aside(
     assert kept.read_bytes() == data[start:end]
 
 
+def test_a_last_record_whose_length_was_changed_is_not_taken_for_a_torn_one(
+    db, settings, log, clock
+):
+    log.append([answer(1, clock())])
+    log.close()
+    (path,) = spool.files(log.folder)
+    data = bytearray(path.read_bytes())
+    data[1] ^= 0x40
+    path.write_bytes(data)
+    shipper.ship(db, settings)
+    (kept,) = spool.set_aside(log.folder)
+    assert kept.read_bytes() == data
+
+
 def test_damage_at_the_end_of_a_file_that_is_written_is_kept_when_more_follows(
     db, settings, log, clock
 ):
