@@ -69,4 +69,4 @@ def complete(data: bytes) -> bool:
     """
     if len(data) <= _HEAD.size:
         return False
-    return zlib.crc32(data[_HEAD.size :]) == _HEAD.unpack_from(data)[1]
+    return bool(zlib.crc32(data[_HEAD.size :]) == _HEAD.unpack_from(data)[1])
