@@ -259,11 +259,24 @@ class Protocol(HttpToolsProtocol):
         return bool(unsent) and unsent == before
 
     def _make_room(self) -> bool:
-        """Close the connection that has waited longest. Return whether there was one."""
+        """Close the connection that keeps us waiting longest, else one that is kept for later.
+
+        Return whether there was one.
+        """
         slow = next((one for one in self._doors.waiting if not one._is_answering()), None)
         if slow is not None:
             slow._refuse(408)
-        return slow is not None
+            return True
+        ours = (one for one in self.connections if isinstance(one, Protocol))
+        kept = next((one for one in ours if one._is_kept()), None)
+        if kept is not None:
+            kept.transport.close()
+        return kept is not None
+
+    def _is_kept(self) -> bool:
+        """Say whether all that was asked here is answered, and nothing more was asked yet."""
+        done = self.cycle is None or self.cycle.response_complete
+        return done and self._since is None and not self.transport.is_closing()
 
     def _is_answering(self) -> bool:
         """Say whether a request that came whole is in work; another one may stand behind it."""

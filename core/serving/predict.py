@@ -150,27 +150,38 @@ def predict_all(
     """
     results: dict[int, Answer | PilothouseError] = {}
     asks: dict[int, _Ask] = {}
+    named: dict[str, int] = {}  # where a request_id stands first
+    repeats: dict[int, int] = {}
     for place, request in enumerate(requests):
         try:
             ready = _prepare(service, caller, request, service.clock())
+            if isinstance(ready, _Ask) and ready.once in named:
+                repeats[place] = first = named[ready.once]
+                _same(requests[first], request)
+            elif isinstance(ready, _Ask):
+                asks[place] = ready
+                named |= {ready.once: place} if ready.once else {}
+            else:
+                results[place] = ready
         except PilothouseError as problem:
             results[place] = problem
-            continue
-        if isinstance(ready, _Ask):
-            asks[place] = ready
-        else:
-            results[place] = ready
     _score(service, list(asks.values()))
     results |= _log_and_answer(service, caller, asks)
+    results = {place: results[first] for place, first in repeats.items()} | results
     return [results[place] for place in range(len(requests))]
+
+
+def _same(asked: Request, again: Request) -> None:
+    """Raise `ConflictError` where one request_id names two requests."""
+    if asked != again:
+        raise ConflictError("this request_id was used for another request; give a new one")
 
 
 def _prepare(service: Service, caller: Caller, request: Request, now: datetime) -> _Ask | Answer:
     prediction_id, once = _identity(caller, request, now)
     if once and (earlier := service.replays.get(prediction_id)):
         asked, answer = earlier
-        if asked != request:
-            raise ConflictError("this request_id was used for another request; give a new one")
+        _same(asked, request)
         return dict(answer)
     served = service.board.find(request.model)
     arm = served.arm_for(request.user_id or prediction_id)

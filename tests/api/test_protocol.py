@@ -10,7 +10,7 @@ import time
 import pytest
 import uvicorn
 
-from api import main
+from api import main, protocol
 from api.protocol import HEAD_BYTES
 from core import keys
 from core.access import local
@@ -351,11 +351,26 @@ def test_beyond_the_bound_who_waited_longest_makes_room(server):
         half.close()
 
 
-def test_when_all_connections_are_used_the_next_is_told_to_come_later(server):
+def used_up(server):
     used = [server.connect() for _ in range(MOST)]
     for one in used:
         one.sendall(server.request())
     assert all(answer(one)[0] == 200 for one in used)
+    return used
+
+
+def test_a_connection_that_is_only_kept_makes_room_for_the_next(server):
+    used = used_up(server)
+    with server.connect() as late:
+        late.sendall(server.request())
+        assert answer(late)[0] == 200
+    for one in used:
+        one.close()
+
+
+def test_when_all_connections_are_at_work_the_next_is_told_to_come_later(server, monkeypatch):
+    used = used_up(server)
+    monkeypatch.setattr(protocol.Protocol, "_is_kept", lambda _self: False)
     with server.connect() as late:
         said = read(late)
     is_refused(said, 503, "unavailable")

@@ -125,6 +125,18 @@ def test_a_repeated_request_id_on_another_process_has_the_same_id_and_is_stored_
     assert len(shipped(serving)) == 1
 
 
+def test_a_request_id_counts_within_one_batch_too(serving, caller):
+    asked = [
+        Request(message=SPAM, request_id="r1"),
+        Request(message="see you", request_id="r1"),
+        Request(message=SPAM, request_id="r1"),
+    ]
+    first, other, again = predict_all(serving, caller, asked)
+    assert again == first
+    assert isinstance(other, ConflictError)
+    assert len(shipped(serving)) == 1
+
+
 def test_a_request_id_used_for_another_request_is_a_conflict(serving, caller):
     ask(serving, caller, message=SPAM, request_id="r1")
     with pytest.raises(ConflictError, match="request_id"):
