@@ -128,9 +128,16 @@ def expected(error: PilothouseError) -> Response:
     return respond(problem(error), headers)
 
 
-async def _invalid(_request: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     problems = error.errors() if isinstance(error, RequestValidationError) else []
-    return respond(_body(422, sentence(problems)))
+    return respond(_body(422, sentence(problems, _asked_for(request))))
+
+
+def _asked_for(request: Request) -> type[BaseModel] | None:
+    """Return what the body of a request is read as."""
+    field = getattr(request.scope.get("route"), "body_field", None)
+    kind = getattr(getattr(field, "field_info", None), "annotation", None)
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
 async def _framework(_request: Request, error: Exception) -> Response:
@@ -149,8 +156,10 @@ async def _unexpected(_request: Request, _error: Exception) -> Response:
     return refusal(500, named)
 
 
-def sentence(problems: Sequence[Any]) -> str:
+def sentence(problems: Sequence[Any], model: type[BaseModel] | None = None) -> str:
     """Say the first problem of a body or a parameter, without what was sent.
+
+    `model` is what the body was read as; its fields are named to who sent another one.
 
     >>> sentence([{"type": "missing", "loc": ("body", "label"), "msg": "Field required"}])
     'label: Field required'
@@ -161,16 +170,34 @@ def sentence(problems: Sequence[Any]) -> str:
     if first["type"] == "json_invalid":
         return "the body is not valid JSON (NaN, Infinity and lone surrogates are not either)"
     if first["type"] == "extra_forbidden":
-        return "there is a field that this route does not know; /docs lists those it knows"
+        return _unknown(first["loc"], model)
     where = ".".join(str(part) for part in first["loc"] if part in _names() or _index(part))
-    words = str(first["msg"]).removeprefix("Value error, ")
+    words = _words(first)
     return f"{where}: {words}" if where else words
+
+
+def _words(first: Mapping[str, Any]) -> str:
+    whole = tuple(first["loc"]) == _BODY
+    if whole and first["type"] == "missing":
+        return "the body is empty; send a JSON object"
+    if first["type"] in _NO_OBJECT:
+        return f"send a JSON object{' with the content type application/json' if whole else ''}"
+    return str(first["msg"]).removeprefix("Value error, ")
+
+
+def _unknown(place: Sequence[Any], model: type[BaseModel] | None) -> str:
+    own = len([part for part in place if part != "body"]) == 1
+    known = f"it knows {', '.join(model.model_fields)}" if model and own else _LISTED
+    return f"there is a field that this route does not know; {known}"
 
 
 def _index(part: object) -> bool:
     return isinstance(part, int)
 
 
+_BODY = ("body",)
+_NO_OBJECT = frozenset({"model_attributes_type", "model_type", "dict_type"})
+_LISTED = "/docs lists those it knows"
 _BODIES = (schemas, model_schemas, token_schemas, experiment_schemas, elsewhere_schemas)
 
 

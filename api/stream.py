@@ -207,7 +207,7 @@ def _answers(
     if not good:
         return []
     try:
-        auth.charge(service, caller, len(good) + 1)
+        auth.charge(service, caller, len(good))
     except PilothouseError as problem:
         half = len(good) // 2
         if not (half and isinstance(problem, TooLargeError)):
@@ -238,7 +238,7 @@ def _request(line: bytes | PilothouseError) -> predict.Request | PilothouseError
     except orjson.JSONDecodeError:
         return InvalidInputError("the line is not valid JSON")
     except ValidationError as error:
-        return InvalidInputError(errors.sentence(error.errors(include_input=False)))
+        return InvalidInputError(errors.sentence(error.errors(include_input=False), PredictBody))
 
 
 def _line(number: int, one: dict[str, Any] | PilothouseError) -> bytes:

@@ -59,6 +59,35 @@ def test_another_content_type_is_refused(client):
         is_problem(client.post("/predict", content=b'{"message": "hi"}', headers=headers), 422)
 
 
+HOW = "send a JSON object with the content type application/json"
+
+
+@pytest.mark.parametrize(
+    "path", ["/predict", "/predict/batch", "/feedback", "/api/v1/training/start"]
+)
+def test_who_sends_no_json_object_is_told_to_send_one(client, path):
+    for kind in ("application/x-www-form-urlencoded", "text/plain"):
+        answer = client.post(path, content=b'{"a": 1}', headers={"content-type": kind})
+        assert is_problem(answer, 422)["detail"] == HOW
+    assert is_problem(client.post(path, json=[]), 422)["detail"] == HOW
+    empty = is_problem(client.post(path, content=b"", headers=JSON), 422)
+    assert empty["detail"] == "the body is empty; send a JSON object"
+
+
+def test_a_line_or_a_field_that_is_no_object_is_told_so_too(client):
+    line = client.post("/predict/stream", content=b"[]\n").json()
+    assert line["error"]["detail"] == "send a JSON object"
+    field = client.post("/predict", json={"model": "heart_disease", "features": []})
+    assert is_problem(field, 422)["detail"] == "features: send a JSON object"
+
+
+def test_who_sends_an_unknown_field_is_told_the_known_ones(client):
+    known = "it knows message, features, entity_id, model, user_id, experiment_name, request_id"
+    is_problem(client.post("/predict", json={"message": "hi", ECHO: 1}), 422, known)
+    line = client.post("/predict/stream", content=b'{"message": "hi", "x": 1}\n').json()
+    assert line["error"]["detail"].endswith(known)
+
+
 def test_a_body_beyond_the_bound_is_413_also_when_it_comes_in_pieces(client, serving):
     serving.settings.max_body_bytes = 1024
     big = json.dumps({"message": "x" * 2000}).encode()
