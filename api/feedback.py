@@ -1,7 +1,7 @@
 """POST /feedback and /feedback/csv: true labels, repeatable without effect."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import StringIO
 from typing import Any
 
@@ -14,7 +14,7 @@ from api.auth import Asking, Serving
 from api.docs import guarded
 from api.feedback_schemas import FileAnswer
 from api.schemas import FeedbackAnswer, FeedbackBody, FeedbackItem
-from core.errors import InvalidInputError, PilothouseError, TooLargeError
+from core.errors import InvalidInputError, TooLargeError
 from core.serving import feedback
 from core.serving.feedback import Truth
 from core.serving.service import Service
@@ -43,16 +43,22 @@ def take_labels(body: FeedbackBody, service: Serving, _caller: Asking) -> dict[s
     A label may come before its prediction is in the database; one for an id that never comes
     counts nowhere.
     """
-    truths = _truths(body, most=service.settings.max_batch)
-    problems = feedback.take(service, truths)
-    if body.items is None and problems[0] is not None:
-        raise problems[0]
-    refused = [
-        {"index": index, "error": errors.problem(problem)}
-        for index, problem in enumerate(problems)
-        if problem is not None
-    ]
-    return {"status": "accepted", "accepted": len(truths) - len(refused), "refused": refused}
+    given = dict(enumerate(_given(body, most=service.settings.max_batch)))
+    refused = _taken(service, given)
+    if body.items is None and refused:
+        raise refused[0]
+    named = [{"index": index, "error": errors.problem(refused[index])} for index in sorted(refused)]
+    return {"status": "accepted", "accepted": len(given) - len(refused), "refused": named}
+
+
+def _taken(
+    service: Service, given: Mapping[int, Truth | InvalidInputError]
+) -> dict[int, InvalidInputError]:
+    """Take what is a label; return by number what was refused, and why."""
+    truths = {number: one for number, one in given.items() if isinstance(one, Truth)}
+    problems = zip(truths, feedback.take(service, list(truths.values())), strict=True)
+    unread = {number: one for number, one in given.items() if not isinstance(one, Truth)}
+    return unread | {number: why for number, why in problems if why is not None}
 
 
 @router.post(
@@ -67,18 +73,10 @@ async def take_file(request: Request, service: Serving, _caller: Asking) -> dict
 
 
 def _take_file(service: Service, content: bytes) -> dict[str, Any]:
-    truths: dict[int, Truth] = {}
-    refused: dict[int, PilothouseError] = {}
-    for line, one in _rows(content, most=_BATCHES * service.settings.max_batch):
-        if isinstance(one, Truth):
-            truths[line] = one
-        else:
-            refused[line] = one
-    problems = feedback.take(service, list(truths.values()))
-    refused |= {line: why for line, why in zip(truths, problems, strict=True) if why is not None}
+    given = dict(_rows(content, most=_BATCHES * service.settings.max_batch))
+    refused = _taken(service, given)
     lines = [{"line": line, "error": errors.problem(refused[line])} for line in sorted(refused)]
-    taken = len(truths) - sum(why is not None for why in problems)
-    return {"status": "accepted", "accepted": taken, "refused": lines}
+    return {"status": "accepted", "accepted": len(given) - len(refused), "refused": lines}
 
 
 def _rows(content: bytes, *, most: int) -> Iterator[tuple[int, Truth | InvalidInputError]]:
@@ -105,20 +103,26 @@ def _check_head(names: Any) -> None:  # noqa: ANN401 (what the reader found)
 def _parsed(row: dict[Any, Any]) -> Truth | InvalidInputError:
     if None in row or None in row.values():
         return InvalidInputError("the line has not as many fields as the first one")
-    given = {name: value for name, value in row.items() if value or name != "source"}
+    return _truth({name: value for name, value in row.items() if value or name != "source"})
+
+
+def _truth(content: Any) -> Truth | InvalidInputError:  # noqa: ANN401 (what a client sent)
     try:
-        item = FeedbackItem.model_validate(given)
+        item = FeedbackItem.model_validate(content)
     except ValidationError as error:
-        return InvalidInputError(errors.sentence(error.errors(include_input=False)))
+        problems = error.errors(include_input=False)
+        return InvalidInputError(errors.sentence(problems, FeedbackItem))
     return Truth(item.prediction_id, item.label, item.source)
 
 
-def _truths(body: FeedbackBody, *, most: int) -> list[Truth]:
+def _given(body: FeedbackBody, *, most: int) -> list[Truth | InvalidInputError]:
     single = body.prediction_id is not None and body.label is not None
     if single == (body.items is not None):
         raise InvalidInputError("give prediction_id and label, or items")
     if body.items is None:
         return [Truth(body.prediction_id or "", body.label or "", body.source)]
     if len(body.items) > most:
-        raise TooLargeError(f"one request may hold at most {most:,} labels")
-    return [Truth(item.prediction_id, item.label, item.source) for item in body.items]
+        raise TooLargeError(
+            f"one request may hold at most {most:,} labels; /feedback/csv takes {_BATCHES * most:,}"
+        )
+    return [_truth(item) for item in body.items]

@@ -10,7 +10,7 @@ from fastapi import Response
 from pydantic import ValidationError
 
 from api import auth, errors
-from api.auth import Asking, Serving
+from api.auth import Asking, Charge, Serving
 from api.docs import guarded
 from api.schemas import BatchAnswer, BatchBody, PredictBody, Prediction
 from core.errors import InvalidInputError, PilothouseError, TooLargeError
@@ -19,6 +19,7 @@ from core.serving.predict import Answer, Request
 from core.serving.service import Service
 
 router = auth.router("predict", tag="predictions")
+batches = auth.router("predict", tag="predictions", many=True)
 _ERRORS = guarded(404, 409, 413, 422, 500, 503)
 
 
@@ -33,11 +34,13 @@ async def predict_one(body: PredictBody, service: Serving, caller: Asking) -> Re
     return _json(answer)
 
 
-@router.post("/predict/batch", response_model=BatchAnswer, responses=_ERRORS)
-async def predict_many(body: BatchBody, service: Serving, caller: Asking) -> Response:
+@batches.post("/predict/batch", response_model=BatchAnswer, responses=_ERRORS)
+async def predict_many(
+    body: BatchBody, service: Serving, caller: Asking, charge: Charge
+) -> Response:
     """Answer many inputs; a bad one gets an error of its own and never fails the rest."""
     bodies = _bodies(body, most=service.settings.max_batch)
-    auth.charge(service, caller, len(bodies))
+    charge(len(bodies))
     service.board.find(body.model)
     good = [Request(**dict(one)) for one in bodies if isinstance(one, PredictBody)]
     answers = iter(await _aside(service, predict.predict_all, service, caller, good))
@@ -52,7 +55,7 @@ def _bodies(body: BatchBody, *, most: int) -> list[PredictBody | InvalidInputErr
     name, items = ("message", body.messages) if body.messages else ("features", body.batch_features)
     items = items or []
     if len(items) > most:
-        raise TooLargeError(f"a batch may hold at most {most:,} items")
+        raise TooLargeError(f"a batch may hold at most {most:,} items; /predict/stream takes more")
     users = _beside(items, "user_ids", body.user_ids)
     entities = _beside(items, "entity_ids", body.entity_ids)
     shared = {"model": body.model, "experiment_name": body.experiment_name}
@@ -72,7 +75,7 @@ def _parsed(content: dict[str, Any]) -> PredictBody | InvalidInputError:
     try:
         return PredictBody.model_validate(content)
     except ValidationError as error:
-        return InvalidInputError(errors.sentence(error.errors(include_input=False)))
+        return InvalidInputError(errors.sentence(error.errors(include_input=False), PredictBody))
 
 
 def _results(answers: Sequence[Answer | PilothouseError]) -> dict[str, Any]:

@@ -2,7 +2,15 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
 
 from core.datasets.values import category
 
@@ -150,7 +158,9 @@ class FeedbackBody(Body):
     prediction_id: Annotated[Words, Field(min_length=1, max_length=100)] | None = None
     label: Label | None = Field(None, validation_alias=AliasChoices("label", "true_label"))
     source: Short = "client"
-    items: list[FeedbackItem] | None = Field(None, min_length=1)
+    items: list[Annotated[Any, WithJsonSchema(FeedbackItem.model_json_schema())]] | None = Field(
+        None, min_length=1
+    )
 
 
 class FeedbackRefusal(Answer):

@@ -34,6 +34,17 @@ def test_many_labels_are_taken_one_by_one(client, db, settings):
     assert accuracy(db, settings).n == 2
 
 
+def test_a_malformed_label_never_fails_the_others(client, db, settings):
+    good = {"prediction_id": answered(client), "label": "spam"}
+    bad = [{**good, "label": None}, {"label": "spam"}, [], None, {**good, "zq9": 1}]
+    answer = client.post("/feedback", json={"items": [*bad, good]}).json()
+    assert (answer["accepted"], [one["index"] for one in answer["refused"]]) == (1, [0, 1, 2, 3, 4])
+    words = [one["error"]["detail"] for one in answer["refused"]]
+    assert words[1:3] == ["prediction_id: Field required", "send a JSON object"]
+    assert words[4].endswith("it knows prediction_id, label, source")
+    assert accuracy(db, settings).n == 1
+
+
 def test_a_label_that_no_model_knows_is_refused(client):
     label = {"prediction_id": answered(client), "label": "eggs"}
     is_problem(client.post("/feedback", json=label), 422, "known are")
