@@ -7,8 +7,9 @@ from core.errors import InvalidInputError, UnavailableError
 from core.features import values
 from core.features.values import Given
 from core.serving import predict, service
+from core.serving.frames import frames
 from core.serving.predict import Request
-from core.serving.spool import files, frames
+from core.serving.spool import files
 from tests import serving_kit as kit
 from tests.conftest import NOON
 

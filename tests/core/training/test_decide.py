@@ -8,7 +8,7 @@ from core import specs
 from core.serving import artifacts
 from core.tables.entities import ModelVersion
 from core.training import decide
-from tests.core.training.test_run import SMALL
+from tests.core.training.conftest import SMALL
 
 
 class Says:

@@ -8,9 +8,8 @@ from core.errors import ConflictError, InvalidInputError
 from core.registry import again
 from core.tables.operational import Job
 from core.training import gate, rejudge
-from tests.core.training.test_run import LEASE, release, serve, small, train
+from tests.core.training.test_run import LEASE, release, serve
 
-__all__ = ["small", "train"]
 sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 

@@ -9,9 +9,9 @@ from core.datasets import generator, versions
 from core.tables.entities import DatasetVersion
 from core.training import decide
 from core.training.decide import Comparison
-from tests.core.training.test_run import SMALL, release, serve, small, train
+from tests.core.training.conftest import SMALL
+from tests.core.training.test_run import release, serve
 
-__all__ = ["small", "train"]
 sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 

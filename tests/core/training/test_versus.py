@@ -3,9 +3,8 @@ import pytest
 
 from core.datasets import generator, versions
 from core.training import versus
-from tests.core.training.test_run import release, small, train
+from tests.core.training.test_run import release
 
-__all__ = ["small", "train"]
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
