@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import cast
 
 from sqlalchemy import Connection, Engine, create_engine, event, select, text
@@ -35,6 +37,7 @@ from core.errors import (
     ConflictError,
     ForbiddenError,
     InvalidInputError,
+    MissingDatabaseError,
     PilothouseError,
     UnavailableError,
 )
@@ -91,6 +94,17 @@ class Database:
     def is_postgresql(self) -> bool:
         """Whether this is PostgreSQL (else SQLite)."""
         return self.engine.dialect.name == "postgresql"
+
+    def create(self) -> None:
+        """Lay an empty file where SQLite's is missing: without it, nothing connects.
+
+        Raises: UnavailableError (the folder takes no file).
+        """
+        if path := _file(self.engine):
+            try:
+                path.touch(mode=0o644)
+            except OSError as error:
+                raise UnavailableError(f"no database can be made at {path}") from error
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -331,9 +345,23 @@ def _engine(url: str) -> Engine:
             connect_args=_PATIENCE,
         )
     engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 15})
+    event.listen(engine, "do_connect", partial(_refuse_missing, engine))
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _file(engine: Engine) -> Path | None:
+    """Return the file of a SQLite database; None in memory, under a URI, and on PostgreSQL."""
+    name = engine.url.database or ""
+    plain = engine.dialect.name == "sqlite" and not name.startswith((":memory:", "file:"))
+    return Path(name) if name and plain else None
+
+
+def _refuse_missing(engine: Engine, *_how: object) -> None:
+    """Keep SQLite from making an empty database where a moved one is missed."""
+    if (path := _file(engine)) and not path.exists():
+        raise MissingDatabaseError(path)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:

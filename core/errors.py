@@ -3,6 +3,8 @@
 `api/errors.py` maps each once to HTTP, `app/ui.py` once to words, `core/cli.py` once to exit codes.
 """
 
+from pathlib import Path
+
 
 class PilothouseError(Exception):
     """Base of all expected errors; the message is one sentence for the person who reads it."""
@@ -61,6 +63,18 @@ class UnavailableError(PilothouseError):
     def __init__(self, message: str, *, retry_after: int = 5) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class MissingDatabaseError(UnavailableError):
+    """The file of the database is not there; `in_full` says where it should be."""
+
+    def __init__(self, path: Path) -> None:
+        words = (
+            "there is no database at {}; if it was moved, put it back;"
+            " for a new installation run `pilothouse init`"
+        )
+        super().__init__(words.format(path.name))  # clients read it: no folders of this machine
+        self.in_full = words.format(path)
 
 
 class TooManyRequestsError(UnavailableError):

@@ -68,6 +68,7 @@ def postgresql():
 def fill(url: str, home: Path) -> None:
     """Lay the tables and four people into an empty database."""
     db = Database(settings_for(url, home), lambda: NOON)
+    db.create()
     Table.metadata.create_all(db.engine)
     with db.command(system("bootstrap"), "user.create") as command:
         for name, role in PEOPLE.items():

@@ -6,7 +6,7 @@ Exit codes: 0 done; 1 refused or failed, with one clear line; 2 used wrongly.
 import importlib
 import sys
 
-from core.cli.base import app, fail
+from core.cli.base import app, fail, in_full
 from core.errors import PilothouseError
 
 HOME = {
@@ -38,7 +38,7 @@ def main() -> None:
     try:
         app()
     except PilothouseError as error:
-        fail(str(error))
+        fail(in_full(error))
     except BrokenPipeError:
         sys.exit(1)
     except KeyboardInterrupt:

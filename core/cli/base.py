@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from core.access import Actor, local
-from core.errors import PilothouseError, UnauthenticatedError
+from core.errors import MissingDatabaseError, PilothouseError, UnauthenticatedError
 from core.settings import Settings
 
 if TYPE_CHECKING:  # `serve` becomes another program at once: it should not wait for these
@@ -108,6 +108,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     widths = [max(len(line[i]) for line in [list(head), *lines]) for i in range(len(head))]
     for line in [list(head), *lines]:
         say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def in_full(error: PilothouseError) -> str:
+    """Return an error for somebody at this machine: with folders that clients do not see."""
+    return error.in_full if isinstance(error, MissingDatabaseError) else str(error)
 
 
 def fail(message: str) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from core import jobs, migrations, releases, runs, specs, users, worker
 from core.access import Role, system
 from core.automation import schedule
-from core.cli.base import app, panel, print_json, say, table
+from core.cli.base import app, in_full, panel, print_json, say, table
 from core.errors import UnavailableError
 from core.panel import Panel
 from core.serving import spool
@@ -178,7 +178,7 @@ def _database(built: Panel) -> tuple[str, bool, str]:
         with built.db.read() as session:
             return "database", True, _served(session)
     except UnavailableError as error:
-        return "database", False, str(error)
+        return "database", False, in_full(error)
 
 
 def _served(session: Session) -> str:

@@ -14,6 +14,7 @@ def upgrade(db: Database) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
+    db.create()
     with db.engine.execution_options(immediate=True).begin() as connection:
         if db.is_postgresql:
             connection.exec_driver_sql(f"select pg_advisory_xact_lock({_LOCK})")
@@ -28,6 +29,7 @@ def draft(db: Database, message: str) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
+    db.create()
     with db.engine.begin() as connection:
         config.attributes["connection"] = connection
         number = len(list((Path(__file__).parent / "versions").glob("[0-9]*.py"))) + 1

@@ -26,6 +26,7 @@ RESTARTS = 20
 def test_postgresql_restarted_twenty_times_loses_nothing_and_is_found_again(own_server, tmp_path):
     settings = settings_for(own_server.url, tmp_path)
     db = Database(settings, utc_now)
+    db.create()
     Table.metadata.create_all(db.engine)
     log = Spool(settings.folder("spool"), max_bytes=1 << 28)
     said, stop, recovered = [], threading.Event(), []

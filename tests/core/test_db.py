@@ -5,7 +5,13 @@ from sqlalchemy import text, update
 
 from core import audit
 from core.access import Actor, Role, system
-from core.errors import ConflictError, ForbiddenError, InvalidInputError, UnavailableError
+from core.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidInputError,
+    MissingDatabaseError,
+    UnavailableError,
+)
 from core.tables.access import AuditEvent, User
 from core.tables.entities import ModelSpecRow
 from core.tables.operational import Lease
@@ -195,9 +201,22 @@ def test_a_database_that_is_not_set_up_says_what_to_do(settings, clock, tmp_path
     if "postgresql" in settings.db_url:
         url = request.getfixturevalue("empty_postgresql")
     bare = Database(settings.model_copy(update={"database_url": url}), clock)
+    bare.create()
     with pytest.raises(UnavailableError, match="pilothouse init"), bare.read() as session:
         audit.tail(session)
     assert AuditEvent.__table__.info["group"] == "entity"
+
+
+def test_a_missing_file_is_said_and_not_made_by_whoever_looks(settings, clock, tmp_path):
+    from core.db import Database
+
+    path = tmp_path / "moved.db"
+    there = Database(settings.model_copy(update={"database_url": f"sqlite:///{path}"}), clock)
+    with pytest.raises(MissingDatabaseError) as refused, there.read() as session:
+        audit.tail(session)
+    assert str(refused.value).startswith("there is no database at moved.db; if it was moved, put")
+    assert str(path) in refused.value.in_full
+    assert not path.exists()
 
 
 def test_a_database_that_takes_no_changes_is_one_that_is_away(db):

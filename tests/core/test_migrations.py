@@ -21,6 +21,7 @@ def bare(request, tmp_path):
         else request.getfixturevalue("empty_postgresql")
     )
     db = Database(Settings(_env_file=None, home=tmp_path, database_url=url), None)
+    db.create()
     yield db
     db.engine.dispose()
 

@@ -212,3 +212,15 @@ def test_doctor_says_what_answers_survive_and_what_the_log_lost(say, spam, setti
     code, out, _ = say("doctor", "--json")
     found = {row["what"]: row for row in json.loads(out)}
     assert (code, found["log"]["ok"]) == (1, False)
+
+
+@pytest.mark.parametrize("words", [("doctor",), ("keys", "list")])
+def test_a_moved_database_is_missed_in_words_and_no_empty_one_takes_its_place(
+    say, db, settings, words
+):
+    db.engine.dispose()
+    path = settings.root / "pilothouse.db"
+    path.rename(settings.root / "elsewhere.db")
+    code, out, err = say(*words)
+    assert (code, f"there is no database at {path}; if it was moved" in out + err) == (1, True)
+    assert not path.exists()
