@@ -42,7 +42,7 @@ class Edge:
         turn = _Turn(self, free=path.startswith(_HEALTH), stream=path in _STREAMS)
         try:
             if _comes_with_a_body(scope):
-                await self.app(scope, self._bounded(receive, turn), watched)
+                await self.app(scope, self._bounded(scope, receive, turn), watched)
             elif turn.take():
                 await self.app(scope, receive, watched)
             else:
@@ -52,16 +52,22 @@ class Edge:
             what = _named(scope)
             note(self.service, self.instruments, what, status, monotonic() - start)
 
-    def _bounded(self, receive: Receive, turn: "_Turn") -> Receive:
-        """Count what arrives; work begins when all is there, so that slow senders take none."""
-        left = self.service.settings.max_body_bytes
+    def _bounded(self, scope: Scope, receive: Receive, turn: "_Turn") -> Receive:
+        """Count what arrives; work begins when all is there, so that slow senders take none.
+
+        A body in another coding is refused as soon as somebody who may send one reads it.
+        """
+        left = most = self.service.settings.max_body_bytes
+        coded = is_coded(scope)
 
         async def counted() -> Message:
             nonlocal left
+            if coded:
+                raise HTTPException(422, errors.COMPRESSED)
             message = await receive()
             left -= len(message.get("body", b""))
             if left < 0:
-                raise HTTPException(413)
+                raise HTTPException(413, errors.TOO_LARGE.format(most))
             if not message.get("more_body") and not turn.take():
                 raise HTTPException(503, headers=_AGAIN)
             return message
@@ -108,6 +114,12 @@ def note(
 def _named(scope: Scope) -> tuple[str, str]:
     route = str(getattr(scope.get("route"), "path", "other"))
     return route, scope["method"] if scope["method"] in _METHODS else "OTHER"
+
+
+def is_coded(scope: Scope) -> bool:
+    """Say whether a body comes compressed, or in another coding."""
+    given = [value for name, value in scope["headers"] if name == b"content-encoding"]
+    return any(value.strip().lower() != b"identity" for value in given)
 
 
 def _comes_with_a_body(scope: Scope) -> bool:

@@ -62,13 +62,15 @@ TITLES = {
     500: ("internal", "A fault of ours"),
     503: ("unavailable", "Not available for the moment"),
 }
+TOO_LARGE = "the body is larger than the {:,} bytes that this server accepts"
+_SAID = frozenset({413, 422})  # what the edge raises, with words of ours
+COMPRESSED = "compressed bodies are not taken; send the body as it is, without Content-Encoding"
+HEAD_TOO_LARGE = "the headers are larger than the {:,} bytes that this server accepts"
 _DETAILS = {
     400: "the request could not be read; send JSON with the content type application/json",
     404: "there is no such route; /docs lists all",
     405: "this route does not answer this method; /docs lists what it answers",
     408: "the request did not arrive in time; send it faster",
-    413: "the body is larger than this server accepts",
-    431: "the headers are larger than this server accepts",
     500: "something unexpected went wrong here; the log says more",
     503: "as many requests are in work as this server takes on; try again in a second",
 }
@@ -141,13 +143,18 @@ def _asked_for(request: Request) -> type[BaseModel] | None:
 
 
 async def _framework(_request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    return refusal(status, error.headers if isinstance(error, HTTPException) else None)
+    if not isinstance(error, HTTPException):
+        return refusal(500)
+    words = error.detail if error.status_code in _SAID else None
+    return refusal(error.status_code, error.headers, words)
 
 
-def refusal(status: int, headers: Mapping[str, str] | None = None) -> Response:
-    """Return what is said of a request that is refused by its status alone."""
-    return respond(_body(status, _DETAILS.get(status, "the request was refused")), headers)
+def refusal(
+    status: int, headers: Mapping[str, str] | None = None, words: str | None = None
+) -> Response:
+    """Return what is said of a request that is refused by its status alone, if not in `words`."""
+    detail = words or _DETAILS.get(status, "the request was refused")
+    return respond(_body(status, detail), headers)
 
 
 async def _unexpected(_request: Request, _error: Exception) -> Response:

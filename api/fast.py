@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import auth, edge, errors, request_ids
 from api.instruments import Instruments
 from core.clock import monotonic
-from core.errors import PilothouseError
+from core.errors import PilothouseError, TooLargeError
 from core.keys import Caller
 from core.logs import request_id
 from core.serving import predict
@@ -126,7 +126,7 @@ class Fast:
         return predict.begin(self.service, caller, request)
 
     async def _body(self, receive: Receive) -> bytes:
-        """Return the whole body. Raises: _RefusedError (too large, or the client went away)."""
+        """Return the whole body. Raises: TooLargeError; _RefusedError (the client went away)."""
         most, body, more = self.service.settings.max_body_bytes, b"", True
         while more:
             message = await receive()
@@ -134,7 +134,7 @@ class Fast:
                 raise _RefusedError(400)
             body += message.get("body", b"")
             if len(body) > most:
-                raise _RefusedError(413)
+                raise TooLargeError(errors.TOO_LARGE.format(most))
             more = message.get("more_body", False)
         return body
 
@@ -162,6 +162,8 @@ class _RefusedError(Exception):
 def _plain(headers: Mapping[bytes, bytes], body: bytes) -> Request | None:
     """Return the request where nothing is odd about it."""
     if headers.get(b"content-type") not in _KINDS or _NUL in body:
+        return None
+    if b"content-encoding" in headers:
         return None
     try:
         return _decode(body)

@@ -304,7 +304,8 @@ class Protocol(HttpToolsProtocol):
 @cache
 def _refusal(status: int) -> bytes:
     """Return a whole answer that ends a connection."""
-    response = errors.refusal(status, {"Retry-After": "1"} if status == 503 else None)
+    words = errors.HEAD_TOO_LARGE.format(HEAD_BYTES) if status == 431 else None
+    response = errors.refusal(status, {"Retry-After": "1"} if status == 503 else None, words)
     head = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode(), b"connection: close"]
     head += [name + b": " + value for name, value in response.raw_headers]
     return b"\r\n".join([*head, b"", bytes(response.body)])

@@ -16,7 +16,7 @@ from fastapi import Request, Response
 from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 
-from api import auth, errors
+from api import auth, edge, errors
 from api.auth import Asking, Serving
 from api.docs import guarded
 from api.schemas import PredictBody
@@ -66,8 +66,8 @@ async def predict_stream(request: Request, service: Serving, caller: Asking) -> 
 
     Read the answers while you send: the server waits for you to.
     """
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise InvalidInputError("send the lines as they are, not compressed")
+    if edge.is_coded(request.scope):
+        raise InvalidInputError(errors.COMPRESSED)
     return Stream(service, caller, partial(auth.still, service, "predict", request))
 
 

@@ -1,5 +1,6 @@
 """Bad input: always a problem in words, never a 5xx, never an echo."""
 
+import gzip
 import json
 
 import pytest
@@ -91,9 +92,30 @@ def test_who_sends_an_unknown_field_is_told_the_known_ones(client):
 def test_a_body_beyond_the_bound_is_413_also_when_it_comes_in_pieces(client, serving):
     serving.settings.max_body_bytes = 1024
     big = json.dumps({"message": "x" * 2000}).encode()
-    is_problem(client.post("/predict", content=big, headers=JSON), 413)
+    is_problem(client.post("/predict", content=big, headers=JSON), 413, "the 1,024 bytes")
     pieces = (big[start : start + 100] for start in range(0, len(big), 100))
-    is_problem(client.post("/predict", content=pieces, headers=JSON), 413)
+    is_problem(client.post("/predict", content=pieces, headers=JSON), 413, "the 1,024 bytes")
+    is_problem(client.post("/feedback", content=big, headers=JSON), 413, "the 1,024 bytes")
+
+
+def test_too_many_items_are_told_the_bound_and_where_more_may_go(client, settings):
+    settings.max_batch = 2
+    words = "at most 2 items", "/predict/stream"
+    is_problem(client.post("/predict/batch", json={"messages": ["a"] * 3}), 413, *words)
+    words = "at most 2 labels", "/feedback/csv takes 20"
+    is_problem(client.post("/feedback", json={"items": [{}] * 3}), 413, *words)
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict/batch", "/predict/stream", "/feedback/csv"])
+def test_a_compressed_body_is_refused_in_words(client, path):
+    plain = b'{"message": "hi"}'
+    for body, coding in ((gzip.compress(plain), "gzip"), (plain, "br"), (plain, "identity, gzip")):
+        headers = {**JSON, "content-encoding": coding}
+        answer = client.post(path, content=body, headers=headers)
+        is_problem(answer, 422, "compressed bodies are not taken")
+    if path == "/predict":
+        headers = {**JSON, "content-encoding": "Identity"}
+        assert client.post(path, content=plain, headers=headers).is_success
 
 
 ADDRESSES = [
