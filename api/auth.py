@@ -1,16 +1,25 @@
 """Who is asking: every guarded route checks key or token before it reads the body."""
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response, Security
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from api import idempotency
 from api.docs import problems
-from core.errors import ForbiddenError, UnauthenticatedError, UnavailableError
+from core.errors import (
+    ForbiddenError,
+    PilothouseError,
+    TooLargeError,
+    TooManyRequestsError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from core.keys import Caller
 from core.serving.service import Service
 
@@ -45,6 +54,8 @@ class GuardedRoute(APIRoute):
     """
 
     scope: ClassVar[Scope] = "open"
+    many: ClassVar[bool] = False
+    """Whether a request is a batch: what it costs, and when it fits, is known from its body."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Put the check of the caller in front of everything that FastAPI does."""
@@ -53,8 +64,11 @@ class GuardedRoute(APIRoute):
         async def guarded(request: Request) -> Response:
             service: Service = request.app.state.service
             caller = request.scope.get(ADMITTED)
-            request.state.caller = caller or _admitted(service, self.scope, request)
+            caller = caller or _admitted(service, self.scope, request, counted=not self.many)
+            request.state.caller = caller
             strict = StrictRequest(request.scope, request.receive)
+            if self.many:
+                return await _counted(service, strict, answer)
             if self.scope == "operate" and request.method == "POST":
                 return await idempotency.once(service, request.state.caller, strict, answer)
             return await answer(strict)
@@ -62,7 +76,28 @@ class GuardedRoute(APIRoute):
         return guarded
 
 
-def _admitted(service: Service, scope: Scope, request: Request) -> Caller | None:
+async def _counted(
+    service: Service, request: Request, answer: Callable[[Request], Coroutine[Any, Any, Response]]
+) -> Response:
+    """Answer a batch. With no token left only a refusal that its items bring says more than 429."""
+    caller: Caller = request.state.caller
+    late: TooManyRequestsError | None = None
+    try:
+        service.rates.spend(caller.key_id, caller.rate_limit)
+    except TooManyRequestsError as refusal:
+        late = refusal
+    request.state.paid = late is None
+    try:
+        return await answer(request)
+    except (TooLargeError, TooManyRequestsError):
+        raise
+    except (PilothouseError, RequestValidationError):
+        if late is not None:
+            raise late from None
+        raise
+
+
+def _admitted(service: Service, scope: Scope, request: Request, *, counted: bool) -> Caller | None:
     """Return who asks; None where nobody needs to be known."""
     needed = scope
     if needed == "metrics":
@@ -70,7 +105,8 @@ def _admitted(service: Service, scope: Scope, request: Request) -> Caller | None
     key, bearer = request.headers.get(HEADER), request.headers.get("Authorization")
     if needed == "open" or (needed == "credentials" and not (key or bearer)):
         return None
-    return admit(service, needed, key=key, bearer=bearer, remote=remote_of(request))
+    remote = remote_of(request)
+    return admit(service, needed, key=key, bearer=bearer, remote=remote, counted=counted)
 
 
 def remote_of(request: Request) -> str:
@@ -79,12 +115,19 @@ def remote_of(request: Request) -> str:
 
 
 def admit(
-    service: Service, scope: Scope, *, key: str | None, bearer: str | None, remote: str
+    service: Service,
+    scope: Scope,
+    *,
+    key: str | None,
+    bearer: str | None,
+    remote: str,
+    counted: bool = True,
 ) -> Caller:
     """Check credentials, scope and rate; the one place that does.
 
     `key` and `bearer` are the whole values of the headers X-API-Key and Authorization, `remote` is
     the address that asks. The scope `credentials` stands for any live key, and for no token.
+    Not `counted`: the request is counted elsewhere.
 
     Raises: UnauthenticatedError; ForbiddenError (the caller lacks `scope`); TooManyRequestsError;
     UnavailableError (what is known of keys is too old to go by).
@@ -98,7 +141,8 @@ def admit(
         if bearer and service.board.restored:
             raise UnavailableError("people are not known until the database answers") from None
         raise
-    service.rates.spend(caller.key_id, caller.rate_limit)
+    if counted:
+        service.rates.spend(caller.key_id, caller.rate_limit)
     if scope != "credentials" and not caller.may(scope):
         raise ForbiddenError(f"this {'token' if bearer else 'key'} lacks the scope {scope}")
     return caller
@@ -114,12 +158,12 @@ def still(service: Service, scope: Scope, request: Request) -> None:
     _identify(service, scope, key, bearer)
 
 
-def charge(service: Service, caller: Caller, items: int) -> None:
-    """Count the items of a batch beyond the first, which `admit` counted.
+def charge(service: Service, caller: Caller, items: int, *, paid: bool = False) -> None:
+    """Count the items of a batch; `paid`: its request was counted and stands for one of them.
 
     Raises: TooManyRequestsError; TooLargeError (more items than the limit allows in a minute).
     """
-    service.rates.spend_batch(caller.key_id, caller.rate_limit, items)
+    service.rates.spend_batch(caller.key_id, caller.rate_limit, items, paid=paid)
 
 
 def _identify(service: Service, scope: Scope, key: str | None, bearer: str | None) -> Caller:
@@ -140,9 +184,10 @@ def _identify(service: Service, scope: Scope, key: str | None, bearer: str | Non
     return service.tokens.check(token, board.keys, board.people, service.clock())
 
 
-def router(scope: Scope, *, tag: str) -> APIRouter:
-    """Return a router whose routes are opened by `scope`."""
-    guarded = type(f"{scope.title()}Route", (GuardedRoute,), {"scope": scope})
+def router(scope: Scope, *, tag: str, many: bool = False) -> APIRouter:
+    """Return a router whose routes are opened by `scope`; those for `many` items call `Charge`."""
+    name = f"{scope.title()}{'Many' if many else ''}Route"
+    guarded = type(name, (GuardedRoute,), {"scope": scope, "many": many})
     dependencies = []
     if scope not in ("open", "metrics"):
         dependencies.append(Security(_header))
@@ -164,5 +209,12 @@ async def _caller(request: Request) -> Caller:
     return caller
 
 
+async def _charge(request: Request) -> Callable[[int], None]:
+    service: Service = request.app.state.service
+    return partial(charge, service, request.state.caller, paid=request.state.paid)
+
+
 Serving = Annotated[Service, Depends(_service)]
 Asking = Annotated[Caller, Depends(_caller)]
+Charge = Annotated[Callable[[int], None], Depends(_charge)]
+"""Counts the items of a batch; see `charge`."""

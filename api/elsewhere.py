@@ -3,14 +3,14 @@
 from typing import Any
 
 from api import auth, errors
-from api.auth import Asking, Serving
+from api.auth import Asking, Charge, Serving
 from api.docs import guarded
 from api.elsewhere_schemas import LoggedAnswer, LoggedBody
 from core.errors import ForbiddenError, PilothouseError, TooLargeError
 from core.serving import elsewhere
 from core.serving.elsewhere import Made
 
-router = auth.router("predict", tag="predictions")
+router = auth.router("predict", tag="predictions", many=True)
 
 
 @router.post(
@@ -18,14 +18,14 @@ router = auth.router("predict", tag="predictions")
     response_model=LoggedAnswer,
     responses=guarded(404, 409, 413, 422, 503),
 )
-def log(body: LoggedBody, service: Serving, caller: Asking) -> dict[str, Any]:
+def log(body: LoggedBody, service: Serving, caller: Asking, charge: Charge) -> dict[str, Any]:
     """Take predictions of a released version that were made elsewhere, with labels if known."""
     most = service.settings.max_batch
     if len(body.predictions) > most:
         raise TooLargeError(f"one request may hold at most {most:,} predictions")
     if not caller.may("feedback") and any(one.true_label is not None for one in body.predictions):
         raise ForbiddenError("a true_label needs the scope feedback")
-    auth.charge(service, caller, len(body.predictions))
+    charge(len(body.predictions))
     made = [Made(model=body.model_name, **dict(one)) for one in body.predictions]
     found = elsewhere.take(service, caller, made)
     refused = [

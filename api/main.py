@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 ROUTERS = (
     predict.router,
+    predict.batches,
     stream.router,
     feedback.router,
     health.router,

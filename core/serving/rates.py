@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from core.clock import monotonic
-from core.errors import TooLargeError, TooManyRequestsError
+from core.errors import PilothouseError, TooLargeError, TooManyRequestsError
 
 _MINUTE = 60.0
 _MOST = 10_000  # buckets; the least recently used one is forgotten, that is: full again
@@ -48,6 +48,12 @@ class Buckets:
                 self._full_at.popitem(last=False)
         return 0.0
 
+    def give_back(self, name: str, per_minute: float) -> None:
+        """Put back one token that was taken for what is refused after all."""
+        with self._lock:
+            if name in self._full_at:
+                self._full_at[name] -= _MINUTE / per_minute
+
 
 class Rates:
     """The limits of one api process: per caller, and per address for refused credentials."""
@@ -68,19 +74,26 @@ class Rates:
         if per_minute := self._share(limit):
             self._take(name, per_minute, 1)
 
-    def spend_batch(self, name: str, limit: int | None, items: int) -> None:
-        """Count the items of a batch beyond the first, which its request stood for.
+    def spend_batch(self, name: str, limit: int | None, items: int, *, paid: bool = False) -> None:
+        """Count the items of a batch; `paid`: its request was counted and stands for one of them.
 
-        Raises: TooManyRequestsError; TooLargeError (more at once than a minute allows).
+        A batch that is refused costs nothing, not even its request.
+
+        Raises: TooManyRequestsError (until all fit); TooLargeError (more than a minute allows).
         """
         per_minute = self._share(limit)
-        if not per_minute or items < 2:
+        if not per_minute or items <= paid:
             return
-        if items > max(per_minute, 1):
-            raise TooLargeError(
-                f"at most {max(int(per_minute), 1):,} items at once fit the limit of this key"
-            )
-        self._take(name, per_minute, items - 1)
+        try:
+            if items > max(per_minute, 1):
+                raise TooLargeError(
+                    f"at most {max(int(per_minute), 1):,} items at once fit the limit of this key"
+                )
+            self._take(name, per_minute, items - paid)
+        except PilothouseError:
+            if paid:
+                self._callers.give_back(name, per_minute)
+            raise
 
     def _share(self, limit: int | None) -> float:
         return (self._default if limit is None else limit) / self._processes

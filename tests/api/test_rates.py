@@ -43,12 +43,25 @@ def test_other_keys_and_open_routes_do_not_feel_it(limited, secrets):
 def test_a_batch_costs_its_items_and_one_that_does_not_fit_logs_nothing(limited, serving):
     assert predict(limited, 8).status_code == 200
     is_problem(predict(limited, 3), 429)
-    assert predict(limited).status_code == 200  # the refused batch cost its request only
+    assert [predict(limited).status_code for _ in range(2)] == [200, 200]  # it cost nothing
     is_problem(predict(limited), 429)
 
 
 def test_a_batch_beyond_a_whole_minute_is_too_large(limited):
     is_problem(predict(limited, 11), 413, "at most 10 items")
+    assert predict(limited, 10).status_code == 200
+    is_problem(predict(limited, 11), 413, "at most 10 items")
+
+
+def test_without_a_token_left_a_batch_is_told_when_all_of_it_fits(limited, serving):
+    now = [100.0]
+    serving.rates = Rates(0, clock=lambda: now[0])
+    predict(limited, 10)
+    answer = predict(limited, 5)
+    is_problem(answer, 429, "try again in 30 s")
+    is_problem(limited.post("/predict/batch", json={"messages": 1}), 429, "try again in 6 s")
+    now[0] += int(answer.headers["retry-after"])
+    assert predict(limited, 5).status_code == 200
 
 
 def test_a_token_shares_the_limit_of_its_key(limited):

@@ -78,14 +78,27 @@ def test_several_processes_share_a_limit(hands):
     assert spent(Rates(1, 4, clock=hands), "shop", None, 9) == 1
 
 
-def test_a_batch_costs_its_items_beyond_its_request_or_nothing(hands):
+def test_a_batch_costs_its_items_and_when_it_is_refused_nothing(hands):
     rates = Rates(10, clock=hands)
-    rates.spend_batch("shop", None, 9)  # eight beyond the first
+    rates.spend("shop", None)
+    rates.spend_batch("shop", None, 9, paid=True)
     with pytest.raises(TooManyRequestsError) as refused:
         rates.spend_batch("shop", None, 6)
-    assert refused.value.retry_after == 18
-    rates.spend_batch("shop", None, 3)
+    assert refused.value.retry_after == 30
     rates.spend_batch("shop", None, 1)
+    assert spent(rates, "shop", None, 3) == 0
+
+
+def test_a_refused_batch_fits_after_the_seconds_that_it_was_told(hands):
+    rates = Rates(5, clock=hands)
+    spent(rates, "shop", None, 4)
+    rates.spend("shop", None)
+    with pytest.raises(TooManyRequestsError) as refused:
+        rates.spend_batch("shop", None, 5, paid=True)
+    assert refused.value.retry_after == 48
+    hands.now += 48
+    rates.spend("shop", None)
+    rates.spend_batch("shop", None, 5, paid=True)
 
 
 def test_more_at_once_than_a_minute_allows_is_too_large(hands):
