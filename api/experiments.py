@@ -10,7 +10,6 @@ from api.docs import guarded
 from api.experiment_schemas import ExperimentBody, ExperimentDrafted, ExperimentStatus
 from api.schemas import ExperimentName, ModelName
 from core import outbox, recommendations
-from core.errors import NotFoundError
 from core.specs import canonical
 
 router = auth.router("read", tag="experiments")
@@ -27,10 +26,7 @@ def status(
     from core.experiments import lifecycle  # loads scipy, which no other route needs
 
     with service.db.read() as session:
-        rows = lifecycle.all(session, canonical(model) if model else None)
-        found = next((row for row in rows if row.name == name), None)
-        if found is None:
-            raise NotFoundError("there is no experiment of this name")
+        found = lifecycle.find(session, name, canonical(model) if model else None)
         return {"name": found.name, "model": found.model, **lifecycle.status(session, found.id)}
 
 

@@ -11,6 +11,7 @@ from core.panel import Panel
 from core.tables.entities import Experiment
 
 experiment_app = typer.Typer(help="Canaries and shadows.", no_args_is_help=True)
+_Called = Annotated[str, typer.Argument(help="Its name (the newest of that name), or its id.")]
 app.add_typer(experiment_app, name="experiment")
 
 
@@ -44,21 +45,21 @@ def create_experiment(
 
 
 @experiment_app.command("start")
-def start_experiment(experiment_id: str) -> None:
+def start_experiment(experiment: _Called) -> None:
     """Propose to start it; an approver decides."""
     built = panel()
-    row = _row(built, experiment_id)
+    row = _row(built, experiment)
     title = f"Start experiment {row.name}: {lifecycle.plan(row)}"
     _propose(built, row, "start_experiment", title)
 
 
 @experiment_app.command("widen")
 def widen_experiment(
-    experiment_id: str, share: Annotated[float, typer.Option(help="Of the traffic.")]
+    experiment: _Called, share: Annotated[float, typer.Option(help="Of the traffic.")]
 ) -> None:
     """Propose another share of the traffic for a running canary; an approver decides."""
     built = panel()
-    row = _row(built, experiment_id)
+    row = _row(built, experiment)
     title = f"Give {row.treatment} {share * 100:g} % of traffic ({row.name})"
     _propose(built, row, "widen_experiment", title, share=f"{share:.3f}")
 
@@ -73,16 +74,16 @@ def experiment_status(model: str) -> None:
 
 
 @experiment_app.command("stop")
-def stop_experiment(experiment_id: str, reason: Annotated[str, typer.Option()]) -> None:
+def stop_experiment(experiment: _Called, reason: Annotated[str, typer.Option()]) -> None:
     """Stop an experiment; all traffic goes back to the control."""
     built = panel()
-    stopped = lifecycle.stop(built.db, actor(built), experiment_id, reason=reason)
+    stopped = lifecycle.stop(built.db, actor(built), _row(built, experiment).id, reason=reason)
     say(f"{stopped.name} is stopped: {stopped.result}.")
 
 
-def _row(built: Panel, experiment_id: str) -> Experiment:
+def _row(built: Panel, called: str) -> Experiment:
     with built.db.read() as session:
-        return lifecycle.get(session, experiment_id)
+        return lifecycle.find(session, called)
 
 
 def _propose(built: Panel, row: Experiment, kind: str, title: str, **more: str) -> None:

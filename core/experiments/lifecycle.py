@@ -223,6 +223,18 @@ def get(session: Session, experiment_id: str) -> Experiment:
     raise NotFoundError(f"there is no experiment {experiment_id}")
 
 
+def find(session: Session, called: str, model: str | None = None) -> Experiment:
+    """Return the newest experiment (of one model) with this name, or the one with this id.
+
+    Raises: NotFoundError.
+    """
+    rows = all(session, model)
+    named = [row for row in rows if row.name == called]
+    if found := named or [row for row in rows if row.id == called]:
+        return found[0]
+    raise NotFoundError(f"there is no experiment {called}, neither by name nor by id")
+
+
 def all(session: Session, model: str | None = None) -> list[Experiment]:
     """Return the experiments (of one model), newest first."""
     query = select(Experiment).order_by(Experiment.id.desc())

@@ -14,7 +14,7 @@ from core import incidents, outbox, releases
 from core.access import Actor
 from core.chain import canonical
 from core.db import Command, Database
-from core.errors import InvalidInputError, NotFoundError
+from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.ids import new_id
 from core.tables.entities import Experiment, ModelVersion, Recommendation
 
@@ -73,7 +73,8 @@ def propose(
 ) -> Recommendation:
     """Put a proposal into the inbox; an older waiting one of the same model and kind gives way.
 
-    Raises: ForbiddenError; InvalidInputError (kind, arguments, severity); NotFoundError (version).
+    Raises: ForbiddenError; InvalidInputError (kind, arguments, severity); NotFoundError (version);
+    ConflictError (a shadow cannot be widened).
     """
     with db.command(actor, "recommendation.propose") as command:
         return propose_in(
@@ -152,7 +153,7 @@ def seal(row: Recommendation) -> str:
 def check_arguments(session: Session, model: str, kind: str, arguments: Mapping[str, Any]) -> None:
     """Raise unless `kind` is known and `arguments` are exactly its own and name what exists.
 
-    Raises: InvalidInputError; NotFoundError.
+    Raises: InvalidInputError; NotFoundError; ConflictError (a shadow has no share to widen).
     """
     if kind not in KINDS:
         raise InvalidInputError(f"'{kind}' cannot be proposed; one of {', '.join(KINDS)} can")
@@ -167,10 +168,19 @@ def check_arguments(session: Session, model: str, kind: str, arguments: Mapping[
         raise NotFoundError(f"{model} has no version {version}")
     if not _is_share(arguments.get("share", "0.5")):
         raise InvalidInputError("a share lies between 0.001 and 0.999")
-    experiment_id = arguments.get("experiment_id")
-    experiment = session.get(Experiment, experiment_id) if experiment_id else None
-    if experiment_id and (experiment is None or experiment.model != model):
+    if "experiment_id" in arguments:
+        _check_experiment(session, model, kind, arguments["experiment_id"])
+
+
+def _check_experiment(session: Session, model: str, kind: str, experiment_id: str) -> None:
+    row = session.get(Experiment, experiment_id)
+    if row is None or row.model != model:
         raise NotFoundError(f"{model} has no experiment {experiment_id}")
+    if kind == "widen_experiment" and row.mode != "canary":
+        raise ConflictError(
+            f"experiment {row.name} runs in {row.mode}: no client meets {row.treatment},"
+            " so there is no share to widen"
+        )
 
 
 def _is_share(given: str) -> bool:

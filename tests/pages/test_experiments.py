@@ -76,6 +76,18 @@ def test_another_share_of_a_running_canary_is_proposed(open_page, panel, running
     assert waits.arguments == {"experiment_id": running.id, "share": "0.250"}
 
 
+def test_a_running_shadow_offers_no_share(open_page, panel, served, ana, worker):
+    row = lifecycle.draft(
+        panel.db, ana, model=served, name="beside", control="2.0.0", treatment="3.0.0",
+        mode="shadow", hypothesis="better",
+    )  # fmt: skip
+    with panel.db.command(worker, "experiment.start") as command:
+        lifecycle.start_in(command, row.id)
+    page = open_page("experiments", ana, model="sms_spam")
+    assert "Propose this share" not in [one.label for one in page.button]
+    assert any("Stop; 2.0.0" in one.label for one in page.button)
+
+
 def test_a_running_one_shows_its_arms_and_verdict(open_page, running, ana):
     shown = text_of(open_page("experiments", ana, model="sms_spam"))
     assert "three: No outcome is known yet." in shown

@@ -38,3 +38,21 @@ def test_another_share_is_proposed_and_an_impossible_one_refused(say, db, two):
     with db.read() as session:
         (waits,) = recommendations.waiting(session)
     assert waits.title == "Give 2.0.0 25 % of traffic (e)"
+
+
+def test_an_experiment_is_started_widened_and_stopped_by_its_name_or_id(say, two):
+    create(say, "--share", "0.1")
+    (row,) = json.loads(say("experiment", "status", "sms-spam")[1])
+    for called in ("e", row["id"]):
+        assert "/recommendation?id=" in say("experiment", "start", called)[1]
+        assert say("experiment", "widen", called, "--share", "0.25")[0] == 0
+    assert "there is nothing to stop" in say("experiment", "stop", "e", "--reason", "enough")[2]
+    assert "no experiment f" in say("experiment", "start", "f")[2]
+
+
+def test_a_shadow_has_no_share_that_could_be_proposed(say, db, two):
+    create(say, "--mode", "shadow")
+    code, _, err = say("experiment", "widen", "e", "--share", "0.3")
+    assert (code, "there is no share to widen" in err) == (1, True)
+    with db.read() as session:
+        assert recommendations.waiting(session) == []
