@@ -72,8 +72,8 @@ def promote_to_staging(
     with db.command(actor, "version.stage") as command:
         _lock(command.session, model)
         row = _noted(command, model, version, reason, stage="staging")
-        if row.version in _arms(_serving(command.session, row.model)):
-            raise ConflictError(f"{row.model} {row.version} serves already; it is in production")
+        if where := _where(_serving(command.session, row.model), row.version):
+            raise ConflictError(f"{row.model} {row.version} {where}; it cannot be staged")
         if row.state in ("rejected", "archived"):
             raise ConflictError(f"{row.model} {row.version} is {row.state}; it cannot be staged")
         command.session.execute(
@@ -181,6 +181,15 @@ def _serving(session: Session, model: str) -> Release | None:
 
 def _live(release: Release) -> set[str]:
     return {arm.version for arm in releases.arms(release) if arm.weight}
+
+
+def _where(release: Release | None, version: str) -> str:
+    """Say what a version does in a release; empty: nothing."""
+    if release is None or version not in _arms(release):
+        return ""
+    if version == releases.champion(release):
+        return "serves already"
+    return "is part of a running experiment"
 
 
 def _arms(release: Release | None) -> set[str]:

@@ -99,6 +99,8 @@ def test_a_version_in_an_experiment_is_in_production_and_not_archived(
     for version in ("2.0.0", "3.0.0"):
         with pytest.raises(ConflictError, match="alone or in an experiment"):
             registry.archive(db, ana, "spam", version)
+        with pytest.raises(ConflictError, match=f"{version} is part of a running experiment"):
+            registry.promote_to_staging(db, ana, "spam", version)
 
 
 def test_the_challenger_is_archived_only_after_it_left_staging(db, ana, three, stages):
