@@ -83,7 +83,8 @@ def carry_out(
     candidates = specs.candidates_from(spec, run.candidates)
     for candidate in candidates:  # what cannot be learnt here is said before any data is read
         pipelines.model(candidate, spec)
-    progress = Progress(db, claim, search.steps(spec, candidates) + 3)
+    own_steps = 3 + (tracker is not None)  # load, judge, register; show it on the server
+    progress = Progress(db, claim, search.steps(spec, candidates) + own_steps)
     tools = tools or Tools(executors.local(settings))
     result = _train(db, settings, run, spec, progress, tools)
     with progress.step("register"):

@@ -28,7 +28,9 @@ def test_the_tracking_servers_id_is_kept_with_the_run(db, train, small):
     tracker = Scripted("there-1")
     version = train("small", tracker)
     with db.read() as session:
-        assert runs.get(session, version.run_id).mlflow_run_id == "there-1"
+        run = runs.get(session, version.run_id)
+        job = jobs.get(session, run.job_id)
+    assert (run.mlflow_run_id, job.done) == ("there-1", job.total)
     assert (tracker.seen[0].version, tracker.seen[0].dataset_rows) == ("1.0.0", 900)
 
 
