@@ -233,7 +233,7 @@ def test_the_documentation_names_both_ways_on_every_guarded_route(client):
         assert {name for one in offered for name in one} == {"APIKeyHeader", "HTTPBearer"}
 
 
-def test_started_without_the_database_keys_count_and_people_are_told_to_wait(
+def test_started_without_the_database_whom_the_snapshot_knows_counts_and_others_wait(
     client, secrets, serving
 ):
     of_key = client.post("/auth/token", headers={"X-API-Key": secrets["read"]}).json()
@@ -241,7 +241,9 @@ def test_started_without_the_database_keys_count_and_people_are_told_to_wait(
     serving._stop.set()  # from now on nobody reads the database
     for thread in serving._threads:
         thread.join()
-    serving.board = replace(serving.board, people={}, restored=True)
+    serving.board = replace(serving.board, restored=True)
+    assert client.get("/metrics/performance", headers=of_ana).status_code == 200
+    serving.board = replace(serving.board, people={})
     is_problem(client.get("/metrics/performance", headers=of_ana), 503, "people")
     answer = client.get("/metrics/performance", headers=bearer(of_key["access_token"]))
     assert answer.status_code == 200
