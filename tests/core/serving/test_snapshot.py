@@ -79,7 +79,7 @@ def test_a_missing_database_file_does_not_keep_it_from_starting(file, settings, 
     built = service.build(settings, clock)
     built.start()
     built.ready()
-    assert built.degraded()[0].startswith("the database is not set up for this version")
+    assert built.degraded()[0].startswith("there is no database at pilothouse.db")
     built.close()
 
 
