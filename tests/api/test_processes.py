@@ -145,7 +145,7 @@ def test_a_new_key_works_and_a_revoked_one_stops_within_two_seconds(shared):
 def test_what_the_page_on_rest_shows_works(shared, tmp_path):
     page = (ROOT / "docs" / "predict.md").read_text()
     shown = "\n".join(re.findall(r"```sh\n(.*?)```", page, re.DOTALL))
-    script = re.sub(r"^pilothouse .*$", "", shown, flags=re.MULTILINE)
+    script = re.sub(r"^(pilothouse |KEY=).*$", "", shown, flags=re.MULTILINE)
     done = subprocess.run(
         ["bash", "-ec", script.replace("localhost:8000", shared.api.url)],
         env={**os.environ, "KEY": shared.secret, "no_proxy": "*"},
@@ -154,11 +154,12 @@ def test_what_the_page_on_rest_shows_works(shared, tmp_path):
         text=True,
         check=True,
     )
-    one, batch, first, second, labels = objects(done.stdout)
+    one, batch, first, second, labels, elsewhere = objects(done.stdout)
     assert one["user_id"] == "42"
     assert (batch["succeeded"], batch["failed"]) == (2, 1)
     assert (first["line"], first["user_id"], second["error"]["status"]) == (1, "a", 422)
     assert (labels["accepted"], labels["refused"]) == (1, [])
+    assert (len(elsewhere["prediction_ids"]), elsewhere["refused"]) == (1, [])
 
 
 def objects(text):
