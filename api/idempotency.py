@@ -61,7 +61,7 @@ def _again(kept: Kept) -> Response:
 async def _first(service: Service, claim: Claim, request: Request, answer: Answering) -> Response:
     try:
         done = await _answered(request, answer)
-    except Exception:
+    except Exception:  # whatever it was: the name is free again, and the fault goes its way
         await _noted(service, claim, None)
         raise
     await _noted(service, claim, done)
