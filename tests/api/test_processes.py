@@ -142,13 +142,13 @@ def test_a_new_key_works_and_a_revoked_one_stops_within_two_seconds(shared):
         assert until(lambda: client.post("/predict", json=SPAM).status_code == 401) < 2
 
 
-def test_what_the_page_on_rest_shows_works(shared, tmp_path):
+def test_what_the_page_on_rest_shows_works(house, api, tmp_path):
     page = (ROOT / "docs" / "predict.md").read_text()
     shown = "\n".join(re.findall(r"```sh\n(.*?)```", page, re.DOTALL))
     script = re.sub(r"^(pilothouse |KEY=).*$", "", shown, flags=re.MULTILINE)
     done = subprocess.run(
-        ["bash", "-ec", script.replace("localhost:8000", shared.api.url)],
-        env={**os.environ, "KEY": shared.secret, "no_proxy": "*"},
+        ["bash", "-ec", script.replace("localhost:8000", api.url)],
+        env={**os.environ, "KEY": house.secret, "no_proxy": "*"},
         cwd=tmp_path,
         capture_output=True,
         text=True,
