@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from core.agent.facts import FactBook
-from core.agent.verdict import Act, Policy, Verdict
+from core.agent.verdict import Act, Verdict
+from core.specs.thresholds import Policy
 
 Rule = Callable[[FactBook, Policy], Verdict | None]
 

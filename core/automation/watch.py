@@ -18,8 +18,7 @@ from core.datasets import versions
 from core.db import Database
 from core.errors import ConflictError, NotFoundError
 from core.incidents import SEVERITIES, Finding
-from core.monitoring import check as checks
-from core.monitoring import windows
+from core.monitoring import checks, reports, windows
 from core.monitoring.reports import Streak
 from core.settings import Settings
 from core.specs import ModelSpec
@@ -61,7 +60,7 @@ def check(db: Database, settings: Settings, model: str) -> Checked:
     for parts in range(spec.monitoring.windows, 0, -1):
         report = checks.check_drift(db, settings, spec.name, parts=parts)
         found.append(report)
-        if report.state not in checks.JUDGED:
+        if report.state not in reports.JUDGED:
             break
         opened |= alarm(db, settings, spec, report)
     report = checks.check_performance(db, spec.name)
@@ -87,7 +86,7 @@ def alarm(db: Database, settings: Settings, spec: ModelSpec, report: MonitorRepo
     with db.read() as session:
         before = incidents.newest_resolved(session, spec.name, cause)
         since = before.resolved_at if before else None
-        streak = checks.streak(session, spec.name, report.version, report.kind, since=since)
+        streak = reports.streak(session, spec.name, report.version, report.kind, since=since)
         known = incidents.find_open(session, spec.name, cause)
     if streak is None or not streak.bad:
         return False
@@ -134,7 +133,7 @@ def clear(db: Database, spec: ModelSpec, version: str, kind: str) -> Incident | 
         known = incidents.find_open(session, spec.name, _CAUSES[kind])
         if known is None:
             return None
-        streak = checks.streak(session, spec.name, version, kind, since=known.opened_at)
+        streak = reports.streak(session, spec.name, version, kind, since=known.opened_at)
     needed = spec.monitoring.windows
     if streak is None or streak.bad or streak.length < needed:
         return None
@@ -163,7 +162,7 @@ def full_report(db: Database, settings: Settings, report_id: str) -> Path:
     Raises: NotFoundError (no such report, version or reference; predictions no longer stored).
     """
     with db.read() as session:
-        report = checks.get(session, report_id)
+        report = reports.get(session, report_id)
         spec = specs.active(session, report.model)
         version = registry.get(session, report.model, report.version)
         reference = session.get(DatasetVersion, version.reference_dataset_id)

@@ -22,7 +22,7 @@ from core.cli.processes import check_ports
 from core.cli.traffic import Client, Source
 from core.clock import monotonic
 from core.errors import PilothouseError, UnavailableError
-from core.monitoring import check
+from core.monitoring import reports
 from core.panel import Panel, build
 from core.settings import Settings
 
@@ -167,7 +167,7 @@ class Teller:
                 step(session)
 
     def _windows(self, session: Session) -> None:
-        for report in reversed(check.reports(session, MODEL, "drift", 5)):
+        for report in reversed(reports.reports(session, MODEL, "drift", 5)):
             if report.state != "inconclusive":
                 self.tell(f"Window {report.state}: {report.sentence}", key=report.id)
 
@@ -200,7 +200,7 @@ class Teller:
         newest = releases.current(session, MODEL)
         if newest.seq > self._first:
             self.tell(f"{MODEL} now serves {releases.label(newest)}.", key=f"release {newest.seq}")
-            accuracy = check.reports(session, MODEL, "performance", 1)
+            accuracy = reports.reports(session, MODEL, "performance", 1)
             if accuracy and accuracy[0].version == releases.champion(newest):
                 self.tell(f"After the release: {accuracy[0].sentence}", key="after")
                 self.over = True

@@ -13,7 +13,7 @@ from core.automation.runners import RUNNERS
 from core.cli.base import actor, app, fail, model_name, panel, print_json, say, stamped
 from core.cli.traffic import Client, Source
 from core.errors import InvalidInputError, NotFoundError
-from core.monitoring import check
+from core.monitoring import reports
 from core.panel import Panel
 from core.tables.telemetry import MonitorReport
 
@@ -44,13 +44,13 @@ def drift(
 
 def _show(built: Panel, model: str, *, as_json: bool) -> None:
     with built.db.read() as session:
-        reports = check.reports(session, model_name(built, model), "drift", 10)
+        found = reports.reports(session, model_name(built, model), "drift", 10)
     if as_json:
-        print_json([_report(report) for report in reports])
+        print_json([_report(report) for report in found])
         return
-    if not reports:
+    if not found:
         say("No window was compared yet: send traffic, then `pilothouse monitor --check-now`.")
-    for report in reports:
+    for report in found:
         say(f"{report.at:%Y-%m-%d %H:%M:%S}  {report.version}  {report.state}  {report.sentence}")
 
 
@@ -124,7 +124,7 @@ def _check_now(built: Panel, name: str) -> None:
             stamped(built, f"{name}: {report.kind} {report.state}: {report.sentence}")
         if checked.incident is not None and checked.needs_answer:
             _ask(built, checked.incident.id, name)
-        if not any(r.kind == "drift" and r.state in check.JUDGED for r in checked.reports):
+        if not any(r.kind == "drift" and r.state in reports.JUDGED for r in checked.reports):
             break
     with built.db.read() as session:
         _tell(built, session, name)

@@ -8,6 +8,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from core.errors import InvalidInputError, TooLargeError
+from core.specs.alerts import RuleName
 from core.specs.candidates import Candidate, Part, Search, Task, Threshold, check_candidates
 
 MAX_CHARACTERS, MAX_DEPTH = 100_000, 50
@@ -115,12 +116,35 @@ class Gate(Part):
 
 
 class Monitoring(Part):
-    """How drift is watched; `reference_rows` bounds the stored reference sample."""
+    """How a model is watched.
 
-    min_samples: Annotated[int, Field(ge=20, le=100_000)] = 200
+    A window is what was answered since the one before, at least `min_samples`; with `window_rows`
+    or `window_minutes` it is cut at that size. `false_alarms_a_month` is the budget of the drift
+    alarm over all checks together. `reference_rows` bounds the stored reference sample; with
+    `season` "week" a window is compared with the same hours one week ago where these were answered.
+    Labels older than `label_delay_hours` are complete (learned from the lags where left out).
+    `slices` are features, each value of which is judged by itself.
+    """
+
+    min_samples: Annotated[int, Field(ge=20, le=100_000)] = 100
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
     windows: Annotated[int, Field(ge=1, le=100)] = 3
     reference_rows: Annotated[int, Field(ge=50, le=5_000)] = 3_000
+    window_rows: Annotated[int, Field(ge=20, le=1_000_000)] | None = None
+    window_minutes: Annotated[float, Field(ge=1, le=7 * 24 * 60)] | None = None
+    season: Literal["none", "week"] = "none"
+    false_alarms_a_month: Annotated[float, Field(gt=0, le=100)] = 0.1
+    label_delay_hours: Annotated[float, Field(gt=0, le=24 * 365)] | None = None
+    slices: Annotated[tuple[Word, ...], Field(max_length=20)] = ()
+
+
+class AlertRule(Part):
+    """What a spec changes of one alert rule, see `core/specs/alerts.py` for the defaults."""
+
+    enabled: bool = True
+    severity: Literal["critical", "high", "medium", "low"] | None = None
+    windows: Annotated[int, Field(ge=1, le=100)] | None = None  # in a row, until it fires
+    min_samples: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 
 
 class Policy(Part):
@@ -159,6 +183,7 @@ class ModelSpec(Part):
     gate: Gate = Gate()
     monitoring: Monitoring = Monitoring()
     policy: Policy = Policy()
+    alerts: dict[RuleName, AlertRule] = Field(default_factory=dict)
 
     @property
     def positive(self) -> str:

@@ -158,7 +158,7 @@ class Release(Table):
 
 
 class Alert(Table):
-    """A rule that found something."""
+    """A rule that found something in a report; while it is pending it belongs to no incident."""
 
     __tablename__ = "alert"
     __table_args__ = ENTITY
@@ -170,9 +170,43 @@ class Alert(Table):
     state: Mapped[str]  # pending, firing, suppressed, resolved
     value: Mapped[float]
     threshold: Mapped[float]
-    incident_id: Mapped[str]
+    incident_id: Mapped[str | None]
     report_id: Mapped[str]
     at: Mapped[datetime]
+    sentence: Mapped[str] = mapped_column(LongText, default="", server_default="")
+
+
+class Silence(Table):
+    """Alerts that match are noted and open no incident, until it ends; see `core/incidents`."""
+
+    __tablename__ = "silence"
+    __table_args__ = ENTITY
+    id: Mapped[str] = mapped_column(primary_key=True)
+    matchers: Mapped[Json]  # {model, rule, cause, severity: the exact value, or left out for any}
+    author: Mapped[str]
+    comment: Mapped[str] = mapped_column(LongText)
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    ended_by: Mapped[str | None]  # who ended it early; `ends_at` is then when
+    at: Mapped[datetime]
+
+
+class Drill(Table):
+    """A fire drill: a change injected into a sandbox copy of a model, and what was noticed."""
+
+    __tablename__ = "drill"
+    __table_args__ = ENTITY
+    id: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str] = mapped_column(index=True)
+    version: Mapped[str]
+    kind: Mapped[str]  # drift, labels, latency, missing, campaign
+    state: Mapped[str]  # queued, running, finished, failed
+    options: Mapped[Json]  # seed, size of the change, windows
+    result: Mapped[Json] = mapped_column(default=dict, server_default="{}")
+    sentence: Mapped[str] = mapped_column(LongText, default="", server_default="")
+    author: Mapped[str]
+    at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
 
 
 class Incident(Table):

@@ -118,13 +118,14 @@ class MonitorReport(Table):
     __tablename__ = "monitor_report"
     __table_args__ = (
         Index("ix_monitor_report_model", "model", "kind", "at"),
-        UniqueConstraint("model", "version", "kind", "follows"),  # windows stay disjoint
+        UniqueConstraint("model", "version", "kind", "origin", "follows"),  # windows stay disjoint
         TELEMETRY,
     )
     id: Mapped[str] = mapped_column(primary_key=True)
     model: Mapped[str]
     version: Mapped[str]
-    kind: Mapped[str]  # drift, performance, quality …
+    kind: Mapped[str]  # drift, performance, estimate, concept, quality, volume, service
+    origin: Mapped[str] = mapped_column(default="live", server_default="live")  # or backfill
     state: Mapped[str]  # pass, warn, fail, inconclusive, error
     window_start: Mapped[datetime]
     window_end: Mapped[datetime]

@@ -4,7 +4,7 @@ import pytest
 
 from core import recommendations, registry, releases, runs
 from core.experiments import lifecycle
-from core.monitoring import check, text
+from core.monitoring import checks, text
 from core.serving import shipper, stored
 from core.tables.telemetry import MonitorReport
 from tests import serving_kit as kit
@@ -86,7 +86,7 @@ def test_drift_is_the_newest_report_with_its_figures_as_the_check_writes_them(
     report({"vocabulary_drift": 0.1}, state="pass")
     usual = ["see you soon", "at home now", "call me"] * 20
     compared = text.compare(usual, ["buy crypto"] * 5 + usual[:15])
-    report(check._figures(compared))
+    report(checks.drift.figures(compared))
     body = client.get("/metrics/drift?model=sms-spam").json()
     figures = ("vocabulary_drift", "tfidf_drift", "threshold")
     assert {name: body[name] for name in figures} == {n: getattr(compared, n) for n in figures}

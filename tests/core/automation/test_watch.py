@@ -4,7 +4,7 @@ from core import incidents
 from core.automation import watch
 from core.errors import NotFoundError
 from core.ids import new_id
-from core.monitoring import check
+from core.monitoring import checks
 from core.tables.entities import FactBook
 from core.tables.operational import Delivery
 from tests.fakes.watched import Watched, be_quick
@@ -171,7 +171,7 @@ def test_a_full_report_shows_the_window_it_is_about(model, monkeypatch):
         watch.evidently_report, "render", lambda *frames, **how: given.update(how, frames=frames)
     )
     model.answer(120)
-    report = check.check_drift(model.db, model.settings, "spam")
+    report = checks.check_drift(model.db, model.settings, "spam")
     model.answer(50)
 
     watch.full_report(model.db, model.settings, report.id)

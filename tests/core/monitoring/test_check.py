@@ -7,7 +7,7 @@ import pytest
 from core import releases, specs
 from core.access import system
 from core.errors import NotFoundError
-from core.monitoring import check, reports, windows
+from core.monitoring import checks, reports, windows
 from core.tables.telemetry import MonitorReport
 from tests.fakes.watched import TABLE, Watched, be_quick, hearts
 
@@ -21,12 +21,12 @@ def model(db, settings, clock, monkeypatch):
 
 
 def drift(model, **more):
-    return check.check_drift(model.db, model.settings, model.spec.name, **more)
+    return checks.check_drift(model.db, model.settings, model.spec.name, **more)
 
 
 def stored(model, kind="drift"):
     with model.db.read() as session:
-        return check.reports(session, model.spec.name, kind, 50)
+        return reports.reports(session, model.spec.name, kind, 50)
 
 
 def test_quiet_traffic_passes(model):
@@ -85,13 +85,13 @@ def test_windows_are_disjoint_and_complete(model):
 
 def test_two_workers_at_once_do_not_judge_the_same_predictions_twice(model, monkeypatch):
     model.answer(120)
-    both, found, compare = threading.Barrier(2, timeout=60), [], check.compare
+    both, found, compare = threading.Barrier(2, timeout=60), [], checks.compare
 
     def slow(*given):
         both.wait()
         return compare(*given)
 
-    monkeypatch.setattr(check, "compare", slow)
+    monkeypatch.setattr(checks.drift, "compare", slow)
     threads = [threading.Thread(target=lambda: found.append(drift(model))) for _ in range(2)]
     for thread in threads:
         thread.start()
@@ -201,14 +201,14 @@ def test_a_table_that_aged_names_the_column(db, settings, clock):
 def test_accuracy_is_judged_only_with_enough_labels(model):
     rows = model.answer(80)
     model.label(rows[:20])
-    report = check.check_performance(model.db, "spam")
+    report = checks.check_performance(model.db, "spam")
     assert report.state == "inconclusive"
     assert "20 labelled predictions, 30 more are needed" in report.sentence
 
 
 def test_accuracy_that_surely_fell_fails_with_its_interval(model):
     model.label(model.answer(100), wrong=25)
-    report = check.check_performance(model.db, "spam")
+    report = checks.check_performance(model.db, "spam")
     assert report.state == "fail"
     assert report.figures["accuracy"] == 0.75
     low, high = report.figures["accuracy_interval"]
@@ -218,17 +218,17 @@ def test_accuracy_that_surely_fell_fails_with_its_interval(model):
 
 def test_a_few_mistakes_more_are_no_alarm(model):
     model.label(model.answer(60), wrong=4)
-    assert check.check_performance(model.db, "spam").state == "pass"
+    assert checks.check_performance(model.db, "spam").state == "pass"
 
 
 def test_without_new_labels_no_new_performance_report_is_stored(model):
     rows = model.answer(100)
     model.label(rows[:60])
-    first = check.check_performance(model.db, "spam")
-    assert check.check_performance(model.db, "spam").id == first.id
+    first = checks.check_performance(model.db, "spam")
+    assert checks.check_performance(model.db, "spam").id == first.id
 
     model.label(rows[60:])
-    check.check_performance(model.db, "spam")
+    checks.check_performance(model.db, "spam")
     assert [report.n_current for report in stored(model, "performance")] == [100, 60]
 
 
@@ -237,7 +237,7 @@ def test_labels_of_the_version_before_do_not_count_for_the_new_one(model):
     model.clock.forward(minutes=1)
     model.release("2.0.0")
     model.label(model.answer(60))
-    report = check.check_performance(model.db, "spam")
+    report = checks.check_performance(model.db, "spam")
     assert (report.version, report.state, report.n_current) == ("2.0.0", "pass", 60)
 
 
@@ -248,7 +248,7 @@ def test_a_streak_counts_the_newest_windows_that_agree(model):
     drift(model)  # an unfinished window does not interrupt
 
     with model.db.read() as session:
-        streak = check.streak(session, "spam", "1.0.0", "drift")
+        streak = reports.streak(session, "spam", "1.0.0", "drift")
     assert (streak.bad, streak.length, streak.newest.state) == (True, 2, "fail")
 
 
@@ -271,11 +271,11 @@ def notes(n, words, seed):
 
 @pytest.mark.parametrize(("words", "state"), [(8, []), (12, ["note"])])
 def test_a_text_beside_numbers_drifts_by_its_number_of_words(words, state):
-    found = check.compare(NOTES, notes(600, 8, seed=1), notes(300, words, seed=2))
+    found = checks.compare(NOTES, notes(600, 8, seed=1), notes(300, words, seed=2))
     assert [column.name for column in found.columns if column.drifted] == state
 
 
 def test_a_missing_text_counts_as_no_words():
     after = notes(300, 8, seed=2).assign(note=None)
-    found = check.compare(NOTES, notes(600, 8, seed=1), after)
+    found = checks.compare(NOTES, notes(600, 8, seed=1), after)
     assert [column.name for column in found.columns if column.drifted] == ["note"]

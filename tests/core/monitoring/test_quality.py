@@ -2,7 +2,7 @@ import pytest
 
 from core.automation import watch
 from core.datasets import versions
-from core.monitoring import check
+from core.monitoring import checks
 from tests.fakes.watched import TABLE, Watched, be_quick, hearts
 
 
@@ -27,14 +27,14 @@ def answer(model, frame):
 
 def test_inputs_like_the_training_data_pass(judged):
     answer(judged, hearts(120, seed=2))
-    report = check.check_quality(judged.db, "heart")
+    report = checks.check_quality(judged.db, "heart")
     assert (report.state, report.kind, report.n_current) == ("pass", "quality", 120)
     assert report.sentence == "All 7 expectations hold for 120 inputs."
 
 
 def test_inputs_outside_the_known_range_or_words_warn_in_figures(judged):
     answer(judged, hearts(120, seed=2).assign(pain="burning", age=500.0))
-    report = check.check_quality(judged.db, "heart")
+    report = checks.check_quality(judged.db, "heart")
     assert (report.state, report.figures["n_failed"]) == ("warn", 2)
     assert {one["column"] for one in report.figures["failed"]} == {"age", "pain"}
     assert "120 of 120 are not" in report.sentence
@@ -42,26 +42,26 @@ def test_inputs_outside_the_known_range_or_words_warn_in_figures(judged):
 
 def test_a_hard_expectation_fails_the_window(judged):
     answer(judged, hearts(120, seed=2).assign(age="old"))
-    assert check.check_quality(judged.db, "heart").state == "fail"
+    assert checks.check_quality(judged.db, "heart").state == "fail"
 
 
 def test_few_inputs_are_left_to_the_next_window(judged):
     answer(judged, hearts(60, seed=2))
-    report = check.check_quality(judged.db, "heart")
+    report = checks.check_quality(judged.db, "heart")
     assert (report.state, "40 more are needed" in report.sentence) == ("inconclusive", True)
     answer(judged, hearts(60, seed=3))
-    assert check.check_quality(judged.db, "heart").n_current == 120
+    assert checks.check_quality(judged.db, "heart").n_current == 120
 
 
 def test_each_input_is_judged_in_one_window_only(judged):
     answer(judged, hearts(120, seed=2))
-    check.check_quality(judged.db, "heart")
-    assert check.check_quality(judged.db, "heart").state == "inconclusive"
+    checks.check_quality(judged.db, "heart")
+    assert checks.check_quality(judged.db, "heart").state == "inconclusive"
 
 
 def test_a_model_without_a_suite_has_no_such_report(model):
     answer(model, hearts(120, seed=2))
-    assert check.check_quality(model.db, "heart") is None
+    assert checks.check_quality(model.db, "heart") is None
 
 
 def test_the_watch_reports_on_inputs_and_opens_no_incident_for_them(judged):
@@ -72,5 +72,5 @@ def test_the_watch_reports_on_inputs_and_opens_no_incident_for_them(judged):
 
 def test_no_input_of_a_client_is_kept_in_the_report(judged):
     answer(judged, hearts(120, seed=2).assign(pain="my secret"))
-    report = check.check_quality(judged.db, "heart")
+    report = checks.check_quality(judged.db, "heart")
     assert "my secret" not in str(report.figures) + report.sentence

@@ -1,0 +1,11 @@
+"""The checks of what serves; each stores one report about one window.
+
+Windows are disjoint: a report names the window it follows, and no two may follow the same, so that
+two workers cannot judge the same predictions twice.
+"""
+
+from core.monitoring.checks.drift import check_drift, compare
+from core.monitoring.checks.performance import check_performance
+from core.monitoring.checks.quality import check_quality
+
+__all__ = ["check_drift", "check_performance", "check_quality", "compare"]

@@ -1,0 +1,103 @@
+"""What every check starts from: the model, what serves of it, and its judged window before."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from core import registry, releases, specs
+from core.db import Database
+from core.ids import new_id
+from core.monitoring import windows
+from core.monitoring.reports import PENDING, judged, store
+from core.monitoring.windows import Position, Window
+from core.specs import ModelSpec
+from core.tables.base import Json
+from core.tables.entities import ModelVersion
+from core.tables.telemetry import MonitorReport
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is watched: the champion, since when it serves, and its judged window before."""
+
+    spec: ModelSpec
+    version: ModelVersion
+    since: datetime
+    before: MonitorReport | None
+
+    @property
+    def after(self) -> Position:
+        """The end of the window before; a new term of service starts a new window."""
+        if self.before is None or self.before.window_end < self.since:
+            return self.since, ""
+        return self.before.window_end, self.before.window_last_id
+
+    def report(self, kind: str, state: str, *, now: datetime, **fields: Any) -> MonitorReport:  # noqa: ANN401 (columns)
+        """Return a report about this subject, not yet stored."""
+        model, version = self.spec.name, self.version.version
+        return MonitorReport(
+            id=new_id(now), model=model, version=version, kind=kind, state=state, at=now, **fields
+        )
+
+    def place(self, window: Window) -> dict[str, Any]:
+        """Return the columns that say which window a report is about."""
+        return {
+            "window_start": window.start,
+            "window_end": window.end[0],
+            "window_last_id": window.end[1],
+            "follows": self.before.window_last_id if self.before else "",
+            "n_current": window.n,
+        }
+
+
+def subject(session: Session, model: str, kind: str) -> Subject:
+    """Return what a check of this kind is about.
+
+    Raises: NotFoundError (no such model, or nothing is released).
+    """
+    spec = specs.active(session, model)
+    champion = releases.champion(releases.current(session, spec.name))
+    return Subject(
+        spec=spec,
+        version=registry.get(session, spec.name, champion),
+        since=windows.serving_since(session, spec.name),
+        before=next(iter(judged(session, spec.name, champion, kind, limit=1)), None),
+    )
+
+
+def too_few(db: Database, of: Subject, kind: str, n: int, need: int) -> MonitorReport:
+    """Store that a window is too small; its predictions are left to the next one."""
+    what = "labelled predictions" if kind == "performance" else "predictions since the last window"
+    sentence = f"Not judged yet: {n:,} {what}, {need - n:,} more are needed."
+    return unfinished(db, of, kind, "inconclusive", n, sentence)
+
+
+def unfinished(
+    db: Database, of: Subject, kind: str, state: str, n: int, sentence: str
+) -> MonitorReport:
+    """Store why a window is not judged: its predictions are left to the next one."""
+    report = of.report(
+        kind,
+        state,
+        now=db.clock(),
+        window_start=of.after[0],
+        window_end=of.after[0],
+        window_last_id=of.after[1],
+        follows=PENDING,
+        n_current=n,
+        n_reference=0,
+        method="",
+        sentence=sentence,
+        figures={},
+        assumptions="",
+    )
+    return store(db, report)
+
+
+def plain(figures: Json) -> Json:
+    """Return figures as the database will give them back: tuples are lists."""
+    given_back: Json = json.loads(json.dumps(figures))
+    return given_back
