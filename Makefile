@@ -1,4 +1,4 @@
-.PHONY: help install run demo lab bench test test-extras test-chaos check unit browser lock clean
+.PHONY: help install run demo lab bench test test-extras test-chaos check unit browser browser-stories browser-pages lock clean
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -26,8 +26,7 @@ demo: install ## the product with simulated clients and an incident, five minute
 
 test: .venv/.ready-dev ## everything: lint, types, contracts, unit, API, page and browser tests
 	@sh ops/browser.sh
-	@$(MAKE) --no-print-directory unit
-	@$(MAKE) --no-print-directory -j2 --output-sync=target check browser
+	@$(MAKE) --no-print-directory check unit browser
 
 check: .venv/.ready-dev ## lint, types and import contracts
 	$(BIN)/ruff check .
@@ -40,7 +39,13 @@ unit: .venv/.ready-dev ## all tests without a browser, with coverage
 	@$(SLIPCOVER) --merge .coverage.json --out /dev/null --skip-covered --fail-under 85
 
 browser: .venv/.ready-dev ## the whole loop in a real browser; screenshots in artifacts/
-	$(PYTEST) -q -n 0 -m browser
+	@$(MAKE) --no-print-directory -j2 --output-sync=target browser-stories browser-pages
+
+browser-stories: .venv/.ready-dev
+	$(PYTEST) -q -n 0 -m "browser and story"
+
+browser-pages: .venv/.ready-dev
+	$(PYTEST) -q -n 0 -m "browser and not story"
 
 .venv/.ready-extras: $(EXTRAS) .venv/.ready-dev
 	@sh ops/install.sh requirements.txt requirements-dev.txt $(filter-out requirements-gpu.txt,$(EXTRAS))

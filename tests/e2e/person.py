@@ -4,7 +4,7 @@ import re
 import time
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 FLAGS = [
@@ -108,15 +108,25 @@ class Person:
         self.page.get_by_role(role, name=name).first.click()
         self.idle()
 
+    def follow(self, link: Locator, to: str) -> None:
+        """Click a link until its page is open: one that is just drawn anew loses the click."""
+        link.click()
+        try:
+            self.page.wait_for_url(to, timeout=5_000)
+        except TimeoutError:
+            link.click()
+            self.page.wait_for_url(to)
+        self.idle()
+
     def sees(self, text: str | re.Pattern, seconds: float = 20) -> None:
         expect(self.page.get_by_text(text).first).to_be_visible(timeout=seconds * 1000)
 
     def approve(self, title: str, note: str) -> None:
         """Decide the waiting card with this title, as a person does: look, then approve."""
-        self.go("/")
+        self.opens("/")
         card = self.page.locator("[class*=st-key-card-]").filter(has_text=re.compile(title)).first
         expect(card).to_be_visible()
-        card.get_by_role("link", name="Look and decide").click()
+        self.follow(card.get_by_role("link", name="Look and decide"), "**/recommendation?id=*")
         self.click("Approve …")
         self.page.get_by_label("Note (kept in the audit trail)").fill(note)
         self.page.get_by_label("Note (kept in the audit trail)").press("Enter")
