@@ -97,15 +97,35 @@ def missing(counted: ColumnCounts) -> Array:
     return np.asarray(gap**2 / max(1e-12, counted.factor * n * share * (1 - share)))
 
 
-def relations(table: Table, labels: Labels) -> tuple[list[ColumnTest], tuple[int, int] | None]:
+def normal_scores(table: Table) -> tuple[list[int], Array]:
+    """The numeric columns that vary and their normal scores, shape (rows, these columns)."""
+    columns = _varying(table)
+    scores = [_normal_scores(table.values[:, column]) for column in columns]
+    return columns, np.column_stack(scores) if scores else np.zeros((len(table.values), 0))
+
+
+def shifts(table: Table, scores: Array) -> Array:
+    """Permutation z of the mean normal score of each column: signed, positive where it rose.
+
+    Van der Waerden's test; the variance under shuffling is known, so it needs no shuffles.
+    """
+    n = len(table.values)
+    factor = table.n_current * table.n_reference / max(1, n * (n - 1))
+    centred = scores - scores.mean(axis=0)
+    sd = np.sqrt(np.maximum(factor * (centred**2).sum(axis=0), 1e-12))
+    return np.asarray(centred[table.n_reference :].sum(axis=0) / sd)
+
+
+def relations(
+    table: Table, labels: Labels, columns: list[int], scores: Array
+) -> tuple[list[ColumnTest], tuple[int, int] | None]:
     """Pairwise products of normal scores: their squared z summed, and the largest alone.
 
-    Also says which pair differs most between the true windows.
+    Also says which pair of `columns` differs most between the true windows.
     """
-    columns = _varying(table)
+    columns, scores = columns[:MOST_PAIRED], scores[:, :MOST_PAIRED]
     if len(columns) < 2:
         return [], None
-    scores = np.column_stack([_normal_scores(table.values[:, column]) for column in columns])
     n = len(table.values)
     factor = table.n_current * table.n_reference / max(1, n * (n - 1))
     total, largest = np.zeros(len(labels)), np.zeros(len(labels))
@@ -123,14 +143,14 @@ def relations(table: Table, labels: Labels) -> tuple[list[ColumnTest], tuple[int
 
 
 def _varying(table: Table) -> list[int]:
-    """The first `MOST_PAIRED` numeric columns that hold at least two values."""
+    """The numeric columns that hold at least two values."""
     found = []
     for column, kind in enumerate(table.kinds):
         values = table.values[:, column]
         known = values[~np.isnan(values)]
         if kind == "numeric" and len(known) and known.min() < known.max():
             found.append(column)
-    return found[:MOST_PAIRED]
+    return found
 
 
 def _normal_scores(values: Array) -> Array:

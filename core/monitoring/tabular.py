@@ -19,6 +19,7 @@ from core.monitoring.columns import (
     without_copies,
 )
 from core.monitoring.labels import short
+from core.monitoring.sequential import Evidence
 from core.statistics import permutation
 
 Array = NDArray[np.float64]
@@ -49,7 +50,8 @@ class TabularDrift:
 
     `score` is the largest distance among drifted columns, 0 when p > alpha or when only the
     relation of `pair` changed. `families` maps location, category, missing and covariance to a
-    score that is standard normal while nothing changes, for watching over time.
+    score that is standard normal while nothing changes; `evidence` is these and the shift of every
+    numeric column, for watching over time.
     """
 
     p_value: float
@@ -60,6 +62,7 @@ class TabularDrift:
     columns: tuple[ColumnDrift, ...]
     pair: tuple[str, str] | None
     families: dict[str, float]
+    evidence: tuple[Evidence, ...]
     n_reference: int
     n_current: int
     copies_removed: int
@@ -104,8 +107,10 @@ def compare(
         table.n_reference, table.n_current, permutations=permutations, rng=rng
     )
     tests, divergences = _column_statistics(table, labels)
-    more, pair = column_tests.relations(table, labels)
+    numeric, scores = column_tests.normal_scores(table)
+    more, pair = column_tests.relations(table, labels, numeric, scores)
     p_value, families = _joined(tests + more)
+    shifts = dict(zip(numeric, column_tests.shifts(table, scores).tolist(), strict=True))
     drifts = _columns(table, tests, divergences, alpha=alpha, drifted=p_value <= alpha)
     return _result(
         table,
@@ -113,6 +118,7 @@ def compare(
         p_value=p_value,
         alpha=alpha,
         families=families,
+        evidence=_evidence(table, families, shifts),
         pair=_changed_pair(table, pair, more, alpha) if p_value <= alpha else None,
         copies=len(whole.values) - len(unique.values),
         permutations=permutations,
@@ -149,6 +155,26 @@ def _joined(tests: list[ColumnTest]) -> tuple[float, dict[str, float]]:
         for family in dict.fromkeys(kinds)
     }
     return permutation.minp(permutation.exchangeable_z(statistics)), families
+
+
+def _evidence(
+    table: Table, families: dict[str, float], shifts: dict[int, float]
+) -> tuple[Evidence, ...]:
+    """A score of every family and numeric column; 0 where nothing varies, so nothing changed."""
+    numeric = [column for column, kind in enumerate(table.kinds) if kind == "numeric"]
+    asked = [
+        *(["location"] if numeric else []),
+        *(["category"] if len(numeric) < len(table.kinds) else []),
+        "missing",
+        *(["covariance"] if len(numeric) > 1 else []),
+    ]
+    return (
+        *(Evidence(family, "", families.get(family, 0.0)) for family in asked),
+        *(
+            Evidence("location", table.names[column], shifts.get(column, 0.0), two_sided=True)
+            for column in numeric
+        ),
+    )
 
 
 def _changed_pair(
@@ -218,6 +244,7 @@ def _result(
     p_value: float,
     alpha: float,
     families: dict[str, float],
+    evidence: tuple[Evidence, ...],
     pair: tuple[str, str] | None,
     copies: int,
     permutations: int,
@@ -233,6 +260,7 @@ def _result(
         columns=columns,
         pair=pair,
         families=families,
+        evidence=evidence,
         n_reference=table.n_reference,
         n_current=table.n_current,
         copies_removed=copies,
