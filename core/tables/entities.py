@@ -158,12 +158,25 @@ class Release(Table):
 
 
 class Alert(Table):
-    """A rule that found something in a report; while it is pending it belongs to no incident."""
+    """A rule that found something: one row from the first report that says so to the end of it.
+
+    While it is pending or suppressed it belongs to no incident.
+    """
 
     __tablename__ = "alert"
-    __table_args__ = ENTITY
+    __table_args__ = (
+        Index(
+            "uq_alert_live",
+            "fingerprint",
+            unique=True,
+            sqlite_where=text("state <> 'resolved'"),
+            postgresql_where=text("state <> 'resolved'"),
+        ),
+        ENTITY,
+    )
     id: Mapped[str] = mapped_column(primary_key=True)
     model: Mapped[str] = mapped_column(index=True)
+    version: Mapped[str] = mapped_column(default="", server_default="")  # seen in it last
     rule: Mapped[str]
     severity: Mapped[str]  # critical, high, medium, low
     fingerprint: Mapped[str] = mapped_column(index=True)
@@ -171,9 +184,15 @@ class Alert(Table):
     value: Mapped[float]
     threshold: Mapped[float]
     incident_id: Mapped[str | None]
-    report_id: Mapped[str]
-    at: Mapped[datetime]
+    report_id: Mapped[str]  # the newest report that says so
+    newest_report_id: Mapped[str] = mapped_column(default="", server_default="")  # also a good one
     sentence: Mapped[str] = mapped_column(LongText, default="", server_default="")
+    fired: Mapped[int] = mapped_column(default=1, server_default="1")  # reports that say so
+    quiet: Mapped[int] = mapped_column(default=0, server_default="0")  # good reports since the last
+    at: Mapped[datetime]
+    seen_at: Mapped[datetime | None]  # when it last said so
+    ended_at: Mapped[datetime | None]
+    ended_because: Mapped[str] = mapped_column(LongText, default="", server_default="")
 
 
 class Silence(Table):

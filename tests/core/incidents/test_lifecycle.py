@@ -4,7 +4,7 @@ import pytest
 
 from core import audit, incidents
 from core.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
-from core.incidents import Finding
+from core.incidents import Finding, lifecycle
 from core.tables.operational import Delivery
 
 
@@ -168,7 +168,7 @@ def test_work_on_an_incident_shows_in_its_state_and_timeline(db):
 
 
 def test_a_long_timeline_keeps_its_beginning_and_its_end(db, monkeypatch):
-    monkeypatch.setattr(incidents, "MOST_ENTRIES", 8)
+    monkeypatch.setattr(lifecycle, "MOST_ENTRIES", 8)
     for number in range(12):
         incident = opened(db, f"r{number}").incident
 

@@ -1,8 +1,6 @@
-"""Incidents: what a person should know about, from open to resolved, each with its timeline.
+"""The life of an incident: opened, acknowledged, worked on, resolved; each step is a line of it."""
 
-A model has at most one unresolved incident per cause; further findings extend it.
-"""
-
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,14 +13,14 @@ from core.db import Command, Database
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.ids import new_id
 from core.specs import canonical
+from core.specs.alerts import RULES, SEVERITIES
 from core.tables.base import Json
 from core.tables.entities import Alert, Incident
 
-SEVERITIES = ("critical", "high", "medium", "low")
 MOST_ENTRIES = 200
 """Entries of a timeline; beyond it the middle is dropped, never the beginning."""
 
-_WORKER = system("worker")
+WORKER = system("worker")
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def open(
     severity: str,
     title: str,
     finding: Finding,
-    actor: Actor = _WORKER,
+    actor: Actor = WORKER,
     channels: Sequence[str] = (),
 ) -> Opened:
     """Open an incident, or extend the unresolved one of the same model and cause.
@@ -70,11 +68,10 @@ def open(
         with db.command(actor, "incident.open") as command:
             command.note(model=model, cause=cause, finding=finding.sentence)
             if incident := find_open(command.session, model, cause, lock=True):
-                return _extend(command, incident, severity, version, finding)
-            incident = _new(command, model, version, cause, severity, title)
+                return _extend(command, incident, severity, version, finding, channels)
+            incident = begin(command, model, version, cause, severity, title)
             _fire(command, incident, finding)
-            facts = {"model": model, "severity": severity, "incident_id": incident.id}
-            outbox.post(command, [*channels], title, text=finding.sentence, **facts)
+            tell(command, channels, incident, title, finding.sentence)
             return Opened(incident, new=True, extended=False)
     except ConflictError:  # another worker opened it between our look and our insert
         with db.read() as session:
@@ -89,12 +86,14 @@ def open(
             title=title,
             finding=finding,
             actor=actor,
+            channels=channels,
         )
 
 
-def _new(
+def begin(
     command: Command, model: str, version: str, cause: str, severity: str, title: str
 ) -> Incident:
+    """Add an open incident; the database refuses a second one of the same model and cause."""
     incident = Incident(
         id=new_id(command.now),
         model=model,
@@ -108,20 +107,23 @@ def _new(
     )
     command.session.add(incident)
     command.note(incident=incident.id, severity=severity)
-    _add(command, incident, f"opened: {title}")
+    add(command, incident, f"opened: {title}")
     command.session.flush()
     return incident
 
 
 def _extend(
-    command: Command, incident: Incident, severity: str, version: str, finding: Finding
+    command: Command,
+    incident: Incident,
+    severity: str,
+    version: str,
+    finding: Finding,
+    channels: Sequence[str],
 ) -> Opened:
     command.note(incident=incident.id)
     if _noted(command.session, incident, finding):
         return Opened(incident, new=False, extended=False)
-    if SEVERITIES.index(severity) < SEVERITIES.index(incident.severity):
-        _add(command, incident, f"severity raised from {incident.severity} to {severity}")
-        incident.severity = severity
+    raise_to(command, incident, severity, finding.sentence, channels)
     incident.version = version
     _fire(command, incident, finding)
     return Opened(incident, new=False, extended=True)
@@ -134,23 +136,73 @@ def _noted(session: Session, incident: Incident, finding: Finding) -> bool:
     return session.scalars(query.limit(1)).first() is not None
 
 
+def raise_to(
+    command: Command, incident: Incident, severity: str, why: str, channels: Sequence[str]
+) -> bool:
+    """Let an incident be as grave as its newest finding, and tell so; it never falls silently."""
+    if not graver(severity, incident.severity):
+        return False
+    add(command, incident, f"severity raised from {incident.severity} to {severity}")
+    incident.severity = severity
+    tell(command, channels, incident, f"Now {severity}: {incident.title}", why)
+    return True
+
+
+def graver(one: str, other: str) -> bool:
+    """Say whether severity `one` is above `other`.
+
+    >>> graver("critical", "high"), graver("low", "low")
+    (True, False)
+    """
+    ranks: list[str] = [*SEVERITIES]
+    return ranks.index(one) < ranks.index(other)
+
+
+def tell(
+    command: Command, channels: Sequence[str], incident: Incident, subject: str, why: str
+) -> None:
+    """Leave a message about an incident for each channel, in the transaction of what happened."""
+    facts = {"model": incident.model, "severity": incident.severity, "incident_id": incident.id}
+    outbox.post(command, [*channels], subject, text=why, **facts)
+
+
+def fingerprint(model: str, cause: str, rule: str, report_id: str = "") -> str:
+    """Return what makes alerts the same one: model and rule, over all versions and reports.
+
+    A finding of no rule is told of by each report for itself.
+
+    >>> fingerprint("spam", "drift", "drift", "r1")
+    'spam:drift:drift'
+    >>> fingerprint("spam", "serving", "release_cannot_serve", "release:2:damaged")
+    'spam:serving:release_cannot_serve:8a9bd84c4fee'
+    """
+    known = f"{model}:{cause}:{rule}"
+    if rule in RULES:
+        return known
+    return f"{known}:{hashlib.sha256(report_id.encode()).hexdigest()[:12]}"
+
+
 def _fire(command: Command, incident: Incident, finding: Finding) -> None:
-    command.session.add(
-        Alert(
+    mark = fingerprint(incident.model, incident.cause, finding.rule, finding.report_id)
+    query = select(Alert).filter_by(fingerprint=mark).where(Alert.state != "resolved")
+    alert = command.session.scalars(query.with_for_update()).first()
+    if alert is None:
+        alert = Alert(
             id=new_id(command.now),
             model=incident.model,
             rule=finding.rule,
-            severity=incident.severity,
-            fingerprint=f"{incident.model}:{incident.cause}:{finding.rule}",
-            state="firing",
-            value=finding.value,
-            threshold=finding.threshold,
-            incident_id=incident.id,
-            report_id=finding.report_id,
+            fingerprint=mark,
+            fired=0,
+            quiet=0,
             at=command.now,
         )
-    )
-    _add(command, incident, finding.sentence)
+        command.session.add(alert)
+    alert.version, alert.severity, alert.state = incident.version, incident.severity, "firing"
+    alert.value, alert.threshold = finding.value, finding.threshold
+    alert.sentence, alert.incident_id = finding.sentence, incident.id
+    alert.report_id = alert.newest_report_id = finding.report_id
+    alert.seen_at, alert.fired = command.now, alert.fired + 1
+    add(command, incident, finding.sentence)
 
 
 def acknowledge(db: Database, actor: Actor, incident_id: str) -> Incident:
@@ -165,7 +217,7 @@ def acknowledge(db: Database, actor: Actor, incident_id: str) -> Incident:
         if incident.state == "open":
             incident.state = "acknowledged"
         incident.owner = command.actor.name
-        _add(command, incident, "acknowledged")
+        add(command, incident, "acknowledged")
         return incident
 
 
@@ -180,11 +232,12 @@ def resolve(db: Database, actor: Actor, incident_id: str, reason: str) -> Incide
         incident = _locked(command, incident_id)
         incident.state, incident.resolved_at = "resolved", command.now
         command.note(reason=reason)
-        _add(command, incident, f"resolved: {reason.strip()}")
+        add(command, incident, f"resolved: {reason.strip()}")
         for alert in command.session.scalars(
             select(Alert).filter_by(incident_id=incident.id, state="firing")
         ):
-            alert.state = "resolved"
+            alert.state, alert.ended_at = "resolved", command.now
+            alert.ended_because = f"{command.actor.name} resolved the incident"
         return incident
 
 
@@ -197,7 +250,7 @@ def note_in(command: Command, incident_id: str, what: str, *, mitigating: bool =
     incident = get(command.session, incident_id, lock=True)
     if mitigating and incident.state != "resolved":
         incident.state = "mitigating"
-    _add(command, incident, what)
+    add(command, incident, what)
 
 
 def _locked(command: Command, incident_id: str) -> Incident:
@@ -208,8 +261,9 @@ def _locked(command: Command, incident_id: str) -> Incident:
     return incident
 
 
-def _add(command: Command, incident: Incident, what: str) -> None:
-    entry: Json = {"at": command.now.isoformat(), "who": command.actor.name, "what": what}
+def add(command: Command, incident: Incident, what: str, **about: str) -> None:
+    """Add a line to the timeline; `about` is kept with it and not shown."""
+    entry: Json = {"at": command.now.isoformat(), "who": command.actor.name, "what": what, **about}
     entries = [*incident.timeline, entry]
     if len(entries) > MOST_ENTRIES:
         entries = entries[: MOST_ENTRIES // 4] + entries[-MOST_ENTRIES * 3 // 4 :]
@@ -246,10 +300,4 @@ def all(
         query = query.filter_by(model=canonical(model))
     if open_only:
         query = query.where(Incident.state != "resolved")
-    return list(session.scalars(query))
-
-
-def alerts(session: Session, incident_id: str) -> list[Alert]:
-    """Return the alerts of an incident, the oldest first."""
-    query = select(Alert).filter_by(incident_id=incident_id).order_by(Alert.at, Alert.id)
     return list(session.scalars(query))
