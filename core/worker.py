@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 
-from core import jobs, outbox, recommendations
+from core import incidents, jobs, outbox, recommendations
 from core.adapters import channels
-from core.automation import child, schedule
+from core.automation import child, schedule, unserved
 from core.automation.runners import RUNNERS
 from core.clock import monotonic
 from core.errors import PilothouseError, UnavailableError
@@ -22,6 +22,7 @@ from core.panel import Panel
 
 log = logging.getLogger("worker")
 JOB_THREADS = 2
+LOOK_SECONDS = 15
 
 
 def run(panel: Panel, stop: threading.Event) -> None:
@@ -29,7 +30,7 @@ def run(panel: Panel, stop: threading.Event) -> None:
     owner = f"{socket.gethostname()}-{secrets.token_hex(4)}"
     stop_schedule = schedule.start(panel, owner)
     loops: list[Callable[[], None]] = [lambda: work_once(panel, owner, stop)] * JOB_THREADS
-    loops += [lambda: send_once(panel)]
+    loops += [lambda: send_once(panel), lambda: look_once(panel, stop)]
     threads = [
         threading.Thread(target=_repeat, args=(loop, stop), name=f"worker-{index}")
         for index, loop in enumerate(loops)
@@ -59,6 +60,13 @@ def send_once(panel: Panel) -> None:
     """Send the messages that are due, and let proposals lapse whose time is over."""
     recommendations.expire(panel.db)
     outbox.send_due(panel.db, channels.senders(panel.settings))
+
+
+def look_once(panel: Panel, stop: threading.Event) -> None:
+    """Let alerts and incidents follow the clock: silences that end, releases that serve again."""
+    incidents.look(panel.db, panel.settings)
+    unserved.clear(panel.db, panel.settings)
+    stop.wait(LOOK_SECONDS)
 
 
 def work_once(panel: Panel, owner: str, stop: threading.Event) -> None:

@@ -1,12 +1,19 @@
-"""From "this release cannot be loaded", said by an api process, to an incident."""
+"""From "this release cannot be loaded", said by an api process, to an incident, and to its end."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from core import incidents, outbox
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core import incidents, outbox, releases
+from core.clock import hour_of
 from core.db import Database
 from core.incidents import Finding, Opened
 from core.settings import Settings
+from core.tables.entities import Incident
+from core.tables.telemetry import Prediction
 
 CAUSE = "serving"
 
@@ -35,3 +42,32 @@ def alarm(db: Database, settings: Settings, told: Mapping[str, Any]) -> Opened:
         ),
         channels=outbox.channels(settings),
     )
+
+
+def clear(db: Database, settings: Settings) -> list[Incident]:
+    """Resolve the incidents of releases that a newer one, which answers, has followed.
+
+    That another process answers from the same release proves nothing: one of them could not load
+    it. Such an incident ends with the next release, or by a person.
+    """
+    with db.read() as session:
+        known = [one for one in incidents.all(session, open_only=True) if one.cause == CAUSE]
+        served = [(one, _served(session, one, db.clock())) for one in known]
+    channels = outbox.channels(settings)
+    ended = [incidents.over(db, one, why, channels) for one, why in served if why]
+    return [one for one in ended if one is not None]
+
+
+def _served(session: Session, incident: Incident, now: datetime) -> str:
+    """Say that a newer release than those of the incident has answered, or nothing."""
+    told = [row.report_id.split(":")[1] for row in incidents.alerts(session, incident.id)]
+    release = releases.find_current(session, incident.model)
+    if release is None or not told or release.seq <= max(map(int, told)):
+        return ""
+    hour = hour_of(now)  # the newest two hours: an index finds them, however many answers there are
+    query = select(Prediction.id).filter_by(model=incident.model, release_seq=release.seq)
+    query = query.where(
+        Prediction.hour.in_((hour, hour - 1)), Prediction.version == releases.champion(release)
+    )
+    answered = session.scalars(query.limit(1)).first()
+    return f"release {release.seq} ({releases.label(release)}) answers" if answered else ""

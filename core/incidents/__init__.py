@@ -4,9 +4,8 @@ A model has at most one unresolved incident per cause; further alerts extend it.
 raise and end alerts (`consider`), silences hold them back, and `look` follows the clock.
 """
 
-from core.incidents.alerts import alerts
-from core.incidents.consider import Considered, consider, gravest
-from core.incidents.ending import settle
+from core.incidents.ending import over, settle
+from core.incidents.engine import Considered, consider, gravest
 from core.incidents.lifecycle import (
     Finding,
     Opened,
@@ -19,6 +18,8 @@ from core.incidents.lifecycle import (
     open,
     resolve,
 )
+from core.incidents.looking import look
+from core.incidents.reading import alerts
 from core.specs.alerts import SEVERITIES
 
 __all__ = [
@@ -33,9 +34,11 @@ __all__ = [
     "find_open",
     "get",
     "gravest",
+    "look",
     "newest_resolved",
     "note_in",
     "open",
+    "over",
     "resolve",
     "settle",
 ]

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 from core.db import Command, Database
 from core.errors import ConflictError
 from core.incidents import silences
-from core.incidents.alerts import alerts
-from core.incidents.lifecycle import WORKER, add, find_open, tell
+from core.incidents.lifecycle import WORKER, add, end_alert, find_open, tell
+from core.incidents.reading import alerts
 from core.tables.entities import Alert, Incident
 
 QUIET_AFTER_RETURN = timedelta(hours=1)
@@ -31,6 +31,16 @@ def settle(db: Database, model: str, cause: str, channels: Sequence[str]) -> Inc
             return incident
     except ConflictError:  # a person or another worker was faster
         return None
+
+
+def over(db: Database, incident: Incident, why: str, channels: Sequence[str]) -> Incident | None:
+    """End the alerts of an incident whose cause is known to be gone, and with them the incident."""
+    with db.command(WORKER, "alert.fire") as command:
+        command.note(model=incident.model, incident=incident.id)
+        for alert in alerts(command.session, incident.id, lock=True):
+            if alert.state != "resolved":
+                end_alert(command, alert, why)
+    return settle(db, incident.model, incident.cause, channels)
 
 
 def _over(session: Session, incident: Incident | None, now: datetime) -> list[Alert] | None:
@@ -57,9 +67,8 @@ def _resolve(
 
 
 def _silenced(command: Command, incident: Incident, alert: Alert) -> bool:
-    about = {"model": alert.model, "rule": alert.rule, "cause": incident.cause}
-    silence = silences.covering(command.session, command.now, **about, severity=incident.severity)
-    return silence is not None
+    about = silences.about(alert) | {"severity": incident.severity}
+    return silences.covering(command.session, command.now, **about) is not None
 
 
 def duration(lasted: timedelta) -> str:

@@ -21,7 +21,7 @@ from core.incidents.lifecycle import (
 from core.incidents.rules import Watch
 from core.specs import ModelSpec
 from core.specs.thresholds import Policy
-from core.tables.entities import Alert, Incident, Silence
+from core.tables.entities import Alert, Incident
 
 AGAIN = timedelta(hours=1)
 """What fires again this soon after it ended by itself is the same incident, not a new one."""
@@ -103,7 +103,7 @@ def repeat(
     """
     incident = command.session.get_one(Incident, alert.incident_id, with_for_update=True)
     command.note(alert=alert.id, incident=incident.id)
-    silence = _silence(command, alert)
+    silence = silences.covering(command.session, command.now, **silences.about(alert))
     if silence and not any(line.get("silence") == silence.id for line in incident.timeline):
         until = f"{silence.ends_at:%Y-%m-%d %H:%M} UTC"
         words = f"{silence.author} silenced this until {until}: {silence.comment}"
@@ -116,11 +116,6 @@ def repeat(
     )
     if not said and (raised or command.now - _last_line(incident, alert) >= NEW_LINE):
         add(command, incident, _said(alert), rule=alert.rule)
-
-
-def _silence(command: Command, alert: Alert) -> Silence | None:
-    about = {"model": alert.model, "rule": alert.rule, "cause": silences.cause_of(alert)}
-    return silences.covering(command.session, command.now, **about, severity=alert.severity)
 
 
 def _last_line(incident: Incident, alert: Alert) -> datetime:

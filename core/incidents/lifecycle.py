@@ -174,7 +174,7 @@ def fingerprint(model: str, cause: str, rule: str, report_id: str = "") -> str:
     >>> fingerprint("spam", "drift", "drift", "r1")
     'spam:drift:drift'
     >>> fingerprint("spam", "serving", "release_cannot_serve", "release:2:damaged")
-    'spam:serving:release_cannot_serve:8a9bd84c4fee'
+    'spam:serving:release_cannot_serve:47fd86dbb993'
     """
     known = f"{model}:{cause}:{rule}"
     if rule in RULES:
@@ -236,9 +236,14 @@ def resolve(db: Database, actor: Actor, incident_id: str, reason: str) -> Incide
         for alert in command.session.scalars(
             select(Alert).filter_by(incident_id=incident.id, state="firing")
         ):
-            alert.state, alert.ended_at = "resolved", command.now
-            alert.ended_because = f"{command.actor.name} resolved the incident"
+            end_alert(command, alert, f"{command.actor.name} resolved the incident")
         return incident
+
+
+def end_alert(command: Command, alert: Alert, why: str) -> None:
+    """Let an alert be over."""
+    alert.state, alert.ended_at, alert.ended_because = "resolved", command.now, why
+    command.note(alert=alert.id, state="resolved", because=why)
 
 
 def note_in(command: Command, incident_id: str, what: str, *, mitigating: bool = False) -> None:

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from core.monitoring.signals import Signal
 from core.specs import ModelSpec
-from core.specs.alerts import RULES, RuleName, Severity
+from core.specs.alerts import RULES, Rule, RuleName, Severity
 from core.specs.document import AlertRule
+
+SWITCHED_OFF = "the rule was switched off in the model's spec"
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,15 @@ class Watch:
         return 1 if severity == "critical" and not self.patient else self.windows
 
 
-def of(spec: ModelSpec, name: RuleName) -> Watch:
-    """Return one rule as it holds for a model.
+def of(spec: ModelSpec, name: str) -> Watch:
+    """Return one rule as it holds for a model; `name` is one of RULES.
 
     A model that is judged on smaller windows (`monitoring.min_samples`) is alerted on them too.
     """
-    rule, own = RULES[name], spec.alerts.get(name, AlertRule())
+    rule: Rule = RULES[name]  # type: ignore[index]
+    own = spec.alerts.get(rule.name, AlertRule())
     return Watch(
-        name=name,
+        name=rule.name,
         kind=rule.kind,
         cause=rule.cause,
         title=rule.title,

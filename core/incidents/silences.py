@@ -180,6 +180,12 @@ def cause_of(alert: Alert) -> str:
     return rule.cause if rule else alert.fingerprint.split(":")[1]
 
 
+def about(alert: Alert) -> dict[str, str]:
+    """Return what matchers are compared with, of an alert."""
+    own = {"model": alert.model, "rule": alert.rule, "severity": alert.severity}
+    return {**own, "cause": cause_of(alert)}
+
+
 def preview(session: Session, matchers: Matchers, now: datetime) -> Preview:
     """Say what a silence would cover now, and would have covered in the last 7 days.
 
@@ -187,17 +193,16 @@ def preview(session: Session, matchers: Matchers, now: datetime) -> Preview:
     """
     given = checked(session, matchers)
     query = select(Alert).where((Alert.state != "resolved") | (Alert.at > now - LOOK_BACK))
-    matching = [row for row in session.scalars(query.order_by(Alert.at.desc())) if _is(given, row)]
+    matching = [
+        row
+        for row in session.scalars(query.order_by(Alert.at.desc()))
+        if covers(given, **about(row))
+    ]
     living = tuple(row for row in matching if row.state != "resolved")
     before = tuple(row for row in matching if row.at > now - LOOK_BACK)
     ids = {row.incident_id for row in living if row.incident_id}
     open_ones = tuple(session.scalars(select(Incident).where(Incident.id.in_(ids))))
     return Preview(living, before, open_ones, _sentence(given, living, before, open_ones))
-
-
-def _is(matchers: Matchers, row: Alert) -> bool:
-    cause = cause_of(row)
-    return covers(matchers, model=row.model, rule=row.rule, cause=cause, severity=row.severity)
 
 
 def _sentence(
@@ -206,20 +211,15 @@ def _sentence(
     before: Sequence[Alert],
     open_ones: Sequence[Incident],
 ) -> str:
-    n = len(living)
-    now = (
-        f"covers {n} alert{'s'[: n != 1]} that live{'s'[: n == 1]} now"
-        if n
-        else "covers no alert now"
-    )
-    told = (
-        f"It would have covered {len(before)} in the last 7 days."
-        if before
-        else ("It would have covered none in the last 7 days.")
-    )
-    held = " The open incident stays open and sends no more messages." if open_ones else ""
+    now = f"{_count(len(living))} that {'lives' if len(living) == 1 else 'live'} now"
+    told = f"{_count(len(before))} of the last 7 days"
+    held = " What is open already stays open and sends no more messages." if open_ones else ""
     wake = "" if matchers.get("severity") == "critical" else " Critical alerts pass through it."
-    return f"{describe(matchers)}: this {now}. {told}{held}{wake}"
+    return f"{describe(matchers)}: this covers {now}, and would have covered {told}.{held}{wake}"
+
+
+def _count(n: int) -> str:
+    return f"{n or 'no'} alert{'' if n == 1 else 's'}"
 
 
 def describe(matchers: Matchers) -> str:

@@ -5,9 +5,13 @@ from datetime import timedelta
 import pytest
 
 from core import incidents, jobs, outbox
+from core.automation import unserved
 from core.automation.runners import RUNNERS
+from core.clock import hour_of
+from core.ids import new_id
 from core.panel import Panel
 from core.serving import artifacts, loading, problems, service, shipper
+from core.tables.telemetry import Prediction
 from tests import serving_kit as kit
 
 
@@ -105,3 +109,44 @@ def test_it_is_told_again_after_an_hour_when_it_lasts(house, db, ana, clock, mon
     built.close()
     found, _ = carry_on(db, house, clock)
     assert [one.state for one in found].count("open") == 1
+
+
+def answer(db, clock, seq, version):
+    now = clock()
+    with db.append() as session:
+        session.add(
+            Prediction(
+                at=now,
+                id=new_id(now),
+                model="sms_spam",
+                version=version,
+                variant="control",
+                release_seq=seq,
+                is_shadow=False,
+                hour=hour_of(now),
+                sample_key=1,
+                input={},
+                label="ham",
+                probability=0.1,
+                latency_ms=1.0,
+                key_id="k",
+            )
+        )
+
+
+def test_it_ends_by_itself_when_a_newer_release_answers(house, db, clock):
+    built = begin(house, clock)
+    release_a_damaged_one(db, house)
+    built.refresh()
+    built.close()
+    carry_on(db, house, clock)
+    answer(db, clock, 2, "2.0.0")  # another process could load it: that proves nothing
+    assert unserved.clear(db, house) == []
+
+    kit.release(db, "sms_spam", "1.0.0")
+    assert unserved.clear(db, house) == []
+    answer(db, clock, 3, "1.0.0")
+
+    (ended,) = unserved.clear(db, house)
+    assert "release 3 (1.0.0) answers" in ended.timeline[-1]["what"]
+    assert unserved.clear(db, house) == []

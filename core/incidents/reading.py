@@ -9,10 +9,10 @@ from core.tables.entities import Alert
 STATES = ("pending", "firing", "suppressed", "resolved")
 
 
-def alerts(session: Session, incident_id: str) -> list[Alert]:
+def alerts(session: Session, incident_id: str, *, lock: bool = False) -> list[Alert]:
     """Return the alerts of an incident, the oldest first."""
     query = select(Alert).filter_by(incident_id=incident_id).order_by(Alert.at, Alert.id)
-    return list(session.scalars(query))
+    return list(session.scalars(query.with_for_update() if lock else query))
 
 
 def find_live(session: Session, fingerprint: str, *, lock: bool = False) -> Alert | None:

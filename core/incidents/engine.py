@@ -15,10 +15,10 @@ from core import outbox
 from core.db import Command, Database
 from core.errors import ConflictError
 from core.ids import new_id
-from core.incidents import alerts, rules, silences
+from core.incidents import reading, rules, silences
 from core.incidents.ending import settle
 from core.incidents.firing import fire, repeat, title
-from core.incidents.lifecycle import WORKER, find_open, fingerprint, graver
+from core.incidents.lifecycle import WORKER, end_alert, find_open, fingerprint, graver
 from core.incidents.rules import Watch
 from core.monitoring import signals
 from core.monitoring.signals import Signal
@@ -100,13 +100,13 @@ def _act(db: Database, told: _Told) -> Incident | None:
     """Take the step that is due; returns the incident that it opened."""
     for attempt in range(TRIES):
         with db.read() as session:
-            step = _due(session, told, alerts.find_live(session, told.mark), db)
+            step = _due(session, told, reading.find_live(session, told.mark), db)
         if step is None:
             return None
         try:
             with db.command(WORKER, "incident.open" if step == "fire" else "alert.fire") as command:
                 command.note(model=told.spec.name, rule=told.watch.name, report=told.report.id)
-                alert = alerts.find_live(command.session, told.mark, lock=True)
+                alert = reading.find_live(command.session, told.mark, lock=True)
                 if _due(command.session, told, alert, db) != step:
                     raise ConflictError("another worker considered this alert at the same moment")
                 return _take(command, told, step, alert)
@@ -118,7 +118,7 @@ def _act(db: Database, told: _Told) -> Incident | None:
 
 def _due(session: Session, told: _Told, alert: Alert | None, db: Database) -> Step | None:
     """Return what this signal asks for, given the live alert of its rule."""
-    judged, newest = told.watch.judged(told.signal), alerts.newest(session, told.mark)
+    judged, newest = told.watch.judged(told.signal), reading.newest(session, told.mark)
     if newest is not None and newest.newest_report_id == told.report.id:
         return None
     if judged == "firing":
@@ -191,14 +191,12 @@ def _good(command: Command, told: _Told, step: Step, alert: Alert) -> None:
     alert.quiet, alert.newest_report_id = alert.quiet + 1, told.report.id
     command.note(alert=alert.id, state=alert.state)
     if step == "end":
-        alert.state, alert.ended_at = "resolved", command.now
-        alert.ended_because = _why(told, alert)
-        command.note(state="resolved", reason=alert.ended_because)
+        end_alert(command, alert, _why(told, alert))
 
 
 def _why(told: _Told, alert: Alert) -> str:
     if told.watch.judged(told.signal) == "off":
-        return "the rule was switched off in the model's spec"
+        return rules.SWITCHED_OFF
     good = "a good report" if alert.quiet == 1 else f"{alert.quiet} good reports in a row"
     if alert.version != told.report.version:
         return f"{alert.version} no longer serves, and {good} on {told.report.version}"
