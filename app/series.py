@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from core.clock import hour_of
 from core.predictions import Labelled
 from core.statistics.intervals import wilson
-from core.tables.telemetry import HourlyCount
+from core.tables.telemetry import HourlyCount, MonitorReport
+
+_HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,16 @@ class Hour:
     errors: int
     mean_ms: float | None
     p95_ms: float | None
+    p50_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """How many requests an hour was expected to bring, at least and at most."""
+
+    at: datetime
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +66,18 @@ def _hour(hour: int, rows: Sequence[HourlyCount]) -> Hour:
         errors=errors,
         mean_ms=total_ms / answered if answered else None,
         p95_ms=quantile(rows, 0.95),
+        p50_ms=quantile(rows, 0.5),
     )
+
+
+def band(reports: Sequence[MonitorReport]) -> list[Band]:
+    """Return what checks of the volume (newest first) expected of an hour, oldest first."""
+    told = [(report, report.figures) for report in reversed(reports)]
+    return [
+        Band(report.window_end - _HOUR, figures["low"] / hours, figures["high"] / hours)
+        for report, figures in told
+        if (hours := figures.get("hours")) and {"low", "high"} <= set(figures)
+    ]
 
 
 def quantile(rows: Sequence[HourlyCount], share: float) -> float | None:

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import ui
-from app.charts import AMBER, BLUE, GRAY, SERIES, _figure
+from app.charts import AMBER, BLUE, GRAY, SERIES, base
 from core.specs import ModelSpec
 from core.tables.entities import Run
 
@@ -27,7 +27,7 @@ Trials = Sequence[Mapping[str, Any]]
 
 def best_so_far(trials: Trials, metric: str, *, maximise: bool) -> go.Figure:
     """The value of each trial in the order of trying, and the best until then, per candidate."""
-    figure = _figure(y=metric, height=260, x_type="linear")
+    figure = base(y=metric, height=260, x_type="linear")
     for index, place in enumerate(dict.fromkeys(one["place"] for one in trials)):
         own = [one for one in trials if one["place"] == place and one["state"] == "complete"]
         best: list[float] = []
@@ -63,7 +63,7 @@ def _focus(values: Sequence[float]) -> list[float] | None:
 
 def by_parameter(trials: Trials, name: str, metric: str) -> go.Figure:
     """The value of each trial over one parameter; pruned ones, on fewer folds, are gray."""
-    figure = _figure(y=metric, height=240, x_type="linear")
+    figure = base(y=metric, height=240, x_type="linear")
     own = [one for one in trials if one["value"] is not None and one["parameters"].get(name)]
     for state, color, symbol in (("complete", BLUE, "circle"), ("pruned", GRAY, "x")):
         part = [one for one in own if one["state"] == state]
@@ -82,7 +82,7 @@ def by_parameter(trials: Trials, name: str, metric: str) -> go.Figure:
 def ranking(rows: Trials, metric: str) -> go.Figure:
     """The mean of each candidate over its folds so far, best on top; amber ones lack folds."""
     own = [row for row in rows if row["mean"] is not None]
-    figure = _figure(y="", height=70 + 36 * max(1, len(own)), x_type="linear")
+    figure = base(y="", height=70 + 36 * max(1, len(own)), x_type="linear")
     most = max((row["folds"] for row in own), default=0)
     figure.add_bar(
         x=[row["mean"] for row in own],

@@ -13,7 +13,7 @@ def test_the_finding_comes_first_with_words_and_the_false_alarm_statement(open_p
     shown = text_of(page)
 
     assert "The texts have changed: crypto is new." in page.markdown[0].value.replace("\\", "")
-    assert "1.0% of the windows alarm by chance; an incident needs 3 in a row" in shown
+    assert "At most **0.1 false alarms a month** are allowed, over all checks" in shown
     assert "crypto" in shown
     assert "30.00%" in shown
 

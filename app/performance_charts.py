@@ -1,0 +1,164 @@
+"""How right and how fast the answers were, drawn: points in, plotly figure out; pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import plotly.graph_objects as go
+
+from app.charts import AMBER, BLUE, GRAY, GREEN, RED, SERIES, base, level, moments, whiskers
+from app.series import Band, Bin, Hour
+from core.monitoring.retrainings import OUTCOMES, Training
+from core.monitoring.trends import Judged, Quality, Traffic
+
+_OUTCOMES = dict(zip(OUTCOMES, (GREEN, AMBER, RED, GRAY, BLUE), strict=True))
+Moments = Sequence[tuple[datetime, str]]
+
+
+def accuracy(
+    realised: Sequence[Bin],
+    estimated: Sequence[Quality],
+    *,
+    releases: Moments = (),
+    baseline: float | None,
+    floor: float | None,
+) -> go.Figure:
+    """Realised (points, solid) beside estimated (rings, dotted) accuracy, a colour per version.
+
+    Intervals are drawn where known; dashed lines are releases, dotted ones what is asked.
+    """
+    figure = base(y="accuracy", height=340)
+    versions = dict.fromkeys([*(o.version for o in realised), *(o.version for o in estimated)])
+    colors = {version: SERIES[i % len(SERIES)] for i, version in enumerate(versions)}
+    for version, color in colors.items():
+        bins = [one for one in realised if one.version == version]
+        guesses = [one for one in estimated if one.version == version]
+        if bins:
+            figure.add_scatter(
+                x=[one.end for one in bins],
+                y=[one.value for one in bins],
+                error_y=whiskers(*zip(*((o.value, o.low, o.high) for o in bins), strict=True)),
+                customdata=[[one.n] for one in bins],
+                hovertemplate="%{y:.3f} from labels, n = %{customdata[0]}",
+                name=f"{version} from labels",
+                mode="lines+markers",
+                line={"color": color},
+            )
+        if guesses:
+            figure.add_scatter(
+                x=[one.start for one in guesses],
+                y=[one.value for one in guesses],
+                error_y=whiskers(*zip(*((o.value, o.low, o.high) for o in guesses), strict=True)),
+                customdata=[[one.n] for one in guesses],
+                hovertemplate="%{y:.3f} estimated, n = %{customdata[0]}",
+                name=f"{version} estimated",
+                mode="lines+markers",
+                line={"color": color, "dash": "dot"},
+                marker={"symbol": "circle-open"},
+            )
+    level(figure, baseline, f"at registration {baseline or 0:.3f}", GRAY, "top left")
+    level(figure, floor, f"floor {floor or 0:.3f}", RED, "bottom left")
+    moments(figure, releases)
+    return figure
+
+
+def volume(hours: Sequence[Hour], band: Sequence[Band] = ()) -> go.Figure:
+    """Answered requests and errors per hour, and the range that the weeks before let expect."""
+    figure = base(y="requests an hour", height=240)
+    at = [hour.at for hour in hours]
+    good = [hour.requests - hour.errors for hour in hours]
+    figure.add_bar(x=at, y=good, name="answered", marker_color=BLUE)
+    figure.add_bar(x=at, y=[hour.errors for hour in hours], name="errors", marker_color=RED)
+    if band:
+        when, line = [one.at for one in band], {"color": GREEN, "dash": "dot"}
+        figure.add_scatter(
+            x=when, y=[one.high for one in band], name="expected at most", line=line, mode="lines"
+        )
+        figure.add_scatter(
+            x=when, y=[one.low for one in band], name="expected at least", mode="lines", line=line,
+            fill="tonexty", fillcolor="rgba(22,163,74,0.12)",
+        )  # fmt: skip
+    return figure.update_layout(barmode="stack")
+
+
+def latency(hours: Sequence[Hour]) -> go.Figure:
+    """Latency per hour: half of the answers and 95 % of them are below; a gap without answers."""
+    figure = base(y="milliseconds", height=240)
+    at = [hour.at for hour in hours]
+    for name, values, color, dash in (
+        ("50 % are below", [hour.p50_ms for hour in hours], BLUE, "solid"),
+        ("95 % are below", [hour.p95_ms for hour in hours], AMBER, "dot"),
+        ("mean", [hour.mean_ms for hour in hours], GRAY, "dash"),
+    ):
+        shown = [None if value == float("inf") else value for value in values]
+        figure.add_scatter(x=at, y=shown, name=name, line={"color": color, "dash": dash})
+    return figure
+
+
+def retrainings(trainings: Sequence[Training], releases: Moments) -> go.Figure:
+    """Trainings over time by how they ended; dashed lines are releases and rollbacks."""
+    figure = base(y="", height=260)
+    for outcome, color in _OUTCOMES.items():
+        own = [one for one in trainings if one.outcome == outcome]
+        if own:
+            figure.add_scatter(
+                x=[one.at for one in own],
+                y=[outcome] * len(own),
+                customdata=[[one.version or "no version", one.trigger] for one in own],
+                hovertemplate="%{y}: %{customdata[0]}, asked by %{customdata[1]}<extra></extra>",
+                mode="markers",
+                name=outcome,
+                marker={"color": color, "size": 11},
+            )
+    moments(figure, releases)
+    figure.update_yaxes(type="category", categoryorder="array", categoryarray=list(OUTCOMES[::-1]))
+    return figure.update_layout(showlegend=False, hovermode="closest")
+
+
+def trend(points: Sequence[Quality], estimated: Sequence[Quality]) -> go.Figure:
+    """Accuracy at the end of each period: realised, and estimated where it was."""
+    figure = base(y="accuracy", height=260)
+    for name, own, color, dash in (
+        ("from labels", points, BLUE, "solid"),
+        ("estimated", estimated, AMBER, "dot"),
+    ):
+        if own:
+            figure.add_scatter(
+                x=[one.start for one in own],
+                y=[one.value for one in own],
+                error_y=whiskers(*zip(*((o.value, o.low, o.high) for o in own), strict=True)),
+                customdata=[[one.version, one.n] for one in own],
+                hovertemplate="%{y:.3f}, version %{customdata[0]}, n = %{customdata[1]}",
+                name=name,
+                mode="lines+markers",
+                line={"color": color, "dash": dash},
+            )
+    return figure
+
+
+def periods(traffic: Sequence[Traffic]) -> go.Figure:
+    """Requests and errors of each period."""
+    figure = base(y="requests", height=220)
+    at = [one.start for one in traffic]
+    figure.add_bar(
+        x=at, y=[one.requests - one.errors for one in traffic], name="answered", marker_color=BLUE
+    )
+    figure.add_bar(x=at, y=[one.errors for one in traffic], name="errors", marker_color=RED)
+    return figure.update_layout(barmode="stack")
+
+
+def drifted(judged: Sequence[Judged]) -> go.Figure:
+    """Share of the judged windows of each period that had drifted."""
+    figure = base(y="windows with drift", height=220)
+    starts = sorted({one.start for one in judged})
+    sums = [
+        (sum(o.bad for o in judged if o.start == s), sum(o.windows for o in judged if o.start == s))
+        for s in starts
+    ]
+    figure.add_bar(
+        x=starts,
+        y=[bad / n for bad, n in sums],
+        customdata=sums,
+        hovertemplate="%{y:.0%}: %{customdata[0]} of %{customdata[1]} windows<extra></extra>",
+        marker_color=AMBER,
+    )
+    return figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
