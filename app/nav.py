@@ -28,6 +28,7 @@ ENTRIES = (
     Entry("incidents", "Incidents", "Now"),
     Entry("drift", "Drift", "Watch"),
     Entry("performance", "Performance", "Watch"),
+    Entry("drills", "Fire drill", "Watch"),
     Entry("training", "Training", "Models", "run.request"),
     Entry("data", "Data", "Models", "dataset.load"),
     Entry("models", "Models", "Models"),

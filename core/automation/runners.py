@@ -197,6 +197,23 @@ def _execute_failed(panel: Panel, claim: Claim, why: str) -> None:
     actions.fail(panel.db, claim.payload["action_id"], why, claim=claim)
 
 
+def drill(panel: Panel, claim: Claim) -> Result:
+    """Play a fire drill on a copy of what serves."""
+    from core.automation.drill import run
+
+    def progress(done: int, total: int, note: str) -> None:
+        jobs.progress(panel.db, claim, done=done, total=total, note=note)
+
+    ended = run.carry_out(panel.db, panel.settings, claim.payload["drill_id"], progress=progress)
+    return {"sentence": ended.sentence}
+
+
+def _drill_failed(panel: Panel, claim: Claim, why: str) -> None:
+    from core.automation.drill import rows
+
+    rows.fail(panel.db, claim.payload["drill_id"], why)
+
+
 RUNNERS: dict[str, Runner] = {
     "train": Runner(train, in_child=True, on_failure=_train_failed, on_cancel=_train_cancelled),
     "track": Runner(track, in_child=True),
@@ -209,4 +226,5 @@ RUNNERS: dict[str, Runner] = {
     "investigate": Runner(ask_agent),
     "execute": Runner(execute, on_failure=_execute_failed),
     "evidently_report": Runner(evidently_report, in_child=True),
+    "drill": Runner(drill, in_child=True, on_failure=_drill_failed, on_cancel=_drill_failed),
 }

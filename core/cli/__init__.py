@@ -23,6 +23,7 @@ HOME = {
     "features": ("features",),
     "labels": ("labels",),
     "loop": ("drift", "monitor", "agent", "alerts"),
+    "drill": ("drill",),
     "experiments": ("experiment",),
     "demo": ("demo",),
 }

@@ -1,0 +1,54 @@
+"""`pilothouse drill`: see at once what the watch makes of a change, on a copy of a model."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from core.automation.drill import rows, run
+from core.cli.base import actor, app, model_name, panel, print_json, say
+from core.errors import PilothouseError
+from core.tables.entities import Drill
+
+
+@app.command()
+def drill(
+    model: str,
+    kind: Annotated[str, typer.Option(help="drift, labels, latency, missing or campaign.")],
+    size: Annotated[
+        float, typer.Option(min=0, max=1, help="The share of rows that change.")
+    ] = rows.SIZE,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed plays the same rows.")] = (
+        rows.SEED
+    ),
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Inject a change into a copy of a model, and score what the watch makes of it."""
+    built = panel()
+    name = model_name(built, model)
+    asked = rows.request(built.db, actor(built), name, kind, size=size, seed=seed, queue=False)
+
+    def progress(done: int, total: int, note: str) -> None:
+        if not as_json:
+            print(f"{name}: {done} of {total}: {note}", file=sys.stderr, flush=True)
+
+    try:
+        ended = run.carry_out(built.db, built.settings, asked.id, progress=progress)
+    except KeyboardInterrupt:
+        rows.fail(built.db, asked.id, "it was interrupted")
+        raise
+    except PilothouseError as problem:
+        rows.fail(built.db, asked.id, str(problem))
+        raise
+    if as_json:
+        print_json({"id": ended.id, "model": ended.model, "version": ended.version,
+                    "kind": ended.kind, **ended.options, **ended.result})  # fmt: skip
+        return
+    _tell(ended)
+    say(f"Report: {rows.report_path(built.settings, ended.id)}")
+
+
+def _tell(ended: Drill) -> None:
+    say(f"{ended.model} {ended.version}, {ended.kind}: {ended.sentence}")
+    for mark in ended.result["score"]["marks"]:
+        say(f"  {'yes' if mark['good'] else 'no ':3}  {mark['what']}: {mark['sentence']}")
