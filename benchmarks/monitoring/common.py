@@ -55,10 +55,10 @@ def share(what: str, found: Iterable[bool], *, low: float = 0.0, high: float = 1
     )  # fmt: skip
 
 
-def spread(work: Callable[..., Any], *arguments: Iterable[Any]) -> list[Any]:
+def spread(work: Callable[..., Any], *arguments: Iterable[Any], chunk: int = 10) -> list[Any]:
     """Map `work`, which must be a function of a module, over the arguments in two processes."""
     with ProcessPoolExecutor(PROCESSES, get_context("spawn"), initializer=_one_thread) as pool:
-        return list(pool.map(work, *arguments, chunksize=10))
+        return list(pool.map(work, *arguments, chunksize=chunk))
 
 
 def data(name: str) -> Path:
