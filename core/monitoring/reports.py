@@ -14,6 +14,7 @@ from core.specs import canonical
 from core.tables.telemetry import MonitorReport
 
 JUDGED = ("pass", "warn", "fail")
+LIVE, BACKFILL = "live", "backfill"
 PENDING = "pending"
 """What the one report of an unfinished window "follows"."""
 
@@ -26,6 +27,7 @@ def store(db: Database, report: MonitorReport) -> MonitorReport:
     Where another worker judged this window first, return that worker's report.
     """
     of = {"model": report.model, "version": report.version, "kind": report.kind}
+    of["origin"] = report.origin = report.origin or LIVE
     try:
         with db.append() as session:
             session.execute(delete(MonitorReport).filter_by(**of, follows=PENDING))
@@ -45,9 +47,15 @@ def reports(
     limit: int = 50,
     *,
     version: str | None = None,
+    origin: str | None = None,
 ) -> list[MonitorReport]:
-    """Return the newest reports, newest first; of all kinds and versions unless named."""
+    """Return the newest reports, newest first; of all kinds, versions and origins unless named.
+
+    One of a backfill stands where it would have been made: at the end of its window.
+    """
     query = select(MonitorReport).filter_by(model=canonical(model))
+    if origin is not None:
+        query = query.filter_by(origin=origin)
     if kind is not None:
         query = query.filter_by(kind=kind)
     if version is not None:
@@ -57,11 +65,14 @@ def reports(
 
 
 def judged(
-    session: Session, model: str, version: str, kind: str, *, limit: int
+    session: Session, model: str, version: str, kind: str, *, limit: int, origin: str = LIVE
 ) -> list[MonitorReport]:
-    """Return the newest reports of one version that passed, warned or failed, newest first."""
+    """Return the newest reports of one version that passed, warned or failed, newest first.
+
+    Only what was watched live: a backfill is no evidence for an alarm.
+    """
     query = select(MonitorReport).filter_by(model=canonical(model), version=version, kind=kind)
-    query = query.where(MonitorReport.state.in_(JUDGED))
+    query = query.where(MonitorReport.state.in_(JUDGED), MonitorReport.origin == origin)
     return list(session.scalars(query.order_by(*_NEWEST_WINDOW).limit(limit)))
 
 

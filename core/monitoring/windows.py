@@ -3,14 +3,14 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
 from sqlalchemy import ColumnElement, and_, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
-from core import predictions, releases
+from core import releases
 from core.clock import hour_of
 from core.specs import ModelSpec
 from core.tables.telemetry import HourlyCount, MonitorReport, Prediction
@@ -19,6 +19,8 @@ MOST_ROWS = 5_000
 """A larger window is compared through a uniform sample of this many of its predictions."""
 _COUNTED = 4 * MOST_ROWS  # more than this are not looked at one by one
 _SPARE = 1.15  # so many times the rows are drawn: 5,000 are then among them, but for bad luck
+LONGEST_TEXT = 10_000
+"""A longer message is compared by its first so many characters."""
 
 Position = tuple[datetime, str]
 
@@ -52,39 +54,93 @@ def serving_since(session: Session, model: str) -> datetime:
     return since
 
 
-def waiting(session: Session, model: str, version: str, after: Position) -> int:
-    """Return how many answers of a version lie behind `after`.
+def nth(
+    session: Session, model: str, version: str, after: Position, n: int, *, until: Position
+) -> Position | None:
+    """Return the place of the `n`-th answer behind `after`, None where there are fewer."""
+    query = select(Prediction.at, Prediction.id).where(_between(model, version, after, until))
+    query = query.order_by(Prediction.at, Prediction.id).offset(n - 1).limit(1)
+    found = session.execute(query).first()
+    return (found[0], found[1]) if found else None
 
-    Many are not counted one by one: of the hour in which `after` lies, the part behind it is then
-    estimated through a sample of that hour (to about 1 %), and later hours have their counters.
+
+def waiting(
+    session: Session, model: str, version: str, after: Position, *, until: Position | None = None
+) -> int:
+    """Return how many answers of a version lie behind `after`, up to `until`.
+
+    Many are not counted one by one: of the hours in which the two lie, the part between them is
+    estimated through a sample of that hour (to about 1 %), and hours between have their counters.
     """
-    hours = _hours(session, model, version, after, None)
+    hours = _hours(session, model, version, after, until)
     if sum(hours.values()) <= _COUNTED:
-        inside = _between(model, version, after, None)
+        inside = _between(model, version, after, until)
         return session.scalar(select(func.count()).select_from(Prediction).where(inside)) or 0
-    first = hour_of(after[0])
-    later = sum(n for hour, n in hours.items() if hour > first)
-    return later + _behind_in_hour(session, model, version, after, hours.get(first, 0))
+    edges = {hour_of(after[0]), *([hour_of(until[0])] if until else [])}
+    whole = sum(n for hour, n in hours.items() if hour not in edges)
+    return whole + sum(
+        _inside_hour(session, model, version, hour, hours.get(hour, 0), after, until)
+        for hour in edges
+    )
 
 
 def behind(
-    session: Session, model: str, version: str, after: Position, *, n: int, of: int
-) -> Window:
-    """Return the window of the next `n` answers behind `after`, where `of` are waiting.
+    session: Session,
+    model: str,
+    version: str,
+    after: Position,
+    *,
+    n: int,
+    of: int,
+    until: Position | None = None,
+) -> Window | None:
+    """Return the window of the next `n` answers behind `after`, where `of` wait up to `until`.
 
     A larger window than is read whole ends where the sample says that its share of them ends.
-    A row that reaches the log late, behind the end of its window, is in no window.
+    A row that reaches the log late, behind the end of its window, is in no window. None where the
+    answers are no longer stored.
     """
     if n <= MOST_ROWS:
-        rows = predictions.window(session, model, version, after=after, limit=n)
-        return Window(rows, len(rows), (rows[-1].at, rows[-1].id))
-    end = _newest(session, model, version, after)
-    rows = _sample(session, model, version, after, end)
+        query = select(Prediction).where(_between(model, version, after, until))
+        query = query.order_by(Prediction.at, Prediction.id).limit(n)
+        found = session.scalars(query).all()
+        return Window(found, len(found), (found[-1].at, found[-1].id)) if found else None
+    end = _newest(session, model, version, after, until)
     if n < of:
-        last = rows[math.ceil(len(rows) * n / of) - 1]
-        end = (last.at, last.id)
-        rows = _sample(session, model, version, after, end)
-    return Window(rows, n, end)
+        end = _share_ends(session, model, version, after, end, n, of)
+    rows = _sample(session, model, version, after, end) if end else []
+    return Window(rows, n, end) if end and rows else None
+
+
+def _share_ends(
+    session: Session,
+    model: str,
+    version: str,
+    after: Position,
+    end: Position | None,
+    n: int,
+    of: int,
+) -> Position | None:
+    """Return where the first `n` of `of` answers end: exactly, or by the sample where many."""
+    if end is None:
+        return None
+    if n <= _COUNTED:
+        return nth(session, model, version, after, n, until=end) or end
+    rows = _sample(session, model, version, after, end)
+    last = rows[math.ceil(len(rows) * n / of) - 1]
+    return last.at, last.id
+
+
+def through(moment: datetime) -> Position:
+    """Return the position behind every answer up to and at `moment`."""
+    return moment + timedelta(microseconds=1), ""
+
+
+def between(
+    session: Session, model: str, version: str, start: datetime, end: datetime
+) -> list[Prediction]:
+    """Return the answers from `start` until `end`, or a uniform sample of 5,000, oldest first."""
+    return _sample(session, model, version, (start, ""), through(end))
 
 
 def of_report(session: Session, report: MonitorReport) -> list[Prediction]:
@@ -93,11 +149,13 @@ def of_report(session: Session, report: MonitorReport) -> list[Prediction]:
     return _sample(session, report.model, report.version, (report.window_start, ""), end)
 
 
-def _newest(session: Session, model: str, version: str, after: Position) -> Position:
-    query = select(Prediction.at, Prediction.id).where(_between(model, version, after, None))
+def _newest(
+    session: Session, model: str, version: str, after: Position, until: Position | None
+) -> Position | None:
+    query = select(Prediction.at, Prediction.id).where(_between(model, version, after, until))
     query = query.order_by(Prediction.at.desc(), Prediction.id.desc()).limit(1)
-    at, last = session.execute(query).one()
-    return at, last
+    found = session.execute(query).first()
+    return (found[0], found[1]) if found else None
 
 
 def _sample(
@@ -121,12 +179,23 @@ def _sample(
         )  # the window is a part of its hours
 
 
-def _behind_in_hour(session: Session, model: str, version: str, after: Position, total: int) -> int:
-    """Return how many of an hour's `total` answers lie behind `after`, by a sample of them."""
+def _inside_hour(
+    session: Session,
+    model: str,
+    version: str,
+    hour: int,
+    total: int,
+    after: Position,
+    until: Position | None,
+) -> int:
+    """Return how many of an hour's `total` answers lie in between, by a sample of them."""
     share = min(1.0, MOST_ROWS / max(total, 1))
-    drawn = _drawn(model, version, [hour_of(after[0])], share)
+    drawn = _drawn(model, version, [hour], share)
     query = select(Prediction.at, Prediction.id).where(~Prediction.is_shadow, *drawn)
-    found = [(at, key) > after for at, key in session.execute(query)]
+    found = [
+        (at, key) > after and (until is None or (at, key) <= until)
+        for at, key in session.execute(query)
+    ]
     return round(total * sum(found) / len(found)) if found else 0
 
 
@@ -175,7 +244,8 @@ def _literal(position: Position) -> Any:  # noqa: ANN401 (an SQL tuple)
 
 def texts(rows: Sequence[Prediction]) -> list[str]:
     """Return the messages of a text model's predictions, without those that were not stored."""
-    return [text for row in rows if isinstance(text := row.input.get("message"), str)]
+    given = [row.input.get("message") for row in rows]
+    return [text[:LONGEST_TEXT] for text in given if isinstance(text, str)]
 
 
 def table(spec: ModelSpec, rows: Sequence[Prediction]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from itertools import count
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from core import releases, specs
 from core.access import system
@@ -48,10 +49,17 @@ class Watched:
 
     def __init__(self, db, settings, clock, spec=TEXT):
         self.db, self.settings, self.clock = db, settings, clock
-        self.spec = specs.apply(db, system("bootstrap"), spec)
+        self.text, self.spec = spec, specs.apply(db, system("bootstrap"), spec)
         self.version = None
         self.seeds = count(1000)
         self.reference = self._keep_reference()
+
+    def size(self, **monitoring):
+        """Change how the model is watched, for example ``window_rows=200``."""
+        document = yaml.safe_load(self.text)
+        document["monitoring"] |= monitoring
+        self.text = yaml.safe_dump(document)
+        self.spec = specs.apply(self.db, system("bootstrap"), self.text)
 
     def _keep_reference(self):
         if self.spec.task == "text":

@@ -7,5 +7,14 @@ two workers cannot judge the same predictions twice.
 from core.monitoring.checks.drift import check_drift, compare
 from core.monitoring.checks.performance import check_performance
 from core.monitoring.checks.quality import check_quality
+from core.monitoring.checks.service import check_service
+from core.monitoring.checks.volume import check_volume
 
-__all__ = ["check_drift", "check_performance", "check_quality", "compare"]
+__all__ = [
+    "check_drift",
+    "check_performance",
+    "check_quality",
+    "check_service",
+    "check_volume",
+    "compare",
+]

@@ -1,112 +1,203 @@
-"""Whether the newest window has drifted from the reference of what serves."""
+"""Whether the newest window has drifted from the reference of what serves.
 
-from dataclasses import asdict
+Figures of a drift report: those of `TabularDrift` or `TextDrift`, and
+`reference` {kind stored | week, key, from, to}, with `season` (a sentence) and `seasonal_match`
+where the season is set; `watch` (see `watching.follow`: alarm, used, families, checks, leading,
+sentence, delay); `not_compared` (columns that the reference lacks); `broken_inputs` {report,
+columns, sentence} where the quality of the same inputs failed; `left` (windows still to be judged).
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import pandas as pd
+from sqlalchemy.orm import Session
 
-from core.datasets import versions
 from core.db import Database
-from core.errors import InvalidInputError, NotFoundError, PilothouseError
-from core.monitoring import columns, tabular, text, windows
-from core.monitoring.checks.subject import Subject, subject, too_few, unfinished
-from core.monitoring.reports import store
+from core.errors import InvalidInputError, PilothouseError
+from core.monitoring import columns, signals, tabular, text, windows
+from core.monitoring.checks import reference, watching
+from core.monitoring.checks.reference import Reference
+from core.monitoring.checks.subject import (
+    CLOCKS_APART,
+    Subject,
+    not_due,
+    plain,
+    subject,
+    unfinished,
+)
+from core.monitoring.reports import LIVE, judged, store
 from core.monitoring.windows import Window
 from core.settings import Settings
 from core.specs import ModelSpec
 from core.tables.base import Json
-from core.tables.entities import DatasetVersion
 from core.tables.telemetry import MonitorReport
 
+Drift = text.TextDrift | tabular.TabularDrift
 
-def check_drift(db: Database, settings: Settings, model: str, *, parts: int = 1) -> MonitorReport:
-    """Compare the champion's predictions since the last window with its reference sample.
 
-    The window is all of them, or the first of `parts` equal parts where each would still hold
-    `min_samples`. With fewer than that the report is inconclusive and they stay for the next
-    window; a comparison that cannot be made is a report in state error, which says why.
+@dataclass(frozen=True)
+class _Material:
+    """A window's inputs, and what they are compared with."""
+
+    window: Window
+    current: pd.DataFrame
+    stored: Reference
+    week: Reference | None
+    left: int = 0
+
+    @property
+    def reference(self) -> Reference:
+        """What the verdict rests on."""
+        return self.week or self.stored
+
+
+def check_drift(db: Database, settings: Settings, model: str) -> MonitorReport:
+    """Compare the champion's next window of predictions with its reference sample.
+
+    With too few predictions the report is inconclusive and they stay for the next window; a
+    comparison that cannot be made is a report in state error, which says why. `figures["left"]`
+    windows are due behind this one.
     Raises: NotFoundError (no such model, or nothing is released).
     """
     with db.read() as session:
         of = subject(session, model, "drift")
-        answers = (session, of.spec.name, of.version.version, of.after)
-        n, need = windows.waiting(*answers), of.spec.monitoring.min_samples
-        window = windows.behind(*answers, n=_size(n, need, parts), of=n) if n >= need else None
-        reference = session.get(DatasetVersion, of.version.reference_dataset_id)
-    if window is None:
-        return too_few(db, of, "drift", n, need)
+        found = of.next_window(session, until=db.clock() + CLOCKS_APART)
+    if found.window is None:
+        return not_due(db, of, "drift", found)
     try:
-        compared = _compare(settings, of.spec, reference, window)
+        report = judge(db, settings, of, found.window, left=found.left)
     except PilothouseError as problem:
-        return unfinished(db, of, "drift", "error", n, str(problem))
-    return store(db, _drift_report(db, of, window, compared))
+        return unfinished(db, of, "drift", "error", found.waiting, str(problem))
+    return store(db, report)
 
 
-def _size(n: int, need: int, parts: int) -> int:
-    """Return the size of the first of at most `parts` equal parts of at least `need`.
+def judge(
+    db: Database, settings: Settings, of: Subject, window: Window, *, left: int = 0
+) -> MonitorReport:
+    """Return the report on one window, not yet stored.
 
-    >>> _size(1000, 200, 3), _size(550, 200, 3), _size(250, 200, 3)
-    (333, 275, 250)
+    Raises: NotFoundError (no reference), InvalidInputError (too few inputs were stored, no column
+    in common).
     """
-    return n // max(1, min(parts, n // need))
+    with db.read() as session:
+        material = _material(session, settings, of, window, left)
+    return _report(db, settings, of, material, *_compared(of, material))
 
 
-def _compare(
-    settings: Settings, spec: ModelSpec, reference: DatasetVersion | None, window: Window
-) -> text.TextDrift | tabular.TabularDrift:
-    if reference is None:
-        raise NotFoundError("this version has no reference sample to compare with")
-    before, now = versions.frame(settings, reference), windows.frame(spec, window.rows)
-    if len(now) < spec.monitoring.min_samples:
+def _material(
+    session: Session, settings: Settings, of: Subject, window: Window, left: int
+) -> _Material:
+    stored, now = reference.stored(session, settings, of), windows.frame(of.spec, window.rows)
+    if len(now) < of.spec.monitoring.min_samples:
         raise InvalidInputError(
             f"only {len(now)} of {len(window.rows)} predictions were stored with their input"
         )
-    return compare(spec, before, now)
+    return _Material(window, now, stored, reference.last_week(session, of, window), left)
 
 
-def compare(
-    spec: ModelSpec, reference: pd.DataFrame, current: pd.DataFrame
-) -> text.TextDrift | tabular.TabularDrift:
-    """Compare two frames with the columns of the spec, by the method for its task.
+def _compared(of: Subject, material: _Material) -> tuple[Drift, Json]:
+    """Return the comparison that counts, and what there is to say about its reference."""
+    compared = compare(of.spec, material.reference.frame, material.current)
+    about: Json = {"reference": material.reference.told}
+    if of.spec.monitoring.season == "week":
+        about |= _seasonal(of, material, compared)
+    lacking = [name for name in of.spec.columns if name not in material.reference.frame]
+    return compared, about | ({"not_compared": lacking} if lacking else {})
 
-    Raises: InvalidInputError (an empty frame, a missing column).
+
+def _seasonal(of: Subject, material: _Material, compared: Drift) -> Json:
+    if material.week is None:
+        words = "Too little is known of the same hours one week ago: compared with the reference."
+        return {"season": words, "seasonal_match": False}
+    always = compare(of.spec, material.stored.frame, material.current)
+    match = always.p_value <= always.alpha and compared.p_value > compared.alpha
+    words = "Compared with the same hours one week ago"
+    words += ", which it is like, other than the reference." if match else "."
+    return {"season": words, "seasonal_match": match}
+
+
+def compare(spec: ModelSpec, reference: pd.DataFrame, current: pd.DataFrame) -> Drift:
+    """Compare two frames in the columns of the spec that both have, by the method for its task.
+
+    Raises: InvalidInputError (an empty frame, no such column).
     """
     alpha = spec.monitoring.alpha
+    known = [name for name in spec.columns if name in reference and name in current]
+    if not known:
+        raise InvalidInputError(f"there is no column {spec.columns[0]} to compare")
     if spec.input.text is None:
         texts = [feature.name for feature in spec.input.features if feature.type == "text"]
         before, now = (columns.with_lengths(frame, texts) for frame in (reference, current))
-        return tabular.compare(before, now, alpha=alpha, columns=spec.columns)
+        return tabular.compare(before, now, alpha=alpha, columns=known)
     column = spec.input.text
-    for frame in (reference, current):
-        if column not in frame:
-            raise InvalidInputError(f"there is no column {column} to compare")
     return text.compare(list(reference[column]), list(current[column]), alpha=alpha)
 
 
-def _drift_report(
+def _report(
     db: Database,
+    settings: Settings,
     of: Subject,
-    window: Window,
-    compared: text.TextDrift | tabular.TabularDrift,
+    material: _Material,
+    compared: Drift,
+    about: Json,
 ) -> MonitorReport:
     drifted, large = compared.p_value <= compared.alpha, compared.score >= text.THRESHOLD
-    return of.report(
+    watch = watching.follow(of, material.window, compared, material.reference, settings=settings)
+    broken = _broken_inputs(db, of, material.window)
+    sentences = [
+        watching.told(compared, watch),
+        str(about.get("season", "")),
+        _not_compared(about.get("not_compared", [])),
+        str(broken.get("sentence", "")) if drifted or watch["alarm"] else "",
+    ]
+    shown = figures(compared) | about | {"watch": watch, "left": material.left}
+    report = of.report(
         "drift",
         "pass" if not drifted else "fail" if large else "warn",
         now=db.clock(),
-        **of.place(window),
+        **of.place(material.window),
         n_reference=compared.n_reference,
         p_value=compared.p_value,
         score=compared.score,
         method=compared.method,
-        sentence=compared.sentence,
-        figures=figures(compared),
+        sentence=" ".join(words for words in sentences if words),
+        figures={},
         assumptions=" ".join(compared.assumptions),
     )
+    shown |= {"broken_inputs": broken} if broken else {}
+    if of.origin == LIVE:  # of the past no alert is raised
+        shown |= signals.figures(watching.signal(report, watch))
+    report.figures = plain(shown)
+    return report
 
 
-def figures(compared: text.TextDrift | tabular.TabularDrift) -> Json:
+def _not_compared(names: list[str]) -> str:
+    if not names:
+        return ""
+    listed = ", ".join(f"'{name[:40]}'" for name in names[:5])
+    return f"Not compared, because the reference has no such column: {listed}."
+
+
+def _broken_inputs(db: Database, of: Subject, window: Window) -> Json:
+    """Return what the newest report on the quality of the same inputs found broken, if it did."""
+    key = (of.spec.name, of.version.version, "quality")
+    with db.read() as session:
+        found = judged(session, *key, limit=1, origin=of.origin)
+    if not found or found[0].state != "fail" or found[0].window_end < window.start:
+        return {}
+    newest: dict[str, Any] = found[0].figures
+    return {
+        "report": found[0].id,
+        "columns": newest.get("broken_columns", []),
+        "sentence": f"The inputs are broken, which may be all: {newest.get('worst', '')}",
+    }
+
+
+def figures(compared: Drift) -> Json:
     """Return what the pages and the agent show of a comparison, as plain values."""
     shown = asdict(compared) | {"n_compared": compared.n_current, "threshold": text.THRESHOLD}
     for told in ("p_value", "score", "method", "sentence", "assumptions", "n_reference"):
         del shown[told]
+    shown.pop("evidence", None)  # `families` holds the same, the watch what became of it
     return shown | {"drift_detected": compared.p_value <= compared.alpha}

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -11,36 +11,59 @@ from core import registry, releases, specs
 from core.db import Database
 from core.ids import new_id
 from core.monitoring import windows
-from core.monitoring.reports import PENDING, judged, store
+from core.monitoring.due import Due, Size, due
+from core.monitoring.reports import LIVE, PENDING, judged, store
 from core.monitoring.windows import Position, Window
 from core.specs import ModelSpec
 from core.tables.base import Json
 from core.tables.entities import ModelVersion
 from core.tables.telemetry import MonitorReport
 
+CLOCKS_APART = timedelta(minutes=1)
+"""An answer that is younger than now by more is from the future: some clock was set back."""
+
 
 @dataclass(frozen=True)
 class Subject:
-    """What is watched: the champion, since when it serves, and its judged window before."""
+    """What is watched: a version, since when it serves, and its judged window before.
+
+    `origin` is live, or backfill for a stretch of the past, whose first window follows `first`.
+    """
 
     spec: ModelSpec
     version: ModelVersion
     since: datetime
     before: MonitorReport | None
+    origin: str = LIVE
+    first: str = ""
+
+    @property
+    def contiguous(self) -> bool:
+        """Whether the window before belongs to the same term of service."""
+        return self.before is not None and self.before.window_end >= self.since
 
     @property
     def after(self) -> Position:
         """The end of the window before; a new term of service starts a new window."""
-        if self.before is None or self.before.window_end < self.since:
+        if self.before is None or not self.contiguous:
             return self.since, ""
         return self.before.window_end, self.before.window_last_id
 
+    def next_window(self, session: Session, *, until: datetime, size: Size | None = None) -> Due:
+        """Return the next window of this subject, of the spec's size unless another is given."""
+        return due(
+            session,
+            self.spec.name,
+            self.version.version,
+            self.after,
+            size=size or Size.of(self.spec),
+            until=until,
+        )
+
     def report(self, kind: str, state: str, *, now: datetime, **fields: Any) -> MonitorReport:  # noqa: ANN401 (columns)
         """Return a report about this subject, not yet stored."""
-        model, version = self.spec.name, self.version.version
-        return MonitorReport(
-            id=new_id(now), model=model, version=version, kind=kind, state=state, at=now, **fields
-        )
+        of = {"model": self.spec.name, "version": self.version.version, "origin": self.origin}
+        return MonitorReport(id=new_id(now), kind=kind, state=state, at=now, **of, **fields)
 
     def place(self, window: Window) -> dict[str, Any]:
         """Return the columns that say which window a report is about."""
@@ -48,7 +71,7 @@ class Subject:
             "window_start": window.start,
             "window_end": window.end[0],
             "window_last_id": window.end[1],
-            "follows": self.before.window_last_id if self.before else "",
+            "follows": self.before.window_last_id if self.before else self.first,
             "n_current": window.n,
         }
 
@@ -68,6 +91,21 @@ def subject(session: Session, model: str, kind: str) -> Subject:
     )
 
 
+def not_due(db: Database, of: Subject, kind: str, found: Due) -> MonitorReport:
+    """Store why the next window is not judged yet; its predictions are left to it."""
+    waits = f"{found.waiting:,} predictions since the last window"
+    if of.after[0] > db.clock() + CLOCKS_APART:
+        words = (
+            f"Not judged yet: the last window ends in the future, at {of.after[0]:%Y-%m-%d %H:%M}"
+            " UTC, so a clock was set back. What is answered after that is judged."
+        )
+    elif found.closes is not None:
+        words = f"Not judged yet: {waits}; it closes at {found.closes:%Y-%m-%d %H:%M} UTC."
+    else:
+        words = f"Not judged yet: {waits}, {found.lacking:,} more are needed."
+    return unfinished(db, of, kind, "inconclusive", found.waiting, words)
+
+
 def too_few(db: Database, of: Subject, kind: str, n: int, need: int) -> MonitorReport:
     """Store that a window is too small; its predictions are left to the next one."""
     what = "labelled predictions" if kind == "performance" else "predictions since the last window"
@@ -76,7 +114,13 @@ def too_few(db: Database, of: Subject, kind: str, n: int, need: int) -> MonitorR
 
 
 def unfinished(
-    db: Database, of: Subject, kind: str, state: str, n: int, sentence: str
+    db: Database,
+    of: Subject,
+    kind: str,
+    state: str,
+    n: int,
+    sentence: str,
+    figures: Json | None = None,
 ) -> MonitorReport:
     """Store why a window is not judged: its predictions are left to the next one."""
     report = of.report(
@@ -91,7 +135,7 @@ def unfinished(
         n_reference=0,
         method="",
         sentence=sentence,
-        figures={},
+        figures=figures or {},
         assumptions="",
     )
     return store(db, report)

@@ -20,8 +20,8 @@ def model(db, settings, clock, monkeypatch):
     return watched
 
 
-def drift(model, **more):
-    return checks.check_drift(model.db, model.settings, model.spec.name, **more)
+def drift(model):
+    return checks.check_drift(model.db, model.settings, model.spec.name)
 
 
 def stored(model, kind="drift"):
@@ -73,10 +73,12 @@ def test_an_unfinished_window_has_one_report_however_often_it_is_checked(model):
 
 
 def test_windows_are_disjoint_and_complete(model):
+    model.size(window_rows=125)
     first, second = model.answer(120), model.answer(130)
-    one, rest = drift(model, parts=2), drift(model)
+    one, rest = drift(model), drift(model)
 
     assert (one.n_current, rest.n_current) == (125, 125)
+    assert (one.figures["left"], rest.figures["left"]) == (1, 0)
     assert one.window_last_id == second[4].id
     assert (rest.window_start, rest.window_last_id) == (second[5].at, second[-1].id)
     assert one.window_start == first[0].at
@@ -201,14 +203,14 @@ def test_a_table_that_aged_names_the_column(db, settings, clock):
 def test_accuracy_is_judged_only_with_enough_labels(model):
     rows = model.answer(80)
     model.label(rows[:20])
-    report = checks.check_performance(model.db, "spam")
+    report = checks.check_performance(model.db, model.settings, "spam")
     assert report.state == "inconclusive"
     assert "20 labelled predictions, 30 more are needed" in report.sentence
 
 
 def test_accuracy_that_surely_fell_fails_with_its_interval(model):
     model.label(model.answer(100), wrong=25)
-    report = checks.check_performance(model.db, "spam")
+    report = checks.check_performance(model.db, model.settings, "spam")
     assert report.state == "fail"
     assert report.figures["accuracy"] == 0.75
     low, high = report.figures["accuracy_interval"]
@@ -218,17 +220,17 @@ def test_accuracy_that_surely_fell_fails_with_its_interval(model):
 
 def test_a_few_mistakes_more_are_no_alarm(model):
     model.label(model.answer(60), wrong=4)
-    assert checks.check_performance(model.db, "spam").state == "pass"
+    assert checks.check_performance(model.db, model.settings, "spam").state == "pass"
 
 
 def test_without_new_labels_no_new_performance_report_is_stored(model):
     rows = model.answer(100)
     model.label(rows[:60])
-    first = checks.check_performance(model.db, "spam")
-    assert checks.check_performance(model.db, "spam").id == first.id
+    first = checks.check_performance(model.db, model.settings, "spam")
+    assert checks.check_performance(model.db, model.settings, "spam").id == first.id
 
     model.label(rows[60:])
-    checks.check_performance(model.db, "spam")
+    checks.check_performance(model.db, model.settings, "spam")
     assert [report.n_current for report in stored(model, "performance")] == [100, 60]
 
 
@@ -237,7 +239,7 @@ def test_labels_of_the_version_before_do_not_count_for_the_new_one(model):
     model.clock.forward(minutes=1)
     model.release("2.0.0")
     model.label(model.answer(60))
-    report = checks.check_performance(model.db, "spam")
+    report = checks.check_performance(model.db, model.settings, "spam")
     assert (report.version, report.state, report.n_current) == ("2.0.0", "pass", 60)
 
 

@@ -1,0 +1,136 @@
+"""The drift alarm: evidence of window after window against the budget of false alarms."""
+
+from datetime import timedelta
+from typing import Any
+
+from core.monitoring import patience, sequential
+from core.monitoring.checks.reference import WEEK_KEY, Reference
+from core.monitoring.checks.subject import Subject
+from core.monitoring.sequential import Evidence, Followed
+from core.monitoring.signals import Signal
+from core.monitoring.tabular import TabularDrift
+from core.monitoring.text import TextDrift
+from core.monitoring.windows import Window
+from core.settings import Settings
+from core.tables.base import Json
+from core.tables.telemetry import MonitorReport
+
+MINUTES_A_MONTH = 30 * 24 * 60
+MOST_AT_ONCE = 20
+"""Windows that one check judges at most; further ones are left to the next check."""
+
+_RAREST = 0.5  # a rate is a probability: however rare the checks, an alarm needs some evidence
+_SHIFT = 0.2  # standard deviations: the change whose delay is told
+
+
+def follow(
+    of: Subject,
+    window: Window,
+    compared: TextDrift | TabularDrift,
+    reference: Reference,
+    *,
+    settings: Settings,
+) -> Json:
+    """Return the watch after one more window: see `figures["watch"]` of a drift report.
+
+    It goes on from the window before where that was of the same version in the same term of
+    service and was compared with the same reference; a version that is released anew, also by a
+    rollback, starts anew. Of a seasonal reference and the stored one, each has a watch of its own.
+    """
+    kept = _kept(of)
+    budget = false_alarms_a_check(of, window, settings)
+    followed = sequential.follow(
+        kept.get(reference.key),
+        evidence(compared),
+        n_reference=compared.n_reference,
+        n_current=compared.n_current,
+        false_alarms_a_check=budget,
+    )
+    return {
+        "reference": reference.key,
+        "state": followed.state,
+        "others": {key: state for key, state in kept.items() if key != reference.key},
+        "alarm": followed.alarm,
+        "recovered": followed.recovered,
+        "families": followed.families,
+        "used": _used(followed),
+        "checks": followed.checks,
+        "leading": followed.leading,
+        "sentence": followed.sentence,
+        "false_alarms_a_check": budget,
+        "delay": delay(compared, budget),
+    }
+
+
+def _kept(of: Subject) -> dict[str, Any]:
+    """Return the state of each reference's watch that may go on."""
+    told = of.before.figures.get("watch") if of.before and of.contiguous else None
+    if not isinstance(told, dict) or "reference" not in told:
+        return {}
+    states = {**told.get("others", {}), told["reference"]: told.get("state")}
+    known = (WEEK_KEY, of.version.reference_dataset_id)
+    return {key: state for key, state in states.items() if key in known}
+
+
+def evidence(compared: TextDrift | TabularDrift) -> tuple[Evidence, ...]:
+    """Return the calibrated scores of one comparison."""
+    if isinstance(compared, TabularDrift):
+        return compared.evidence
+    return tuple(Evidence(family, "", z) for family, z in compared.families.items())
+
+
+def false_alarms_a_check(of: Subject, window: Window, settings: Settings) -> float:
+    """Return the budget of one window: that of a month over the windows of a month.
+
+    There is one every `monitor_minutes`, or as often as the size of windows has it.
+    """
+    watched = of.spec.monitoring
+    minutes = max(settings.monitor_minutes, watched.window_minutes or 0.0)
+    if watched.window_rows:
+        start = of.after[0] if of.contiguous else of.since
+        spent = (window.end[0] - start) / timedelta(minutes=1)
+        minutes = max(minutes / MOST_AT_ONCE, spent)
+    return min(_RAREST, watched.false_alarms_a_month * minutes / MINUTES_A_MONTH)
+
+
+def _used(followed: Followed) -> float:
+    """Return which share of the way to an alarm the evidence has gone (0 to 1)."""
+    return 1.0 if followed.alarm else max(followed.families.values(), default=0.0)
+
+
+def delay(compared: TextDrift | TabularDrift, budget: float) -> str:
+    """Say how long a small lasting shift of one column would stay unseen with these rows.
+
+    Empty where no single columns are watched.
+    """
+    columns = sum(one.two_sided for one in evidence(compared))
+    if not columns:
+        return ""
+    n, m = compared.n_current, compared.n_reference
+    checks = patience.checks_needed(
+        _SHIFT, columns=columns, n_reference=m, n_current=n, false_alarms_a_check=budget
+    )
+    what = f"A lasting shift of {_SHIFT:g} standard deviations in one column"
+    if checks is None:
+        return f"{what} is too small to be found with {n:,} rows against {m:,}."
+    return f"{what} is found after about {checks:,} checks of {n:,} rows."
+
+
+def told(compared: TextDrift | TabularDrift, watch: Json) -> str:
+    """Return the finding of this window and where the alarm stands, in plain words."""
+    if watch["alarm"] or watch["recovered"]:
+        return f"{compared.sentence} {watch['sentence']}"
+    return f"{compared.sentence} The alarm budget is used to {watch['used']:.0%}."
+
+
+def signal(report: MonitorReport, watch: Json) -> Signal:
+    """Return what the watch tells the alert rules; the value is the share of the budget used."""
+    return Signal(
+        rule="drift",
+        state="firing" if watch["alarm"] else "ok",
+        severity="high",
+        value=round(watch["used"], 6),
+        threshold=1.0,
+        sentence=report.sentence,
+        n=report.n_current,
+    )
