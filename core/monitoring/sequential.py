@@ -26,13 +26,19 @@ Key = tuple[str, str]
 SIZES = np.array([0.5, 1.0, 2.0, 4.0])
 """The lambdas: shifts of a check's z, beyond the margin, that are found soonest."""
 
-LARGEST_Z = 8.0
+LARGEST_Z = 12.0
+"""Scores are cut here; those of families stop at 8 by themselves."""
+
 VERSION = 1
 ODDS = math.log(20)
 """How much more likely no change must be before a change counts as over."""
 
 _SMALLEST, _LARGEST = 0.5, 2.0
 """The change seen at an alarm is taken to be this far beyond the margin, at least and at most."""
+
+_SURE = 1.645
+"""It is the lower 95 % bound: at an alarm the mean is high by selection, and drift that is weaker
+than was thought would soon pass for over."""
 
 
 @dataclass(frozen=True)
@@ -289,7 +295,8 @@ def _changes(
             break
         part = watch.parts[key]
         checks, summed = part.runs[direction]
-        beyond = summed / max(1.0, checks) - margin(**rows, two_sided=len(part.runs) == 2)
+        least = summed / max(1.0, checks) - _SURE / math.sqrt(max(1.0, checks))
+        beyond = least - margin(**rows, two_sided=len(part.runs) == 2)
         changes.append(
             {
                 "family": key[0],
