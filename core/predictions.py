@@ -23,6 +23,7 @@ from core.tables.telemetry import HourlyCount, Label, Prediction
 REVIEW = "pilothouse:review"
 """The source of what a person decided about a dispute; no client may name it."""
 
+_MOST_READ = 20_000  # labels, or answers, that one look at outcomes reads
 _CLOCKS_APART = timedelta(hours=1)  # a label may seem older than its answer by another clock
 
 Fits = Callable[[type[Label]], list[ColumnElement[bool]]]
@@ -39,6 +40,23 @@ class Labelled:
     def correct(self) -> bool:
         """Whether the prediction was right."""
         return self.prediction.label == self.label.value
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was answered, what was true, and since when that is known; without the input."""
+
+    id: str
+    at: datetime
+    said: str
+    probability: float
+    truth: str
+    told_at: datetime
+
+    @property
+    def correct(self) -> bool:
+        """Whether the answer was right."""
+        return self.said == self.truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +147,70 @@ def labelled(
     query = _with_label(session, model, query).add_columns(Label).order_by(Prediction.at.desc())
     rows: Sequence[Any] = session.execute(query.limit(limit)).all()
     return [Labelled(prediction, label) for prediction, label in rows]
+
+
+def outcomes(
+    session: Session, model: str, version: str, *, since: datetime, until: datetime, limit: int
+) -> list[Outcome]:
+    """Return the newest answers from `since` until `until` whose truth is known, newest first.
+
+    The cost is bounded: they are looked for behind the newest labels, and where these are so many
+    that they do not reach back as far, behind the newest answers. So it may be fewer than `limit`,
+    but no label of any answer as new as the oldest one returned is left out.
+    """
+    rows, whole = _behind_labels(session, model, version, since, until)
+    if len(rows) < limit and not whole:
+        first = _newest_answers_from(session, model, version, until) or since
+        query = _answers(model, version=version, since=max(since, first))
+        more = _outcomes(session, model, query.where(Prediction.at <= until))
+        rows = max(rows, more, key=len)
+    return sorted(rows, key=lambda row: (row.at, row.id), reverse=True)[:limit]
+
+
+def truths(session: Session, model: str, prediction_ids: Sequence[str]) -> dict[str, Outcome]:
+    """Return what was true of these answers, where that is known, by prediction id."""
+    query = select(Prediction).where(Prediction.id.in_(prediction_ids), ~Prediction.is_shadow)
+    return {row.id: row for row in _outcomes(session, model, query)}
+
+
+def inputs(session: Session, prediction_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return what was asked, by prediction id."""
+    query = select(Prediction.id, Prediction.input).where(Prediction.id.in_(prediction_ids))
+    return {key: given for key, given in session.execute(query)}
+
+
+def _behind_labels(
+    session: Session, model: str, version: str, since: datetime, until: datetime
+) -> tuple[list[Outcome], bool]:
+    """Return the outcomes among the newest labels, as far back as these tell of every answer.
+
+    The second value says that this is all there are.
+    """
+    newest = select(Label.prediction_id, Label.at).where(Label.at >= since - _CLOCKS_APART)
+    newest = newest.order_by(Label.at.desc()).limit(_MOST_READ)
+    found = newest.subquery()
+    n, first = session.execute(select(func.count(), func.min(found.c.at))).one()
+    # no range of time in the words: databases would begin to read there, at the whole log
+    query = _answers(model, version=version, since=None)
+    query = query.where(Prediction.id.in_(select(found.c.prediction_id)))
+    start = since if n < _MOST_READ else max(since, first)
+    rows = [row for row in _outcomes(session, model, query) if start <= row.at <= until]
+    return rows, n < _MOST_READ
+
+
+def _newest_answers_from(
+    session: Session, model: str, version: str, until: datetime
+) -> datetime | None:
+    """Return when the newest answers until `until` begin that may be read; None: read them all."""
+    query = _answers(model, version=version, since=None).where(Prediction.at <= until)
+    query = query.with_only_columns(Prediction.at).order_by(Prediction.at.desc())
+    return session.scalar(query.offset(_MOST_READ).limit(1))
+
+
+def _outcomes(session: Session, model: str, query: Select[Any]) -> list[Outcome]:
+    of = (Prediction.id, Prediction.at, Prediction.label, Prediction.probability)
+    known = _with_label(session, model, query).with_only_columns(*of, Label.value, Label.at)
+    return [Outcome(*row) for row in session.execute(known)]
 
 
 def labels_since(session: Session, model: str, moment: datetime) -> int:

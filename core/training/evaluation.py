@@ -12,6 +12,7 @@ from core.datasets import schema
 from core.errors import InvalidInputError
 from core.specs import ModelSpec
 from core.specs.document import Feature, Metric
+from core.statistics import isotonic
 from core.statistics.intervals import normal_quantile, wilson
 
 CURVE_POINTS = 60
@@ -157,7 +158,8 @@ def measure(truth: Mask, probability: Floats, said: Mask) -> dict[str, Any]:
     `truth`, `said`: whether each row is, and is called, positive; `probability` of the positive
     class. The figures are those of `scores` and the log loss. Accuracy, precision and recall have
     Wilson's interval; F1 has Wilson's interval of tp / (tp + fp + fn), of which it is a rising
-    function; ROC AUC has Hanley and McNeil's (1982).
+    function; ROC AUC has Hanley and McNeil's (1982). `isotonic` is the calibration on these rows,
+    from which performance is estimated where no labels are.
     """
     tp, fp, fn, tn = _confusion(truth, said)
     squared = (probability - truth) ** 2
@@ -170,6 +172,7 @@ def measure(truth: Mask, probability: Floats, said: Mask) -> dict[str, Any]:
         "n_positive": int(truth.sum()),
         "confusion": {"tp": tp, "fp": fp, "fn": fn, "tn": tn},
         "intervals": _intervals(tp, fp, fn, tn, auc=auc, squared=squared),
+        "isotonic": isotonic.fit(probability, truth).to_dict(),
         **_curves(truth, probability),
     }
 

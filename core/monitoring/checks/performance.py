@@ -1,77 +1,138 @@
-"""Whether the answers are still as right as when the version was registered."""
+"""Whether the answers are still as right as when the version was registered.
 
-from collections.abc import Sequence
-from dataclasses import asdict
+Figures of a performance report: `n_labelled`, `n_correct`, `accuracy`, `accuracy_interval`,
+`precision`, `recall`, `f1`, `f1_interval`, `level`, `baseline_accuracy`, `baseline_f1`, `drop`,
+`floor`; `metrics` {name: {value, interval, n, source, registered}}; `confusion` {tp, fp, fn, tn};
+`calibration` [{mean, share, n, interval}]; `evidence` {drop, floor}, shares of the way to an alarm;
+`slices` [see `slices.Found`]; `labels` {n_predictions, n_labelled, coverage, lag_median_hours,
+lag_p90_hours, delay_hours, settled, learned, waiting, selective, positive_labelled,
+positive_unlabelled, probability_labelled, probability_unlabelled, sentence}; `cohort`, the digest
+of what was judged; `signals`. An inconclusive report has `labels` only.
+"""
 
-from core import predictions
+import numpy as np
+import pandas as pd
+
+from core import predictions, registry
+from core.datasets import versions
 from core.db import Database
-from core.errors import PilothouseError
+from core.errors import NotFoundError, PilothouseError
 from core.ids import new_id
-from core.monitoring.checks.subject import Subject, plain, subject, too_few, unfinished
-from core.monitoring.performance import Standard, Verdict, judge
+from core.monitoring import performance, signals, slices
+from core.monitoring.checks.labels import Cohort, cohort
+from core.monitoring.checks.subject import Subject, plain, subject, unfinished
+from core.monitoring.performance import NEWEST, Standard, Verdict
 from core.monitoring.reports import store
-from core.predictions import Labelled
+from core.settings import Settings
+from core.specs import ModelSpec
 from core.tables.base import Json
+from core.tables.entities import DatasetVersion
 from core.tables.telemetry import MonitorReport
 
-MOST_LABELLED = 1_000
-"""Realised performance is that of the newest labelled answers, so that a fall shows soon."""
+KIND = "performance"
 
 
-def check_performance(db: Database, model: str) -> MonitorReport:
-    """Compare the champion's newest labelled answers with what it did when it was registered.
+def check_performance(db: Database, settings: Settings, model: str) -> MonitorReport:
+    """Compare the champion's matured labelled answers with what it did when it was registered.
 
     While no label is new, the report before is returned again.
     Raises: NotFoundError (no such model, or nothing is released).
     """
     with db.read() as session:
-        of = subject(session, model, "performance")
-        name, version = of.spec.name, of.version.version
-        rows = predictions.labelled(
-            session, name, version=version, since=of.since, limit=MOST_LABELLED
-        )
-        total = predictions.accuracy(
-            session, name, version=version, since=of.since, positive=of.spec.positive
-        )
+        of = subject(session, model, KIND)
+        found = cohort(session, of, db.clock())
+    known: Json = plain({"labels": found.figures()})
     try:
         standard = Standard.of(of.spec, of.version.metrics)
     except PilothouseError as problem:
-        return unfinished(db, of, "performance", "error", len(rows), str(problem))
-    if len(rows) < standard.fewest:
-        return too_few(db, of, "performance", len(rows), standard.fewest)
-    verdict = judge(
-        [(row.prediction.label, row.label.value) for row in rows],
-        positive=of.spec.positive,
-        standard=standard,
-    )
-    since_release = {"n": total.n, "accuracy": total.accuracy, "f1": total.f1}
-    figures = plain(asdict(verdict.figures) | {"since_release": since_release})
-    if of.before is not None and of.before.figures == figures:
+        words = f"Not judged: {problem}."
+        return unfinished(db, of, KIND, "inconclusive", len(found.rows), words, known)
+    if why := found.lacking(standard.fewest):
+        return unfinished(db, of, KIND, "inconclusive", len(found.rows), why, known)
+    if of.before is not None and of.before.figures.get("cohort") == found.digest:
         return of.before
-    return store(db, _performance_report(db, of, rows, standard, verdict, figures))
+    verdict = performance.judge(found.answers(of.spec.positive), standard)
+    parts = _slices(db, settings, of, found) if of.spec.monitoring.slices else []
+    return store(db, _report(db, of, found, standard, verdict, parts))
 
 
-def _performance_report(
+def _report(
     db: Database,
     of: Subject,
-    rows: Sequence[Labelled],
+    found: Cohort,
     standard: Standard,
     verdict: Verdict,
-    figures: Json,
+    parts: list[Json],
 ) -> MonitorReport:
+    newest = found.rows[-verdict.n :]
+    figures = {
+        **verdict.figures,
+        "slices": parts,
+        "labels": found.figures(),
+        "cohort": found.digest,
+        **signals.figures(*verdict.signals),
+    }
+    worse = [part["sentence"] for part in parts if part["state"] == "worse"]
+    caution = [found.maturity.sentence] if found.maturity.selective else []
     return of.report(
-        "performance",
+        KIND,
         verdict.state,
         now=db.clock(),
-        window_start=rows[-1].prediction.at,
-        window_end=rows[0].prediction.at,
+        window_start=newest[0].at,
+        window_end=newest[-1].at,
         window_last_id=new_id(db.clock()),  # windows of labels overlap; this orders their reports
-        follows=of.before.window_last_id if of.before else "",
-        n_current=len(rows),
+        follows=of.before.window_last_id if of.before else of.first,
+        n_current=verdict.n,
         n_reference=standard.n,
-        score=verdict.figures.drop,
-        method=verdict.method,
-        sentence=verdict.sentence,
-        figures=figures,
-        assumptions=verdict.assumptions,
+        score=verdict.drop,
+        method=performance.METHOD,
+        sentence=" ".join([verdict.sentence, *worse[:1]]),
+        figures=plain(figures),
+        assumptions=" ".join([performance.ASSUMPTIONS, *caution]),
     )
+
+
+def _slices(db: Database, settings: Settings, of: Subject, found: Cohort) -> list[Json]:
+    """Judge the parts that the spec names; none where the reference is not stored."""
+    rows = found.rows[-NEWEST:]
+    with db.read() as session:
+        reference = session.get(DatasetVersion, of.version.reference_dataset_id)
+        held_out = session.get(DatasetVersion, of.version.test_dataset_id)
+        given = predictions.inputs(session, [row.id for row in rows])
+    try:
+        before = versions.frame(settings, _there(reference))
+        judged = _registered(settings, of, held_out)
+    except PilothouseError:  # then there is nothing to cut by, or to compare with
+        return []
+    spec = of.spec
+    asked = [(given.get(row.id) or {}).get("features") or {} for row in rows]
+    now = pd.DataFrame(asked, columns=spec.columns), np.array([row.correct for row in rows])
+    made = slices.judge(
+        slices.cut(before, spec.monitoring.slices, _kinds(spec)),
+        now,
+        judged,
+        overall=float(of.version.metrics["accuracy"]),
+        level=performance.LEVEL,
+    )
+    return [plain(vars(one)) for one in made]
+
+
+def _there(row: DatasetVersion | None) -> DatasetVersion:
+    if row is None:
+        raise NotFoundError("this version has no reference sample")
+    return row
+
+
+def _kinds(spec: ModelSpec) -> dict[str, str]:
+    return {feature.name: feature.type for feature in spec.input.features}
+
+
+def _registered(
+    settings: Settings, of: Subject, held_out: DatasetVersion | None
+) -> tuple[pd.DataFrame, "np.ndarray[tuple[int], np.dtype[np.bool_]]"] | None:
+    """Return the held-out rows and on which of them the version was right, where both are kept."""
+    kept = of.version.metrics.get("evaluations") or {}
+    if held_out is None or held_out.id not in kept:
+        return None
+    frame, right = versions.frame(settings, held_out), registry.unpack(kept[held_out.id])
+    return (frame, right) if len(frame) == len(right) else None
