@@ -7,22 +7,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.special import xlogy
+from scipy.special import ndtri, xlogy
 
-from core.errors import InvalidInputError
+from core.monitoring import campaigns, documents, tokens
 from core.monitoring import labels as safe
-from core.monitoring import tokens
-from core.monitoring.tokens import Corpus
+from core.monitoring.campaigns import Campaign, Found
+from core.monitoring.documents import MOST_TEXTS, Pool, Windows
+from core.monitoring.sequential import Evidence
 from core.statistics import permutation
+from core.statistics.permutation import LARGEST_Z
 
 Array = NDArray[np.float64]
 
 THRESHOLD = 0.15
-MOST_TEXTS = 5_000
 MOST_TERMS = 20
 LONGEST_EXAMPLE = 80
 
-_MOST_WORDS = 20_000
+CAMPAIGN_SHARE = 0.1
+"""Of the error allowed: so much for campaigns, the rest for the permutation test (Bonferroni)."""
+
 _CHUNK = 200
 
 
@@ -43,7 +46,8 @@ class TextDrift:
 
     `vocabulary_drift` and `tfidf_drift` are debiased distances (0...1), 0 when p > alpha; `score`
     is the larger. `drift_detected` says that the test alarms, `threshold` what size is urgent.
-    `families["text"]` is standard normal while nothing changes.
+    `families["text"]` is standard normal while nothing changes. `campaigns` are groups of
+    near-copies that are new. `inconclusive` says why nothing can be concluded, "" where it can.
     """
 
     p_value: float
@@ -55,6 +59,7 @@ class TextDrift:
     threshold: float
     new_terms: tuple[Term, ...]
     vanished_terms: tuple[Term, ...]
+    campaigns: tuple[Campaign, ...]
     families: dict[str, float]
     n_reference: int
     n_current: int
@@ -63,23 +68,18 @@ class TextDrift:
     method: str
     assumptions: tuple[str, ...]
     sentence: str
+    inconclusive: str = ""
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """What one check adds to what is followed from check to check."""
+        if self.inconclusive:
+            return ()
+        return tuple(Evidence(family, "", z) for family, z in self.families.items())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return asdict(self)
-
-
-@dataclass(frozen=True)
-class _Windows:
-    """Texts that take part, reference first, and the words that occur in at least two of them."""
-
-    texts: list[str]
-    corpus: Corpus
-    n_reference: int
-
-    @property
-    def n_current(self) -> int:
-        return len(self.texts) - self.n_reference
 
 
 def compare(
@@ -93,8 +93,10 @@ def compare(
     """Compare two windows of texts by shuffling whole documents.
 
     Three statistics share the shuffles: Jensen-Shannon divergence of which words are present, the
-    same on TF-IDF mass, and the strongest likelihood ratio of a single word; the global p is
-    Westfall-Young's. Copies and near-copies count once. At most 5,000 texts of each window.
+    same on TF-IDF mass, and the strongest likelihood ratio of a single word; their p is
+    Westfall-Young's. Copies and near-copies count once there; groups of them that are new have an
+    exact test of their own, to which a tenth of the error goes. At most 5,000 texts of each
+    window, and the first characters of long ones, are read.
     Raises: InvalidInputError (an empty window, alpha too small for the permutations).
 
     >>> before = ["see you soon", "at home now", "call me"] * 20
@@ -102,77 +104,105 @@ def compare(
     >>> result.drift_detected, result.new_terms[0].term
     (True, 'claim')
     """
-    permutation.check_permutations(permutations, alpha)
+    permutation.check_permutations(permutations, alpha * (1 - CAMPAIGN_SHARE))
     rng = np.random.default_rng(seed)
-    reference, current = _sample(reference_texts, rng), _sample(current_texts, rng)
-    windows = _without_copies(reference, current, rng)
+    pool = documents.pooled(reference_texts, current_texts, rng)
+    corpus = tokens.corpus(pool.texts)
+    level = alpha * CAMPAIGN_SHARE
+    found = campaigns.find(corpus, pool.texts, n_reference=pool.n_reference, level=level)
+    windows = documents.without_copies(pool, corpus, found.members, rng)
+    copies = pool.n_reference - windows.n_reference, pool.n_current - windows.n_current
     labels = permutation.shuffled_labels(
         windows.n_reference, windows.n_current, permutations=permutations, rng=rng
     )
     statistics = _statistics(windows, labels)
-    p_value = permutation.minp(permutation.exchangeable_z(statistics))
-    distances = permutation.debiased_distance(statistics[:, :2]) * (p_value <= alpha)
-    new, vanished = _terms(windows, alpha=alpha) if p_value <= alpha else ((), ())
-    copies_reference = len(reference) - windows.n_reference
-    copies_current = len(current) - windows.n_current
+    judged = _judged(windows, found, statistics, alpha=alpha)
+    inconclusive = "" if found.campaigns else documents.too_few(windows, copies)
+    if inconclusive:
+        judged = _Judged(1.0, np.zeros(2), 0.0)
+    drifted = judged.p_value <= alpha
+    new, vanished = _terms(windows, alpha=alpha) if drifted else ((), ())
     return TextDrift(
-        p_value=p_value,
+        p_value=judged.p_value,
         alpha=alpha,
-        score=float(distances.max()),
-        vocabulary_drift=float(distances[0]),
-        tfidf_drift=float(distances[1]),
-        drift_detected=p_value <= alpha,
+        score=float(judged.distances.max()),
+        vocabulary_drift=float(judged.distances[0]),
+        tfidf_drift=float(judged.distances[1]),
+        drift_detected=drifted,
         threshold=THRESHOLD,
         new_terms=new,
         vanished_terms=vanished,
-        families={"text": permutation.observed_z(statistics)},
+        campaigns=found.campaigns,
+        families={"text": judged.z},
         n_reference=windows.n_reference,
         n_current=windows.n_current,
-        copies_reference=copies_reference,
-        copies_current=copies_current,
-        method=f"{permutations} permutations of documents, Westfall-Young minP; "
-        "distances: debiased Jensen-Shannon; terms: hypergeometric test, Benjamini-Hochberg",
-        assumptions=(
-            "Texts are independent of each other; copies and near-copies were counted once.",
-            f"At most {MOST_TEXTS:,} texts of each window are compared, picked at random.",
-        ),
-        sentence=_sentence(windows, p_value, alpha, float(distances.max()), new)
-        + _about_copies(copies_current, len(current)),
+        copies_reference=copies[0],
+        copies_current=copies[1],
+        method=f"{permutations} permutations of documents, Westfall-Young minP; campaigns: "
+        "hypergeometric, Bonferroni; distances: debiased Jensen-Shannon; terms: hypergeometric "
+        "test, Benjamini-Hochberg",
+        assumptions=_assumptions(pool),
+        sentence=inconclusive
+        or _sentence(windows, judged, alpha, new, found.campaigns)
+        + _about_copies(copies[1], pool.n_current),
+        inconclusive=inconclusive,
     )
 
 
-def _sample(texts: Sequence[str], rng: np.random.Generator) -> list[str]:
-    if len(texts) == 0:
-        raise InvalidInputError("Both windows need at least one text to compare.")
-    picked = np.sort(rng.permutation(len(texts))[:MOST_TEXTS])
-    return [text if isinstance(text := texts[i], str) else "" for i in picked.tolist()]
+@dataclass(frozen=True)
+class _Judged:
+    """The joint p, both distances (0 where it exceeds alpha), and the score to follow."""
+
+    p_value: float
+    distances: Array
+    z: float
 
 
-def _without_copies(reference: list[str], current: list[str], rng: np.random.Generator) -> _Windows:
-    """Keep one text, picked at random, of each group of copies in the pooled windows.
+def _judged(windows: Windows, found: Found, statistics: Array, *, alpha: float) -> _Judged:
+    """Join the permutation test and the count of campaigns, each with its part of the error.
 
-    Picked at random over both windows, the kept copy's window is exchangeable under the null.
-    Where that would empty a window, everything stays.
+    The score to follow is the permutation's, or that of the campaigns where it is larger: the
+    chance to exceed any value is then at most 1 + `CAMPAIGN_SHARE` times that of a standard normal.
     """
-    texts = [*reference, *current]
-    corpus = tokens.corpus(texts)
-    order = rng.permutation(len(texts))
-    _, first = np.unique(tokens.copy_groups(corpus.counts)[order], return_index=True)
-    kept = np.sort(order[first])
-    n_reference = int((kept < len(reference)).sum())
-    if n_reference in (0, len(kept)):
-        kept, n_reference = np.arange(len(texts)), len(reference)
-    counts = corpus.counts[kept]
-    documents = np.asarray((counts > 0).sum(axis=0)).ravel()
-    common = np.argsort(-documents, kind="stable")[:_MOST_WORDS]
-    common = np.sort(common[documents[common] >= 2])
-    words = tuple(corpus.words[column] for column in common.tolist())
-    return _Windows(
-        [texts[row] for row in kept.tolist()], Corpus(counts[:, common], words), n_reference
+    permuted = permutation.minp(permutation.exchangeable_z(statistics))
+    by_campaign = found.p_value / CAMPAIGN_SHARE
+    p_value = min(1.0, permuted / (1 - CAMPAIGN_SHARE), by_campaign)
+    divergences = statistics[:, :2]
+    if found.campaigns:  # the copies of a campaign are part of how large the change is
+        divergences = np.vstack([_as_sent(windows), divergences[1:]])
+    distances = permutation.debiased_distance(divergences) * (p_value <= alpha)
+    z_campaign = float(np.clip(-ndtri(min(1.0, max(by_campaign, 1e-300))), -np.inf, LARGEST_Z))
+    return _Judged(p_value, distances, max(permutation.observed_z(statistics), z_campaign))
+
+
+def _as_sent(windows: Windows) -> Array:
+    """Both divergences with every copy that a campaign sent, shape (1, 2)."""
+    presence = (windows.corpus.counts > 0).astype(np.float32).tocsr()
+    is_current = (np.arange(len(windows.texts)) >= windows.n_reference).astype(np.float64)
+    weights = is_current * (1 + windows.campaign)
+    parts = []
+    for matrix in (presence, _tfidf(windows.corpus.counts, presence)):
+        current, rest = matrix.T @ weights, matrix.T @ (1 - is_current)
+        parts.append(
+            permutation.jensen_shannon(
+                current / max(current.sum(), 1e-12), rest / max(rest.sum(), 1e-12)
+            )
+        )
+    return np.array([parts], dtype=np.float64)
+
+
+def _assumptions(pool: Pool) -> tuple[str, ...]:
+    always = (
+        "Texts are independent of each other; copies and near-copies were counted once, but for "
+        "the count of campaigns.",
+        f"At most {MOST_TEXTS:,} texts of each window are compared, picked at random.",
     )
+    if pool.cut_at is None:
+        return always
+    return (*always, f"Of long texts the first {pool.cut_at:,} characters were read.")
 
 
-def _statistics(windows: _Windows, labels: NDArray[np.float32]) -> Array:
+def _statistics(windows: Windows, labels: NDArray[np.float32]) -> Array:
     """Shape (1 + permutations, 3): divergence of presence, of TF-IDF mass, strongest word."""
     presence = (windows.corpus.counts > 0).astype(np.float32).tocsr()
     weights = _tfidf(windows.corpus.counts, presence)
@@ -226,7 +256,7 @@ def _strongest_word(
     return np.asarray(np.where(current > total * share, ratio, 0.0).max(axis=1))
 
 
-def _terms(windows: _Windows, *, alpha: float) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
+def _terms(windows: Windows, *, alpha: float) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
     """Words more, and less, frequent than chance allows: hypergeometric tests, BH over words."""
     from scipy.stats import false_discovery_control, hypergeom  # slow to import
 
@@ -254,7 +284,7 @@ def _terms(windows: _Windows, *, alpha: float) -> tuple[tuple[Term, ...], tuple[
 
 
 def _term(
-    windows: _Windows, presence: sparse.csc_matrix, word: int, p_value: float, place: int
+    windows: Windows, presence: sparse.csc_matrix, word: int, p_value: float, place: int
 ) -> Term:
     """`place` -1 takes the newest text that holds the word as example, 0 the oldest."""
     rows = np.sort(presence.indices[presence.indptr[word] : presence.indptr[word + 1]])
@@ -269,13 +299,31 @@ def _term(
 
 
 def _sentence(
-    windows: _Windows, p_value: float, alpha: float, score: float, new: tuple[Term, ...]
+    windows: Windows,
+    judged: _Judged,
+    alpha: float,
+    new: tuple[Term, ...],
+    found: tuple[Campaign, ...],
 ) -> str:
-    figures = f" p = {p_value:.3g}, {windows.n_current:,} texts against {windows.n_reference:,}."
-    if p_value > alpha:
+    figures = (
+        f" p = {judged.p_value:.3g}, {windows.n_current:,} texts against {windows.n_reference:,}."
+    )
+    if judged.p_value > alpha:
         return "No drift." + figures
     words = ", ".join(f"'{term.term}'" for term in new[:3])
-    return f"Drift of size {score:.2f}{': more of ' + words if words else ''}." + figures
+    size = f"Drift of size {judged.distances.max():.2f}{': more of ' + words if words else ''}."
+    return size + _about_campaigns(found) + figures
+
+
+def _about_campaigns(found: tuple[Campaign, ...]) -> str:
+    if not found:
+        return ""
+    first, more = found[0], len(found) - 1
+    others = f", and {more} more" if more else ""
+    return (
+        f" A new campaign{others}: {first.size:,} near-copies, {first.share:.1%} of the texts, "
+        f"such as '{first.example}'."
+    )
 
 
 def _about_copies(copies: int, n: int) -> str:

@@ -101,14 +101,122 @@ def test_terms_are_safe_to_show_and_few():
     assert "paypal" in {term.term for term in result.new_terms}
 
 
-def test_copies_and_near_copies_count_once():
-    message = "claim your free prize now by calling the number below before friday evening"
-    spam = [message] * 30 + [f"{message} hurry {word}" for word in ("ann", "bob", "eve")]
-    result = compare(usual(300, seed=1), usual(60, seed=2) + spam)
+PRIZE = "claim your free prize now by calling the number below before friday evening"
+NAMES = ("ann", "bob", "eve", "joe", "kim", "lea", "max", "ned", "oda", "pia", "quin", "ray")
 
-    assert result.copies_current >= 32
+
+def test_copies_and_near_copies_count_once():
+    before = usual(300, seed=1)
+    copied = [PRIZE] * 30 + [f"{PRIZE} hurry {name}" for name in NAMES[:3]]
+    result = compare(before + copied, usual(60, seed=2) + copied[::5])
+
+    assert result.copies_reference + result.copies_current >= 38
     assert not result.drift_detected
+    assert not result.campaigns
+
+
+def test_a_campaign_of_copies_alone_is_told_and_raises_the_alarm():
+    result = compare(usual(2000, seed=1), usual(190, seed=2) + [PRIZE] * 10)
+    (campaign,) = result.campaigns
+
+    assert result.drift_detected
+    assert (campaign.size, campaign.share, campaign.share_reference) == (10, 0.05, 0)
+    assert PRIZE.startswith(campaign.example.rstrip("…"))
+    assert result.score > 0.05
+    assert "A new campaign: 10 near-copies, 5.0% of the texts, such as 'claim" in result.sentence
+
+
+def test_a_template_filled_with_names_and_numbers_is_one_campaign():
+    spam = [
+        f"Hi {name}, your zorbcoin wallet holds {13**place} coins: confirm today"
+        for place, name in enumerate(NAMES)
+    ]
+    (found,) = compare(usual(1000, seed=1), usual(188, seed=2) + spam).campaigns
+
+    assert found.size == 12
+    assert "zorbcoin" in found.terms
+    assert not set(found.terms) & set(NAMES)
+
+
+def test_groups_that_the_reference_knows_are_no_campaign():
+    both = [f"your code for today is {number} please keep it" for number in range(300)]
+    result = compare(usual(1000, seed=1) + both, usual(150, seed=2) + both[:45])
+
+    assert result.campaigns == ()
+    assert not result.drift_detected
+
+
+@pytest.mark.parametrize("size", [4, 5])
+def test_five_near_copies_are_a_campaign_where_chance_cannot_make_them(size):
+    result = compare(usual(2000, seed=1), usual(195, seed=2) + [PRIZE] * size, alpha=0.05)
+    assert len(result.campaigns) == (size == 5)
+
+
+def test_windows_of_equal_size_need_more_copies():
+    assert not compare(usual(200, seed=1), usual(195, seed=2) + [PRIZE] * 5).campaigns
+
+
+def test_a_client_that_repeats_everything_is_no_campaign():
+    result = compare(usual(1500, seed=1), usual(40, seed=2) * 5)
+
+    assert not result.campaigns
+    assert not result.drift_detected
+
+
+def test_copies_in_the_current_window_are_mentioned():
+    result = compare(usual(300, seed=1), usual(40, seed=2) * 5)
     assert "current texts were copies of others" in result.sentence
+
+
+@pytest.mark.parametrize(
+    ("reference", "current", "reason"),
+    [
+        (usual(300, seed=1), [PRIZE] * 200, "The current window holds 1 different text; 199"),
+        (usual(300, seed=1), ["one text only and no more"], "holds 1 different text: at least 10"),
+        ([PRIZE] * 200, usual(100, seed=2), "The reference holds 1 different text; 199 others"),
+        ([PRIZE] * 200, [PRIZE] * 90, "different text"),
+        (usual(300, seed=1), usual(4, seed=2) * 50, "texts; 196 others are copies of them"),
+    ],
+)
+def test_windows_of_copies_are_inconclusive_and_no_alarm(reference, current, reason):
+    result = compare(reference, current)
+
+    assert reason in result.inconclusive
+    assert result.sentence == result.inconclusive
+    assert (result.drift_detected, result.p_value, result.evidence) == (False, 1.0, ())
+
+
+def test_a_few_texts_beside_a_large_campaign_do_not_hide_it():
+    result = compare(usual(1000, seed=1), usual(5, seed=2) + [PRIZE] * 195)
+    assert result.drift_detected
+    assert result.campaigns[0].share == 0.975
+
+
+def test_what_is_followed_from_check_to_check_is_one_score():
+    quiet = compare(usual(800, seed=1), usual(200, seed=2)).evidence
+    loud = compare(usual(800, seed=1), usual(190, seed=2) + [PRIZE] * 10).evidence
+
+    assert [(one.family, one.two_sided) for one in quiet] == [("text", False)]
+    assert abs(quiet[0].z) < 4 < loud[0].z
+
+
+def test_texts_of_a_megabyte_take_bounded_work():
+    huge = [f"{PRIZE} {number} " * 12_000 for number in range(12)]
+    start = time.thread_time()
+    result = compare(usual(200, seed=1) + huge[:6], usual(100, seed=2) + huge[6:])
+
+    assert time.thread_time() - start < 2
+    assert result.assumptions[-1] == "Of long texts the first 10,000 characters were read."
+    assert len(result.campaigns) <= 1
+
+
+def test_any_script_and_sign_is_compared_and_shown_safely():
+    arabic = [f"مرحبا {name} اربح جائزة كبيرة اليوم \u202e🎁🎁" for name in NAMES]
+    (found,) = compare(usual(1000, seed=1), usual(150, seed=2) + arabic).campaigns
+
+    assert found.size == 12
+    assert found.example.isprintable()
+    assert "جائزة" in found.terms
 
 
 @pytest.mark.parametrize(
