@@ -1,0 +1,168 @@
+"""Watching at the command line: drift of a model or of two files, and checks at once."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy.orm import Session
+
+from core import incidents, jobs, recommendations
+from core.automation import watch
+from core.automation.runners import RUNNERS
+from core.cli.base import actor, app, fail, model_name, panel, print_json, say, stamped
+from core.cli.traffic import Client, Source
+from core.errors import InvalidInputError
+from core.monitoring import reports
+from core.panel import Panel
+from core.tables.telemetry import MonitorReport
+
+_MOST_SHOWN = 10
+
+
+@app.command()
+def drift(  # noqa: PLR0913 (each one is an option)
+    words: Annotated[list[str] | None, typer.Argument(help="MODEL, or: inject MODEL")] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="A CSV, Parquet or JSON-lines file.")
+    ] = None,
+    current: Annotated[Path | None, typer.Option(help="A file to compare with it.")] = None,
+    alpha: Annotated[
+        float, typer.Option(min=0, max=0.5, help="Files: how often to alarm without a change.")
+    ] = 0.01,
+    text: Annotated[
+        str | None, typer.Option(help="Files: the text column; guessed unless told.")
+    ] = None,
+    columns: Annotated[bool, typer.Option(help="Files: show every column.")] = False,
+    fail_on_drift: Annotated[
+        bool, typer.Option("--fail-on-drift", help="Exit with 1 where something has drifted.")
+    ] = False,
+    campaign: Annotated[str, typer.Option(help="inject: which campaign.")] = "crypto",
+    share: Annotated[float, typer.Option(min=0, max=1, help="inject: its share.")] = 0.3,
+    n: Annotated[int, typer.Option(min=1, max=100_000, help="inject: how many.")] = 700,
+    labels: Annotated[float, typer.Option(min=0, max=1, help="inject: share labelled.")] = 0.5,
+    seed: int = 1,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Show a model's drift, compare two files, or send drifted traffic (inject)."""
+    match words or []:
+        case ["inject", model]:
+            _inject(panel(), model, campaign=campaign, share=share, n=n, labels=labels, seed=seed)
+        case [model]:
+            _end(_show(panel(), model, as_json=as_json), fail_on_drift=fail_on_drift)
+        case [] if reference and current:
+            from core.cli import two_files
+
+            drifted = two_files.compare(
+                reference, current, alpha=alpha, text=text, columns=columns, as_json=as_json
+            )
+            _end(drifted, fail_on_drift=fail_on_drift)
+        case _:
+            raise typer.BadParameter("give MODEL, or inject MODEL, or --reference and --current")
+
+
+def _end(drifted: bool, *, fail_on_drift: bool) -> None:
+    if drifted and fail_on_drift:
+        sys.exit(1)
+
+
+def _show(built: Panel, model: str, *, as_json: bool) -> bool:
+    """Print the newest windows; returns whether the newest judged one has drifted."""
+    with built.db.read() as session:
+        found = reports.reports(session, model_name(built, model), "drift", _MOST_SHOWN)
+    judged = next((report for report in found if report.state in reports.JUDGED), None)
+    if as_json:
+        print_json([_report(report) for report in found])
+    elif not found:
+        say("No window was compared yet: send traffic, then `pilothouse monitor --check-now`.")
+    else:
+        for report in found:
+            at = f"{report.at:%Y-%m-%d %H:%M:%S}"
+            say(f"{at}  {report.version}  {report.state}  {report.sentence}")
+    return judged is not None and judged.state == "fail"
+
+
+def _report(report: MonitorReport) -> dict[str, Any]:
+    names = ("model", "version", "kind", "state", "p_value", "score", "n_current", "sentence",
+             "figures")  # fmt: skip
+    return {"at": report.at, **{name: getattr(report, name) for name in names}}
+
+
+def _inject(
+    built: Panel, model: str, *, campaign: str, share: float, n: int, labels: float, seed: int
+) -> None:
+    name = model_name(built, model)
+    rows = Source(built, name, seed=seed).rows(n, campaign=campaign, share=share)
+    client = Client(built, actor(built), name="drift inject")
+    answers = client.predict(name, rows)
+    taken = round(n * labels)
+    labelled = client.label(answers[:taken], rows[:taken])
+    say(
+        f"Sent {n} rows to {name}, {share:.0%} of them from campaign {campaign}; {labelled} labels."
+    )
+
+
+@app.command()
+def monitor(
+    name: Annotated[str | None, typer.Argument(metavar="MODEL", help="Only this model.")] = None,
+    check_now: Annotated[bool, typer.Option(help="Check now instead of waiting.")] = False,
+    model: Annotated[str | None, typer.Option(help="The same as MODEL.")] = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Check the newest windows now, and say line by line what was found and what followed."""
+    if not check_now:
+        raise InvalidInputError("the worker checks by itself; say --check-now to check at once")
+    built, asked = panel(), name or model
+    with built.db.command(actor(built), "report.request") as command:
+        command.note(model=asked, what="monitor --check-now")
+    names = [model_name(built, asked)] if asked else _released(built)
+    if not names:
+        fail("no model is released yet; there is nothing to watch")
+    found = [report for one in names for report in _check_now(built, one, quiet=as_json)]
+    if as_json:
+        print_json([_report(report) for report in found])
+
+
+def _released(built: Panel) -> list[str]:
+    from core import releases, specs
+
+    with built.db.read() as session:
+        names = [spec.name for spec in specs.all_active(session)]
+        return [name for name in names if releases.find_current(session, name)]
+
+
+def _check_now(built: Panel, name: str, *, quiet: bool) -> list[MonitorReport]:
+    """Work through the backlog of whole windows, then tell what the loop did about it."""
+    tell = (lambda _built, _words: None) if quiet else stamped
+    tell(built, f"{name}: checking")
+    found: list[MonitorReport] = []
+    while True:
+        checked = watch.check(built.db, built.settings, name)
+        found += checked.reports
+        for report in checked.reports:
+            tell(built, f"{name}: {report.kind} {report.state}: {report.sentence}")
+        if (incident := checked.incident) is not None and checked.needs_answer:
+            tell(built, f"{name}: incident {incident.severity}: {incident.title}")
+            _ask(built, incident.id, name)
+        if not any(r.kind == "drift" and r.state in reports.JUDGED for r in checked.reports):
+            break
+    if not quiet:
+        with built.db.read() as session:
+            _tell(built, session, name)
+    return found
+
+
+def _ask(built: Panel, incident_id: str, name: str) -> None:
+    claim = jobs.Claim("check-now", "investigate", {"model": name, "incident_id": incident_id}, 0)
+    RUNNERS["investigate"].work(built, claim)
+
+
+def _tell(built: Panel, session: Session, name: str) -> None:
+    for incident in incidents.all(session, model=name, open_only=True):
+        stamped(built, f"{name}: incident {incident.state}: {incident.title}")
+    waiting = [rec for rec in recommendations.waiting(session) if rec.model == name]
+    for rec in waiting:
+        stamped(built, f"{name}: decision: {rec.decision} ({rec.severity}): {rec.title}")
+        stamped(built, f"{name}: waits for a person: {built.settings.panel_address}")
+    if not waiting:
+        stamped(built, f"{name}: decision: nothing waits for a person")
