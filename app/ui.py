@@ -19,11 +19,12 @@ from core.panel import Panel
 
 Color = Literal["red", "orange", "yellow", "blue", "green", "violet", "gray", "grey", "primary"]
 COLORS: dict[str, Color] = {
-    **dict.fromkeys(("critical", "fail", "failed", "dead", "lost", "refused"), "red"),
+    **dict.fromkeys(("critical", "fail", "failed", "dead", "lost", "refused", "firing"), "red"),
     **dict.fromkeys(("high", "warn", "open", "invalid", "expired", "error"), "orange"),
     **dict.fromkeys(("medium", "running", "proposed", "queued", "acknowledged", "active"), "blue"),
     **dict.fromkeys(("pass", "current", "succeeded", "finished", "approved", "won"), "green"),
-    **dict.fromkeys(("sent", "serves", "live", "resolved", "done"), "green"),
+    **dict.fromkeys(("sent", "serves", "live", "resolved", "done", "ok"), "green"),
+    **dict.fromkeys(("pending", "mitigating"), "blue"),
 }
 NOTHING = "-"
 _CSS = """<style>

@@ -1,12 +1,13 @@
-"""What is wrong now: incidents with their timelines, and the messages that told of them."""
-
-from datetime import datetime
+"""What is wrong now: incidents, what fires, silences, the rules, and the messages that told."""
 
 import streamlit as st
 
-from app import session, ui
-from core import incidents, outbox
+from app import alert_rules, session, silences, ui
+from app import incidents as parts
+from core import incidents, outbox, recommendations
 from core.access import may
+from core.incidents import board, reading
+from core.incidents import silences as silenced
 from core.tables.entities import Incident
 
 panel, actor = session.panel(), session.actor()
@@ -14,35 +15,29 @@ now = panel.clock()
 
 
 def show(row: Incident, *, expanded: bool) -> None:
-    """Show one incident with its timeline and what can be done about it."""
+    """Show one incident with its alerts and timeline, and what can be done about it."""
+    with panel.db.read() as db:
+        found = incidents.alerts(db, row.id)
+        n = board.samples(db, found)
     with st.container(border=True, key=f"incident-{row.id}"):
-        with st.container(horizontal=True):
-            ui.badge(row.severity)
-            ui.badge(row.state)
-            st.markdown(f"**{ui.plain(row.title)}**")
-        owner = f"taken by {row.owner}" if row.owner else "nobody has taken it"
-        st.markdown(f"Opened {ui.plain(ui.when(row.opened_at, now))}; {ui.plain(owner)}")
-        with st.expander(f"Timeline ({len(row.timeline)})", expanded=expanded):
-            for entry in reversed(row.timeline):
-                at = ui.when(datetime.fromisoformat(entry["at"]), now)
-                st.markdown(
-                    f"{ui.plain(at)} · **{ui.plain(entry['who'])}** {ui.plain(entry['what'])}"
-                )
-        with st.container(horizontal=True):
-            ui.link("drift", "Drift", model=row.model)
-            ui.link("performance", "Performance", model=row.model)
-            ui.link("releases", "Releases", model=row.model)
+        parts.head(row, now)
+        parts.figures(found, n, now)
+        parts.timeline(row, now, expanded=expanded)
+        parts.links(row, found, [one for one in waiting if one.incident_id == row.id])
         if row.state != "resolved":
             act(row)
 
 
 def act(row: Incident) -> None:
-    """Offer to take the incident and to close it."""
-    free = row.owner is None and may(actor, "incident.acknowledge")
-    if free and st.button("Acknowledge", key=f"acknowledge-{row.id}", type="primary"):
-        with ui.reporting():
-            incidents.acknowledge(panel.db, actor, row.id)
-            ui.done(f"You have taken: {row.title}")
+    """Offer to take the incident, to silence it, and to close it."""
+    with st.container(horizontal=True):
+        free = row.owner is None and may(actor, "incident.acknowledge")
+        if free and st.button("Acknowledge", key=f"acknowledge-{row.id}", type="primary"):
+            with ui.reporting():
+                incidents.acknowledge(panel.db, actor, row.id)
+                ui.done(f"You have taken: {row.title}")
+        if may(actor, "silence.create"):
+            silences.offer(row.id, row)
     if may(actor, "incident.resolve"):
         with st.expander("Resolve"):
             reason = ui.reason_form(f"resolve-{row.id}", "Resolve", label="Why is it over?")
@@ -68,34 +63,23 @@ def messages() -> None:
                     outbox.resend(panel.db, actor, row.id)
                     ui.done("The message is in the queue again.")
     if not deliveries:
-        hint = "No channel is set up; messages show in the inbox only. See Admin."
-        ui.empty(
-            "No message was sent yet.", "They follow incidents and proposals." if channels else hint
-        )
+        hint = "They follow incidents and proposals." if channels else parts.NO_CHANNEL
+        ui.empty("No message was sent yet.", hint)
 
 
 # load
 wanted = st.query_params.get("id")
 with panel.db.read() as db:
     chosen = [incidents.get(db, wanted)] if wanted else None
-    unresolved = sorted(
-        incidents.all(db, open_only=True), key=lambda row: incidents.SEVERITIES.index(row.severity)
-    )
+    unresolved = parts.by_severity(incidents.all(db, open_only=True))
     past = [row for row in incidents.all(db, limit=50) if row.state == "resolved"]
-    deliveries = outbox.recent(db, limit=30)
+    loose = [one for one in reading.found(db, live=True) if one.incident_id is None]
+    quiet, n = silenced.all(db), board.samples(db, loose)
+    deliveries, waiting = outbox.recent(db, limit=30), recommendations.waiting(db)
 channels = outbox.channels(panel.settings)
 
 # render
-untaken = sum(row.owner is None for row in unresolved)
-dead = sum(row.state == "dead" for row in deliveries)
-finding = (
-    "No incident is open."
-    if not unresolved
-    else (f"{len(unresolved)} open, {untaken} of them not taken by anybody.")
-)
-given_up = f" {ui.count(dead, 'message')} could not be sent." if dead else ""
-tone = ui.color(unresolved[0].severity) if unresolved else "orange" if dead else "green"
-ui.head("Incidents", finding + given_up, tone)
+ui.head("Incidents", *parts.finding(unresolved, loose, quiet, deliveries, now))
 
 if chosen:
     show(chosen[0], expanded=True)
@@ -105,13 +89,19 @@ else:
         show(row, expanded=len(unresolved) == 1)
     if not unresolved:
         ui.empty("Nothing is wrong that we know of.", "Checks run by schedule.", "automation")
+    if loose:
+        ui.section("Not told yet")
+        parts.figures(loose, n, now, models=True)
     ui.section("Resolved")
-    for row in past[:20]:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            ui.badge(row.severity)
-            ui.link("incidents", row.title, id=row.id)
-            st.caption(f"resolved {ui.when(row.resolved_at, now)}", width="content")
-    if not past:
-        st.caption("None yet.")
+    parts.past(past[:20], now)
+    ui.section("Silences")
+    if may(actor, "silence.create"):
+        silences.offer("new")
+    silences.show(quiet, panel, actor, may_end=may(actor, "silence.end"))
+    ui.section("Rules")
+    alert_rules.show(panel, st.query_params.get("model"))
     ui.section("Messages")
     messages()
+
+if st.session_state.get(silences.OPEN) is not None:
+    silences.dialog(panel, actor, st.session_state[silences.OPEN])

@@ -1,4 +1,9 @@
-from core import incidents, outbox
+from core import incidents, outbox, specs
+from core.ids import new_id
+from core.incidents import silences
+from core.monitoring import signals
+from core.specs.alerts import RULES
+from core.tables.telemetry import MonitorReport
 from tests.pages.looking import button, field, text_of
 
 
@@ -61,3 +66,81 @@ def test_without_incidents_it_says_so(open_page, served, ana):
     shown = text_of(open_page("incidents", ana))
     assert "No incident is open." in shown
     assert "Nothing is wrong that we know of." in shown
+
+
+def report(panel, served, rule, state="firing", *, severity="high", n=500, kind=None):
+    """A report of the model that says something about a rule, stored and considered."""
+    kind, now = kind or RULES[rule].kind, panel.clock()
+    told = signals.Signal(rule, state, severity, 0.61, 0.5, f"{rule} is {state}", n)
+    row = MonitorReport(
+        id=new_id(now), model=served, version="2.0.0", kind=kind, state="fail", p_value=None,
+        window_start=now, window_end=now, window_last_id=new_id(now), follows=new_id(now),
+        n_current=n, n_reference=0, score=None, method="", sentence=f"{rule} {state}",
+        figures=signals.figures(told), assumptions="", at=now, origin="live",
+    )  # fmt: skip
+    with panel.db.append() as db:
+        db.add(row)
+    with panel.db.read() as db:
+        spec = specs.active(db, served)
+    incidents.consider(panel.db, panel.settings, spec, row)
+    return row
+
+
+def test_an_alert_shows_its_value_against_its_threshold_and_leads_to_its_report(
+    open_page, panel, served, ana
+):
+    row = report(panel, served, "drift")
+    page = open_page("incidents", ana)
+    assert "0.61 against 0.5, n = 500, since just now" in text_of(page)
+    assert any(f"report={row.id}" in str(link.proto) for link in page.get("page_link"))
+
+
+def test_an_alert_that_is_not_confirmed_shows_as_what_may_come(open_page, panel, served, ana):
+    report(panel, served, "estimated_accuracy")
+    shown = text_of(open_page("incidents", ana))
+    assert "No incident is open. 1 alert may become one." in shown
+    assert "estimated_accuracy is firing" in shown
+
+
+def test_a_silence_is_made_after_its_preview_and_ended_with_a_reason(open_page, panel, served, ana):
+    report(panel, served, "drift")
+    page = open_page("incidents", ana)
+    button(page, "Silence …").click().run()
+    assert "High alerts" not in text_of(page)
+    assert "this covers 1 alert that lives now" in text_of(page)
+    with panel.db.read() as db:
+        assert silences.all(db) == []
+
+    field(page, "Why? (kept on record)").input("known campaign").run()
+    button(page, "Silence now").click().run()
+    assert "1 silence is active." in text_of(page)
+    assert "ana: known campaign" in text_of(page)
+
+    field(page, "Why?").input("done")
+    button(page, "End the silence").click().run()
+    with panel.db.read() as db:
+        assert silences.state(silences.all(db)[0], panel.clock()) == "expired"
+
+
+def test_a_silence_of_a_critical_incident_names_that_severity_by_itself(
+    open_page, panel, served, ana
+):
+    report(panel, served, "accuracy_floor", severity="critical")
+    page = open_page("incidents", ana)
+    button(page, "Silence …").click().run()
+    assert "Critical alerts of cause accuracy of sms_spam: this covers 1 alert" in text_of(page)
+
+
+def test_the_rules_say_why_nothing_fired(open_page, panel, served, ana):
+    report(panel, served, "drift", "ok")
+    report(panel, served, "latency", n=20)
+    shown = text_of(open_page("incidents", ana))
+    assert "The data has drifted: drift is ok" in shown
+    assert "Answers are slow: 20 are too few to judge by; 100 are asked for." in shown
+    assert "Accuracy is under its floor: No check has told of this yet." in shown
+
+
+def test_a_viewer_sees_silences_and_rules_but_makes_none(open_page, panel, served, vic):
+    page = open_page("incidents", vic)
+    assert "None: every alert is told." in text_of(page)
+    assert not [one for one in page.button if one.label.startswith("Silence")]
