@@ -193,6 +193,29 @@ def _validate_failed(panel: Panel, claim: Claim, why: str) -> None:
     data_checks.refuse(panel, claim.payload["dataset_id"], why)
 
 
+def backfill(panel: Panel, claim: Claim) -> Result:
+    """Judge the past of a model again; what a dead worker had judged is kept."""
+    from core.monitoring import backfill as past
+
+    def progress(done: int, total: int, note: str) -> None:
+        jobs.progress(panel.db, claim, done=done, total=total, note=note)
+
+    told = claim.payload
+    found = past.backfill(
+        panel.db,
+        panel.settings,
+        told["model"],
+        since=past.moment(told["since"], now=panel.clock()),
+        until=past.moment(told["until"], now=panel.clock()) if told.get("until") else None,
+        rows=told.get("rows"),
+        minutes=told.get("minutes"),
+        run=claim.job_id,
+        progress=progress,
+    )
+    states = [report.state for report in found if report.kind == "drift"]
+    return {"windows": len(states), "drifted": sum(state in ("warn", "fail") for state in states)}
+
+
 def _execute_failed(panel: Panel, claim: Claim, why: str) -> None:
     actions.fail(panel.db, claim.payload["action_id"], why, claim=claim)
 
@@ -226,5 +249,6 @@ RUNNERS: dict[str, Runner] = {
     "investigate": Runner(ask_agent),
     "execute": Runner(execute, on_failure=_execute_failed),
     "evidently_report": Runner(evidently_report, in_child=True),
+    "backfill": Runner(backfill, in_child=True),
     "drill": Runner(drill, in_child=True, on_failure=_drill_failed, on_cancel=_drill_failed),
 }

@@ -76,6 +76,29 @@ def judged(
     return list(session.scalars(query.order_by(*_NEWEST_WINDOW).limit(limit)))
 
 
+def overlapping(
+    session: Session,
+    report: tuple[str, str, str],
+    *,
+    start: datetime,
+    end: datetime,
+    origin: str = LIVE,
+) -> MonitorReport | None:
+    """Return the newest judged report, by (model, version, kind), on a window that meets a span."""
+    model, version, kind = report
+    of = {"model": canonical(model), "version": version, "kind": kind, "origin": origin}
+    query = (
+        select(MonitorReport)
+        .filter_by(**of)
+        .where(
+            MonitorReport.state.in_(JUDGED),
+            MonitorReport.window_start <= end,
+            MonitorReport.window_end >= start,
+        )
+    )
+    return session.scalars(query.order_by(*_NEWEST_WINDOW).limit(1)).first()
+
+
 def get(session: Session, report_id: str) -> MonitorReport:
     """Return a report. Raises: NotFoundError."""
     if report := session.get(MonitorReport, report_id):

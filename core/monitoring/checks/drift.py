@@ -8,7 +8,6 @@ columns, sentence} where the quality of the same inputs failed; `left` (windows 
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import pandas as pd
 from sqlalchemy.orm import Session
@@ -26,7 +25,7 @@ from core.monitoring.checks.subject import (
     subject,
     unfinished,
 )
-from core.monitoring.reports import LIVE, judged, store
+from core.monitoring.reports import LIVE, overlapping, store
 from core.monitoring.windows import Window
 from core.settings import Settings
 from core.specs import ModelSpec
@@ -183,14 +182,13 @@ def _broken_inputs(db: Database, of: Subject, window: Window) -> Json:
     """Return what the newest report on the quality of the same inputs found broken, if it did."""
     key = (of.spec.name, of.version.version, "quality")
     with db.read() as session:
-        found = judged(session, *key, limit=1, origin=of.origin)
-    if not found or found[0].state != "fail" or found[0].window_end < window.start:
+        found = overlapping(session, key, start=window.start, end=window.end[0], origin=of.origin)
+    if found is None or found.state != "fail":
         return {}
-    newest: dict[str, Any] = found[0].figures
     return {
-        "report": found[0].id,
-        "columns": newest.get("broken_columns", []),
-        "sentence": f"The inputs are broken, which may be all: {newest.get('worst', '')}",
+        "report": found.id,
+        "columns": found.figures.get("broken_columns", []),
+        "sentence": f"The inputs are broken, which may be all: {found.figures.get('worst', '')}",
     }
 
 

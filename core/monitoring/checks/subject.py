@@ -28,6 +28,7 @@ class Subject:
     """What is watched: a version, since when it serves, and its judged window before.
 
     `origin` is live, or backfill for a stretch of the past, whose first window follows `first`.
+    Windows have the spec's size unless another is given.
     """
 
     spec: ModelSpec
@@ -36,6 +37,7 @@ class Subject:
     before: MonitorReport | None
     origin: str = LIVE
     first: str = ""
+    size: Size | None = None
 
     @property
     def contiguous(self) -> bool:
@@ -49,16 +51,15 @@ class Subject:
             return self.since, ""
         return self.before.window_end, self.before.window_last_id
 
-    def next_window(self, session: Session, *, until: datetime, size: Size | None = None) -> Due:
-        """Return the next window of this subject, of the spec's size unless another is given."""
-        return due(
-            session,
-            self.spec.name,
-            self.version.version,
-            self.after,
-            size=size or Size.of(self.spec),
-            until=until,
-        )
+    @property
+    def cut(self) -> Size:
+        """How its windows are cut."""
+        return self.size or Size.of(self.spec)
+
+    def next_window(self, session: Session, *, until: datetime) -> Due:
+        """Return the next window behind the one before, among the answers up to `until`."""
+        of = (self.spec.name, self.version.version, self.after)
+        return due(session, *of, size=self.cut, until=until)
 
     def report(self, kind: str, state: str, *, now: datetime, **fields: Any) -> MonitorReport:  # noqa: ANN401 (columns)
         """Return a report about this subject, not yet stored."""

@@ -84,13 +84,12 @@ def false_alarms_a_check(of: Subject, window: Window, settings: Settings) -> flo
 
     There is one every `monitor_minutes`, or as often as the size of windows has it.
     """
-    watched = of.spec.monitoring
-    minutes = max(settings.monitor_minutes, watched.window_minutes or 0.0)
-    if watched.window_rows:
+    minutes = max(settings.monitor_minutes, of.cut.minutes or 0.0)
+    if of.cut.rows:
         start = of.after[0] if of.contiguous else of.since
         spent = (window.end[0] - start) / timedelta(minutes=1)
         minutes = max(minutes / MOST_AT_ONCE, spent)
-    return min(_RAREST, watched.false_alarms_a_month * minutes / MINUTES_A_MONTH)
+    return min(_RAREST, of.spec.monitoring.false_alarms_a_month * minutes / MINUTES_A_MONTH)
 
 
 def _used(followed: Followed) -> float:
