@@ -7,14 +7,15 @@ one place for each sentence about what is wrong.
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import orjson
 from msgspec import json
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import auth, edge, errors, request_ids
+from api import auth, edge, errors, heads, request_ids
+from api.heads import Head
 from api.instruments import Instruments
 from core.clock import monotonic
 from core.errors import PilothouseError, TooLargeError
@@ -27,13 +28,12 @@ from core.serving.service import Service
 log = logging.getLogger("api")
 PATH = "/predict"
 RAW_PATH = PATH.encode()
-_KINDS = frozenset({b"application/json", b"application/json; charset=utf-8"})
 _NUL = b"\\u0000"  # how JSON spells it; some fields refuse it, which the slow way says in words
-_JSON = (b"content-type", b"application/json")
+_JSON = b"application/json"
 _decode = json.Decoder(Request).decode
 
-Reply = tuple[int, list[tuple[bytes, bytes]], bytes]
-"""Status, headers and body of an answer."""
+Reply = tuple[int, bytes]
+"""The status of an answer, and what follows it on the wire: headers, an empty line, the body."""
 
 
 class Fast:
@@ -53,14 +53,14 @@ class Fast:
 
     async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
         start, client = monotonic(), scope.get("client")
-        headers = first_of_each(scope["headers"])
-        name = request_ids.begin(headers.get(request_ids.HEADER))
+        head = heads.read(first_of_each(scope["headers"]))
+        name = request_ids.begin(head.name)
         caller: Caller | None = scope.get(auth.ADMITTED)
         answer: bytes | Response | None = None
         try:
-            caller = caller or self._admit(headers, client[0] if client else "")
+            caller = caller or self._admit(head, client[0] if client else "")
             body = await self._body(receive)
-            begun = self._begin(caller, headers, body)
+            begun = self._begin(caller, head, body)
             if begun is not None:
                 if begun.pending is not None:
                     await asyncio.wrap_future(begun.pending)
@@ -70,14 +70,12 @@ class Fast:
         if answer is None:
             await self._replay(scope, body, receive, send, caller)
             return
-        reply = _reply(answer, name)
-        await send({"type": "http.response.start", "status": reply[0], "headers": reply[1]})
-        await send({"type": "http.response.body", "body": reply[2]})
-        self._note(reply[0], monotonic() - start)
+        status, headers, content = _reply(answer, name)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+        self._note(status, monotonic() - start)
 
-    def at_once(
-        self, headers: Mapping[bytes, bytes], body: bytes, remote: str
-    ) -> Reply | Caller | None:
+    def at_once(self, head: Head, body: bytes, remote: str) -> Reply | Caller | None:
         """Answer a request that is there as a whole, without awaiting anything.
 
         A caller: this needs the longer way, on which the caller is admitted already. None: it
@@ -86,41 +84,36 @@ class Fast:
         if self.service.spool.power:
             return None
         start = monotonic()
-        name = request_ids.begin(headers.get(request_ids.HEADER))
+        name = request_ids.begin(head.name)
         try:
-            caller = self._admit(headers, remote)
-            begun = self._begin(caller, headers, body)
+            caller = self._admit(head, remote)
+            begun = self._begin(caller, head, body)
             if begun is None:
                 return caller
-            answer: bytes | Response = orjson.dumps(predict.finish(self.service, caller, begun))
+            answer = orjson.dumps(predict.finish(self.service, caller, begun))
+            status, written = 200, _written(answer, name)
         except Exception as error:  # noqa: BLE001 (all that may go wrong ends as a problem)
-            answer = _problem(error)
+            status, headers, content = _reply(_problem(error), name)
+            written = b"".join((*(b"%b: %b\r\n" % one for one in headers), b"\r\n", content))
         finally:
             request_id.set(b"")  # no task ends here, with which the name would go
-        reply = _reply(answer, name)
-        self._note(reply[0], monotonic() - start)
-        return reply
+        self._note(status, monotonic() - start)
+        return status, written
 
     def _note(self, status: int, seconds: float) -> None:
         edge.note(self.service, self.instruments, (PATH, "POST"), status, seconds)
 
-    def _admit(self, headers: Mapping[bytes, bytes], remote: str) -> Caller:
+    def _admit(self, head: Head, remote: str) -> Caller:
         start = monotonic()
         caller = auth.admit(
-            self.service,
-            "predict",
-            key=_text(headers.get(b"x-api-key")),
-            bearer=_text(headers.get(b"authorization")),
-            remote=remote,
+            self.service, "predict", key=head.key, bearer=head.bearer, remote=remote
         )
         self.service.stages.note("auth", monotonic() - start)
         return caller
 
-    def _begin(
-        self, caller: Caller, headers: Mapping[bytes, bytes], body: bytes
-    ) -> predict.Begun | None:
+    def _begin(self, caller: Caller, head: Head, body: bytes) -> predict.Begun | None:
         """Answer what is plain and quick, and write it; None is for the longer way."""
-        request = _plain(headers, body)
+        request = _plain(head, body)
         if request is None or not predict.is_quick(self.service, request.model):
             return None
         return predict.begin(self.service, caller, request)
@@ -159,11 +152,9 @@ class _RefusedError(Exception):
         self.status = status
 
 
-def _plain(headers: Mapping[bytes, bytes], body: bytes) -> Request | None:
+def _plain(head: Head, body: bytes) -> Request | None:
     """Return the request where nothing is odd about it."""
-    if headers.get(b"content-type") not in _KINDS or _NUL in body:
-        return None
-    if b"content-encoding" in headers:
+    if not head.plain or _NUL in body:
         return None
     try:
         return _decode(body)
@@ -189,13 +180,17 @@ def _problem(error: Exception) -> Response:
     return errors.refusal(500)
 
 
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode("latin-1")
+def _written(answer: bytes, name: bytes) -> bytes:
+    """Return what `_reply` says of an answer, as it is written."""
+    return b"content-length: %d\r\ncontent-type: %b\r\nx-request-id: %b\r\n\r\n%b" % (
+        len(answer), _JSON, name, answer
+    )  # fmt: skip
 
 
-def _reply(answer: bytes | Response, name: bytes) -> Reply:
+def _reply(answer: bytes | Response, name: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Return status, headers and body."""
     if isinstance(answer, Response):
         headers = [*answer.raw_headers, (request_ids.HEADER, name)]
         return answer.status_code, headers, bytes(answer.body)
     length = (b"content-length", b"%d" % len(answer))
-    return 200, [length, _JSON, (request_ids.HEADER, name)], answer
+    return 200, [length, (b"content-type", _JSON), (request_ids.HEADER, name)], answer

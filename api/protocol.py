@@ -9,7 +9,7 @@ connections: beyond it the one that has kept us waiting longest makes room.
 
 import sys
 from asyncio import TimerHandle, Transport
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -17,18 +17,18 @@ from typing import Any
 from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from api import auth, errors, fast
+from api import auth, errors, fast, heads
 from api.fast import Reply
+from api.heads import SMALL_BYTES, Head, Known
 from core.keys import Caller
 from core.settings import Settings
 
 DOORS = "doors"
 HEAD_BYTES = 32 << 10
-SMALL_BYTES = 16 << 10
 BODY_BYTES_PER_SECOND = 16 << 10  # a body that comes faster has all the time it needs
 
 
-AtOnce = Callable[[Mapping[bytes, bytes], bytes, str], Reply | Caller | None]
+AtOnce = Callable[[Head, bytes, str], Reply | Caller | None]
 
 
 class Doors:
@@ -45,6 +45,20 @@ class Doors:
         self.patience = settings.client_seconds
         self.most = settings.max_connections
         self.waiting: dict[Protocol, None] = {}  # the longest first
+        self._given: Sequence[tuple[bytes, bytes]] = ()
+        self._starts: dict[int, bytes] = {}
+
+    def start_of(self, status: int, given: Sequence[tuple[bytes, bytes]]) -> bytes:
+        """Return how an answer begins: the status and the server's own headers.
+
+        uvicorn makes new ones each second, for the date.
+        """
+        if given is not self._given:
+            self._given, self._starts = given, {}
+        if status not in self._starts:
+            lines = (b"%b: %b\r\n" % one for one in given)
+            self._starts[status] = b"".join((STATUS_LINE[status], *lines))
+        return self._starts[status]
 
 
 class Protocol(HttpToolsProtocol):
@@ -59,8 +73,13 @@ class Protocol(HttpToolsProtocol):
         self._chunk = self._head = self._spare = self._body = 0
         self._refused = False
         self._unsent = 0
-        self._small: dict[bytes, bytes] | None = None  # the headers of a small prediction
+        self._small: Head | None = None  # of a small prediction
         self._small_body = b""
+        self._known: Known | None = None  # the head that this client sends again and again
+        self._learned = False
+        self._first = b""  # a read that begins with a request
+        self._admitted: Caller | None = None  # who sent a known head, where that did not suffice
+        self._remote = ""
         self._idle: float | None = None  # since when, after an answer at once
         self._alarm: TimerHandle | None = None
         self._asked_anew: bytes | None = None  # the head of a request, without its Upgrade
@@ -71,6 +90,7 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Take a connection on, if need be in place of one that only waits."""
         super().connection_made(transport)
+        self._remote = self.client[0] if self.client else ""
         doors = self._doors
         if len(self.connections) > doors.most and not self._make_room():
             self._refuse(503)
@@ -88,14 +108,16 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read what came, and note whether something is still to come."""
-        if self._refused:
+        if self._refused or self._is_known(data):
             return
+        self._first = data if self._since is None or not self._chunk else b""
         if self._since is None:
             self._since = self.loop.time()
         self._chunk = len(data)
         if self._in_head:
             self._head += len(data)
         self._parse(data)
+        self._first = b""
         if self._small is not None and not self._refused:
             self._take_the_longer_way(None)  # the rest is to come: first it is asked who sends it
         if self._in_head and self._head > HEAD_BYTES:
@@ -157,7 +179,7 @@ class Protocol(HttpToolsProtocol):
             return
         self._since, self._in_head, self._head, self._spare = None, True, 0, self._chunk
         if self._small is not None:
-            self._answer_at_once(self._small)
+            self._answer_small(self._small)
         elif not self._refused:
             super().on_message_complete()
 
@@ -182,9 +204,12 @@ class Protocol(HttpToolsProtocol):
 
     # Small predictions
 
-    def _if_small(self) -> dict[bytes, bytes] | None:
-        """Return the headers of a prediction that may be answered as soon as its body is there."""
+    def _if_small(self) -> Head | None:
+        """Return the head of a prediction that may be answered as soon as its body is there."""
         if self.url != fast.RAW_PATH or self.parser.get_method() != b"POST":
+            return None
+        parser = self.parser
+        if parser.get_http_version() != "1.1" or not parser.should_keep_alive():
             return None
         if self._doors.at_once is None or not self._is_free() or self.expect_100_continue:
             return None
@@ -192,31 +217,52 @@ class Protocol(HttpToolsProtocol):
         length = headers.get(b"content-length")
         if length is None or len(length) > 6 or int(length) > SMALL_BYTES:
             return None
-        return None if b"x-forwarded-for" in headers else headers
+        return None if b"x-forwarded-for" in headers else heads.read(headers)
 
     def _is_free(self) -> bool:
-        """Say whether the next answer may be written now, on a connection that goes on."""
+        """Say whether the next answer may be written now."""
         before = self.cycle is None or self.cycle.response_complete
-        parser = self.parser
-        goes_on = parser.get_http_version() == "1.1" and parser.should_keep_alive()
-        return before and goes_on and not self.flow.write_paused
+        return before and not self.flow.write_paused
 
-    def _answer_at_once(self, headers: dict[bytes, bytes]) -> None:
-        remote = self.client[0] if self.client else ""
-        at_once = self._doors.at_once
-        reply = at_once(headers, self._small_body, remote) if at_once else None
-        if not isinstance(reply, tuple):
+    def _is_known(self, data: bytes) -> bool:
+        """Answer what needs no parsing, because its head came before. Return whether it was so."""
+        known = self._known
+        if known is None or self._since is not None or not self._is_free():
+            return False
+        body = known.body_of(data)
+        if body is None:
+            return False
+        self._unset_keepalive_if_required()
+        reply = self._answer(known.head, body)
+        if reply is None or isinstance(reply, Caller):
+            self._known, self._admitted = None, reply  # it is parsed, and need not be counted again
+            return False
+        return True
+
+    def _answer_small(self, head: Head) -> None:
+        """Answer a prediction that came whole, and learn how its client begins."""
+        caller, self._admitted = self._admitted, None
+        reply = caller or self._answer(head, self._small_body)
+        if reply is None or isinstance(reply, Caller):
             self._take_the_longer_way(reply)
             super().on_message_complete()
             return
         self._small, self._small_body = None, b""
-        status, answered, content = reply
-        parts = [STATUS_LINE[status]]
-        for name, value in (*self.server_state.default_headers, *answered):
-            parts += (name, b": ", value, b"\r\n")
-        self.transport.write(b"".join((*parts, b"\r\n", content)))
-        self.server_state.total_requests += 1
-        self._idle = self.loop.time()
+        if not self._learned:
+            self._learned = True
+            self._known = heads.known(head, self._first, lines=len(self.headers))
+
+    def _answer(self, head: Head, body: bytes) -> Reply | Caller | None:
+        """Ask for an answer, and write it where there is one; else return what `at_once` says."""
+        at_once = self._doors.at_once
+        reply = at_once(head, body, self._remote) if at_once else None
+        if isinstance(reply, tuple):
+            state = self.server_state
+            start = self._doors.start_of(reply[0], state.default_headers)
+            self.transport.write(start + reply[1])
+            state.total_requests += 1
+            self._idle = self.loop.time()
+        return reply
 
     def _take_the_longer_way(self, caller: Caller | None) -> None:
         """Do what was put off until the body was there, or turned out to come later."""

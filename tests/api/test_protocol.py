@@ -6,6 +6,7 @@ import shutil
 import socket
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 import uvicorn
@@ -317,6 +318,56 @@ def test_an_answer_at_once_names_its_request(server, line):
     line.sendall(server.request(more=["X-Request-ID: order-17"]))
     said = line.recv(65536)
     assert b"\r\nx-request-id: order-17\r\n" in said
+
+
+def unparsed(monkeypatch):
+    """Let parsing fail from here on."""
+
+    def never(*_):
+        raise AssertionError("this request was parsed")
+
+    monkeypatch.setattr(protocol.Protocol, "_parse", never)
+
+
+def test_a_head_that_came_before_is_not_parsed_again(server, line, monkeypatch):
+    line.sendall(server.request())
+    assert answer(line)[0] == 200
+    unparsed(monkeypatch)
+    found = []
+    for message in ("win a prize", "a", ""):
+        line.sendall(server.request(json.dumps({"message": message}).encode()))
+        found.append(answer(line)[0])
+    assert found == [200, 200, 422]
+
+
+def test_behind_a_known_head_an_odd_body_meets_the_same_words(server, line):
+    for body in (b"{}", b"[]", b"", b'{"message": 5}', b'{"message": "a\\u0000b"}', b"\xff"):
+        with server.connect() as fresh:
+            fresh.sendall(server.request(body))
+            line.sendall(server.request())
+            assert answer(line)[0] == 200
+            line.sendall(server.request(body))
+            assert answer(line) == answer(fresh)
+
+
+def test_a_key_behind_a_known_head_is_checked_each_time(server, line, monkeypatch):
+    line.sendall(server.request())
+    assert answer(line)[0] == 200
+    unparsed(monkeypatch)
+    service = server.app.state.service
+    monkeypatch.setattr(service, "board", replace(service.board, keys=keys.KeyTable({})))
+    line.sendall(server.request())
+    assert answer(line)[0] == 401
+
+
+def test_what_needs_the_longer_way_behind_a_known_head_counts_once(server, line, monkeypatch):
+    line.sendall(server.request())
+    assert answer(line)[0] == 200
+    spent = []
+    service = server.app.state.service
+    monkeypatch.setattr(service.rates, "spend", lambda *one: spent.append(one))
+    line.sendall(server.request(b"[]"))
+    assert (answer(line)[0], len(spent)) == (422, 1)
 
 
 def test_an_idle_connection_is_closed_in_the_end(server, line, monkeypatch):
