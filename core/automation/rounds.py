@@ -17,7 +17,7 @@ Check = Callable[[Database, Settings, str], MonitorReport | None]
 
 log = logging.getLogger("monitor")
 
-CHECKS = ("quality", "drift", "performance", "estimate", "concept")
+CHECKS = ("quality", "drift", "performance", "estimate", "concept", "volume", "service")
 """In this order: the drift report tells what was found about the quality of the same inputs."""
 
 

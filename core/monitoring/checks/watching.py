@@ -6,7 +6,7 @@ from typing import Any
 from core.monitoring import patience, sequential
 from core.monitoring.checks.reference import WEEK_KEY, Reference
 from core.monitoring.checks.subject import Subject
-from core.monitoring.sequential import Evidence, Followed
+from core.monitoring.sequential import Followed
 from core.monitoring.signals import Signal
 from core.monitoring.tabular import TabularDrift
 from core.monitoring.text import TextDrift
@@ -41,7 +41,7 @@ def follow(
     budget = false_alarms_a_check(of, window, settings)
     followed = sequential.follow(
         kept.get(reference.key),
-        evidence(compared),
+        compared.evidence,
         n_reference=compared.n_reference,
         n_current=compared.n_current,
         false_alarms_a_check=budget,
@@ -72,13 +72,6 @@ def _kept(of: Subject) -> dict[str, Any]:
     return {key: state for key, state in states.items() if key in known}
 
 
-def evidence(compared: TextDrift | TabularDrift) -> tuple[Evidence, ...]:
-    """Return the calibrated scores of one comparison."""
-    if isinstance(compared, TabularDrift):
-        return compared.evidence
-    return tuple(Evidence(family, "", z) for family, z in compared.families.items())
-
-
 def false_alarms_a_check(of: Subject, window: Window, settings: Settings) -> float:
     """Return the budget of one window: that of a month over the windows of a month.
 
@@ -102,7 +95,7 @@ def delay(compared: TextDrift | TabularDrift, budget: float) -> str:
 
     Empty where no single columns are watched.
     """
-    columns = sum(one.two_sided for one in evidence(compared))
+    columns = sum(one.two_sided for one in compared.evidence)
     if not columns:
         return ""
     n, m = compared.n_current, compared.n_reference
