@@ -75,7 +75,7 @@ def watched(families: Array, columns: Array, sizes: tuple[int, int]) -> Array:
     alarms = np.zeros(len(families))
     for check in range(families.shape[1]):
         logs = sequential.grown(logs, excess[:, check])
-        over = (np.exp(logs) * weights).sum(axis=(1, 2)) >= 1 / RATE
+        over = (np.exp(np.minimum(logs, 500)) * weights).sum(axis=(1, 2)) >= 1 / RATE
         alarms = np.where((alarms == 0) & over, check + 1, alarms)
     return alarms
 

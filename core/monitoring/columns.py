@@ -52,25 +52,40 @@ class Bins:
     size: int
 
 
-def shared_columns(
-    reference: pd.DataFrame, current: pd.DataFrame, columns: Sequence[str] | None
-) -> list[str]:
-    """The columns to compare, in the order of the reference.
+@dataclass(frozen=True)
+class Columns:
+    """Which columns can be compared, and which only one of the windows has."""
 
-    Raises: InvalidInputError (an empty window, a named column is missing, nothing in common).
+    shared: tuple[str, ...]
+    lost: tuple[str, ...]
+    new: tuple[str, ...]
+
+
+def in_both(reference: pd.DataFrame, current: pd.DataFrame, asked: Sequence[str] | None) -> Columns:
+    """Sort the columns asked for, or all without points in time, in the order of the reference.
+
+    Raises: InvalidInputError (an empty window, a column that neither has, nothing in common).
     """
     for frame, window in ((reference, "reference"), (current, "current window")):
         if len(frame) == 0:
             raise InvalidInputError(f"The {window} has no rows to compare.")
         if not frame.columns.is_unique:
             raise InvalidInputError(f"The {window} has two columns of the same name.")
-        absent = [str(name) for name in columns or () if name not in frame.columns]
-        if absent:
-            raise InvalidInputError(f"The {window} lacks the columns {', '.join(absent)}.")
-    names = list(columns) if columns is not None else _comparable(reference, current)
-    if not names:
+    absent = [str(name) for name in asked or () if name not in reference and name not in current]
+    if absent:
+        raise InvalidInputError(f"Neither window has the columns {', '.join(absent)}.")
+    before, now = (
+        [name for name in (asked if asked is not None else _comparable(frame)) if name in frame]
+        for frame in (reference, current)
+    )
+    shared = [name for name in before if name in current]
+    if not shared:
         raise InvalidInputError("Reference and current window have no column in common.")
-    return names
+    return Columns(
+        tuple(shared),
+        tuple(name for name in before if name not in current),
+        tuple(name for name in now if name not in reference),
+    )
 
 
 def pooled(reference: pd.DataFrame, current: pd.DataFrame, names: Sequence[str]) -> Table:
@@ -93,11 +108,11 @@ def without_copies(table: Table, rng: np.random.Generator) -> Table:
     that would empty a window, one copy stays in each. Tables whose rows coincide by chance anyway
     (a few categories) are left as they are.
     """
-    if not _copies_are_copies(table):
-        return table
     order = rng.permutation(len(table.values))
     rows = pd.DataFrame(table.values[order])
     unique = table.take(order[~rows.duplicated().to_numpy()])
+    if not _copies_are_copies(unique):
+        return table
     if unique.n_reference and unique.n_current:
         return unique
     rows["window"] = order < table.n_reference
@@ -144,13 +159,9 @@ def with_lengths(frame: pd.DataFrame, texts: Sequence[str]) -> pd.DataFrame:
     return frame.assign(**{name: pd.Series(n, index=frame.index) for name, n in counted.items()})
 
 
-def _comparable(reference: pd.DataFrame, current: pd.DataFrame) -> list[str]:
-    """Common columns without points in time, which always move on."""
-    return [
-        name
-        for name in reference.columns
-        if name in current.columns and not pd.api.types.is_datetime64_any_dtype(reference[name])
-    ]
+def _comparable(frame: pd.DataFrame) -> list[str]:
+    """All columns but points in time, which always move on."""
+    return [name for name in frame.columns if not pd.api.types.is_datetime64_any_dtype(frame[name])]
 
 
 def _is_number(series: "pd.Series[Any]") -> bool:
@@ -180,6 +191,10 @@ def _numbers(series: "pd.Series[Any]") -> Array:
 
 def _words(series: "pd.Series[Any]") -> NDArray[np.object_]:
     """Levels as text, 1.0 and 1 being the same level; missing stays None."""
+    if isinstance(series.dtype, pd.StringDtype):
+        read = np.array(series, dtype=np.object_)
+        read[series.isna().to_numpy()] = None
+        return read
     words = series.map(_word, na_action="ignore").astype(object)
     return np.asarray(words.where(words.notna(), None), dtype=np.object_)
 
@@ -190,14 +205,15 @@ def _word(value: object) -> str:
     return str(value)
 
 
-def _copies_are_copies(table: Table) -> bool:
+def _copies_are_copies(distinct: Table) -> bool:
     """Whether two rows that agree in everything can hardly agree by chance.
 
-    Judged by the numeric columns, as if independent: under .01 chance twins per row.
+    Judged by the numeric columns of the distinct rows, as if independent: under .01 chance twins
+    per row. Counted with their copies, rows would seem to coincide easily.
     """
-    twins = float(len(table.values))
-    for column, kind in enumerate(table.kinds):
+    twins = float(len(distinct.values))
+    for column, kind in enumerate(distinct.kinds):
         if kind == "numeric":
-            _, counts = np.unique(table.values[:, column], return_counts=True)
+            _, counts = np.unique(distinct.values[:, column], return_counts=True)
             twins *= float(((counts / counts.sum()) ** 2).sum())
     return twins <= 0.01

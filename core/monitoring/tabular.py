@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.monitoring import column_tests, effects
+from core.monitoring import column_tests, effects, families
 from core.monitoring.column_tests import ColumnTest
 from core.monitoring.columns import (
     MOST_ROWS,
+    Columns,
     Table,
     capped,
+    in_both,
     pooled,
-    shared_columns,
     without_copies,
 )
 from core.monitoring.labels import short
@@ -51,7 +52,8 @@ class TabularDrift:
     `score` is the largest distance among drifted columns, 0 when p > alpha or when only the
     relation of `pair` changed. `families` maps location, category, missing and covariance to a
     score that is standard normal while nothing changes; `evidence` is these and the shift of every
-    numeric column, for watching over time.
+    numeric column, for watching over time. `lost` columns are in the reference only, `new` ones in
+    the current window only; the most and the least drifted are named where columns drifted.
     """
 
     p_value: float
@@ -59,7 +61,11 @@ class TabularDrift:
     score: float
     drifted: bool
     share_drifted: float
+    most_drifted: str | None
+    least_drifted: str | None
     columns: tuple[ColumnDrift, ...]
+    lost: tuple[str, ...]
+    new: tuple[str, ...]
     pair: tuple[str, str] | None
     families: dict[str, float]
     evidence: tuple[Evidence, ...]
@@ -86,11 +92,12 @@ def compare(
 ) -> TabularDrift:
     """Compare two windows of rows by permutation, calibrated over all columns at once.
 
-    Without `columns`, all common ones are compared. Numeric: squared z on a grid of quantiles;
+    Without `columns`, all are compared; one that only one window has is told as lost or new and
+    takes no part in the test. Numeric: squared z on a grid of quantiles;
     category: chi-square; missing values; products of normal scores for relations. The global p
     is Westfall-Young's, the list of columns Benjamini-Hochberg's.
-    Raises: InvalidInputError (empty window, unknown column, nothing in common, alpha too small
-    for the permutations).
+    Raises: InvalidInputError (empty window, a column in neither, nothing in common, alpha too
+    small for the permutations).
 
     >>> rng = np.random.default_rng(1)
     >>> before = pd.DataFrame({"age": rng.normal(50, 9, 400), "sex": rng.choice(["f", "m"], 400)})
@@ -98,82 +105,31 @@ def compare(
     'location'
     """
     permutation.check_permutations(permutations, alpha)
-    names = shared_columns(reference, current, columns)
+    found = in_both(reference, current, columns)
     rng = np.random.default_rng(seed)
-    whole = pooled(reference, current, names)
+    whole = pooled(reference, current, found.shared)
     unique = without_copies(whole, rng)
     table = capped(unique, rng)
     labels = permutation.shuffled_labels(
         table.n_reference, table.n_current, permutations=permutations, rng=rng
     )
-    tests, divergences = _column_statistics(table, labels)
-    numeric, scores = column_tests.normal_scores(table)
-    more, pair = column_tests.relations(table, labels, numeric, scores)
-    p_value, families = _joined(tests + more)
-    shifts = dict(zip(numeric, column_tests.shifts(table, scores).tolist(), strict=True))
+    tests, divergences = families.columns(table, labels)
+    numeric, ranks = column_tests.normal_scores(table)
+    more, pair = column_tests.relations(table, labels, numeric, ranks)
+    p_value, scores = families.joined(tests + more)
+    shifts = dict(zip(numeric, column_tests.shifts(table, ranks).tolist(), strict=True))
     drifts = _columns(table, tests, divergences, alpha=alpha, drifted=p_value <= alpha)
     return _result(
         table,
         drifts,
+        found,
         p_value=p_value,
         alpha=alpha,
-        families=families,
-        evidence=_evidence(table, families, shifts),
+        scores=scores,
+        evidence=families.evidence(table, scores, shifts),
         pair=_changed_pair(table, pair, more, alpha) if p_value <= alpha else None,
         copies=len(whole.values) - len(unique.values),
         permutations=permutations,
-    )
-
-
-def _column_statistics(table: Table, labels: NDArray[np.float32]) -> tuple[list[ColumnTest], Array]:
-    """Every test of a single column, and the divergences, shape (1 + permutations, columns)."""
-    tests: list[ColumnTest] = []
-    divergences = []
-    for column, counted in enumerate(column_tests.counts(table, labels)):
-        divergences.append(permutation.jensen_shannon(*counted.shares()))
-        if len(counted.total) > 1:
-            numeric = table.kinds[column] == "numeric"
-            family, test = (
-                ("location", column_tests.location)
-                if numeric
-                else ("category", column_tests.category)
-            )
-            tests.append(ColumnTest(family, column, test(counted)))
-        if 0 < counted.total[-1] < len(table.values):
-            tests.append(ColumnTest("missing", column, column_tests.missing(counted)))
-    return tests, np.column_stack(divergences)
-
-
-def _joined(tests: list[ColumnTest]) -> tuple[float, dict[str, float]]:
-    """The global p, and one calibrated score per family of tests."""
-    if not tests:
-        return 1.0, {}
-    statistics = np.column_stack([test.statistic for test in tests])
-    kinds = [test.family for test in tests]
-    families = {
-        family: permutation.observed_z(statistics[:, [kind == family for kind in kinds]])
-        for family in dict.fromkeys(kinds)
-    }
-    return permutation.minp(permutation.exchangeable_z(statistics)), families
-
-
-def _evidence(
-    table: Table, families: dict[str, float], shifts: dict[int, float]
-) -> tuple[Evidence, ...]:
-    """A score of every family and numeric column; 0 where nothing varies, so nothing changed."""
-    numeric = [column for column, kind in enumerate(table.kinds) if kind == "numeric"]
-    asked = [
-        *(["location"] if numeric else []),
-        *(["category"] if len(numeric) < len(table.kinds) else []),
-        "missing",
-        *(["covariance"] if len(numeric) > 1 else []),
-    ]
-    return (
-        *(Evidence(family, "", families.get(family, 0.0)) for family in asked),
-        *(
-            Evidence("location", table.names[column], shifts.get(column, 0.0), two_sided=True)
-            for column in numeric
-        ),
     )
 
 
@@ -240,10 +196,11 @@ def _column(
 def _result(
     table: Table,
     columns: tuple[ColumnDrift, ...],
+    found: Columns,
     *,
     p_value: float,
     alpha: float,
-    families: dict[str, float],
+    scores: dict[str, float],
     evidence: tuple[Evidence, ...],
     pair: tuple[str, str] | None,
     copies: int,
@@ -257,9 +214,13 @@ def _result(
         score=max((column.distance for column in listed), default=0.0),
         drifted=drifted,
         share_drifted=len(listed) / len(columns),
+        most_drifted=max(listed, key=_order).name if listed else None,
+        least_drifted=min(columns, key=_order).name if listed and len(columns) > 1 else None,
         columns=columns,
+        lost=tuple(short(str(name)) for name in found.lost),
+        new=tuple(short(str(name)) for name in found.new),
         pair=pair,
-        families=families,
+        families=scores,
         evidence=evidence,
         n_reference=table.n_reference,
         n_current=table.n_current,
@@ -267,7 +228,8 @@ def _result(
         method=f"{permutations} shared label permutations, Westfall-Young minP; "
         "columns by Benjamini-Hochberg; distance: debiased Jensen-Shannon",
         assumptions=_assumptions(copies),
-        sentence=_sentence(listed, pair, drifted)
+        sentence=_about(found)
+        + _sentence(listed, pair, drifted)
         + f" p = {p_value:.3g}, {table.n_current:,} rows against {table.n_reference:,},"
         f" {len(columns)} columns.",
     )
@@ -282,11 +244,30 @@ def _assumptions(copies: int) -> tuple[str, ...]:
     return always if not copies else (*always, f"{copies:,} copies of other rows were left out.")
 
 
+def _order(column: ColumnDrift) -> tuple[float, float]:
+    return column.distance, -column.p_value
+
+
+def _about(found: Columns) -> str:
+    """Name the columns that cannot be compared: lost ones first, new ones only told."""
+    words = ""
+    for names, one, more in (
+        (found.lost, "was lost: no row of the current window has it", "were lost"),
+        (found.new, "is new and has nothing to be compared with", "are new"),
+    ):
+        if names:
+            quoted = ", ".join(f"'{short(str(name))}'" for name in names[:3])
+            rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            plural = "s" if len(names) > 1 else ""
+            words += f"Column{plural} {quoted}{rest} {more if plural else one}. "
+    return words
+
+
 def _sentence(listed: list[ColumnDrift], pair: tuple[str, str] | None, drifted: bool) -> str:
     if not drifted:
         return "No drift."
     if listed:
-        most = max(listed, key=lambda column: column.distance)
+        most = max(listed, key=_order)
         return (
             f"Drift in {len(listed)} column{'s' if len(listed) > 1 else ''}, most in "
             f"'{short(most.name)}' ({most.detail}; distance {most.distance:.2f})."

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, wasserstein_distance
 
 from core.errors import InvalidInputError
-from core.monitoring import column_tests, columns, effects
+from core.monitoring import column_tests, columns, effects, families
 from core.monitoring.tabular import compare
 
 
@@ -199,6 +199,53 @@ def test_points_in_time_and_absent_columns_are_left_out():
     ]
 
 
+@pytest.mark.parametrize("asked", [None, ["age", "income", "plan", "active", "visits", "extra"]])
+def test_a_lost_and_a_new_column_are_named_and_change_nothing_else(asked):
+    current = frame(100, seed=1).drop(columns="age").assign(extra=5.0)
+    result = compare(frame(400), current, columns=asked)
+
+    assert (result.lost, result.new, result.drifted) == (("age",), ("extra",), False)
+    assert result.sentence.startswith(
+        "Column 'age' was lost: no row of the current window has it. "
+        "Column 'extra' is new and has nothing to be compared with. No drift."
+    )
+
+
+def test_the_most_and_the_least_drifted_columns_are_named():
+    current = frame(400, seed=1).assign(plan="pro", age=lambda f: f["age"] + 4)
+    result = compare(frame(1000), current)
+    quiet = min(result.columns, key=lambda column: (column.distance, -column.p_value)).name
+
+    assert (result.most_drifted, result.least_drifted) == ("plan", quiet)
+    assert compare(frame(400), frame(100, seed=1)).most_drifted is None
+
+
+def test_every_family_and_numeric_column_gives_evidence_also_where_nothing_varies():
+    reference = frame(300).assign(age=1.0, plan="free", active=True)
+    told = {(one.family, one.name): one for one in compare(reference, reference.head(99)).evidence}
+
+    assert {key for key in told if not key[1]} == {
+        (family, "") for family in ("location", "category", "missing", "covariance")
+    }
+    assert [told[key].z for key in (("category", ""), ("missing", ""), ("location", "age"))] == [
+        0,
+        0,
+        0,
+    ]
+    assert told["location", "visits"].two_sided
+
+
+def test_the_evidence_of_a_column_has_the_sign_of_its_shift():
+    current = frame(300, seed=1).assign(
+        age=lambda f: f["age"] - 5, visits=lambda f: f["visits"] + 1
+    )
+    z = {one.name: one.z for one in compare(frame(900), current).evidence if one.two_sided}
+
+    assert z["age"] < -5
+    assert z["visits"] > 5
+    assert abs(z["income"]) < 4
+
+
 def test_only_the_columns_asked_for_are_compared():
     result = compare(frame(100), frame(100, seed=1).assign(age=0.0), columns=["income", "plan"])
 
@@ -213,7 +260,7 @@ def test_only_the_columns_asked_for_are_compared():
         (lambda: compare(frame(5), frame(0)), "current window has no rows"),
         (
             lambda: compare(frame(5), frame(5), columns=["age", "height"]),
-            "lacks the columns height",
+            "Neither window has the columns height",
         ),
         (lambda: compare(frame(5)[["age"]], frame(5)[["plan"]]), "no column in common"),
         (lambda: compare(frame(5), frame(5), permutations=9), "permutations"),
@@ -223,6 +270,39 @@ def test_only_the_columns_asked_for_are_compared():
 def test_windows_that_cannot_be_compared_are_refused_with_a_reason(call, words):
     with pytest.raises(InvalidInputError, match=words):
         call()
+
+
+@pytest.mark.parametrize(
+    ("reference", "current"),
+    [
+        (frame(1), frame(1, seed=1)),
+        (frame(1), frame(500, seed=1)),
+        (frame(30), frame(900, seed=1)),
+        (frame(500), frame(1, seed=1)),
+        (frame(300), pd.concat([frame(1, seed=1)] * 200)),
+        (pd.concat([frame(1)] * 99), pd.concat([frame(1)] * 50)),
+        (frame(300).assign(age=np.inf), frame(90, seed=1).assign(age=-np.inf)),
+        (frame(300).assign(age=7), frame(90, seed=1).assign(age=7)),
+        (frame(300).assign(age=None), frame(90, seed=1).assign(age=None)),
+    ],
+    ids=[
+        "one row each",
+        "a reference of one row",
+        "a reference smaller than the window",
+        "a window of one row",
+        "a window of copies",
+        "only copies",
+        "infinities",
+        "a constant column",
+        "a column without values",
+    ],
+)
+def test_poor_input_gives_an_answer_and_no_false_alarm(reference, current):
+    result = compare(reference, current)
+
+    assert not result.drifted
+    assert result.score == 0
+    json.dumps(result.to_dict(), allow_nan=False)
 
 
 def test_a_result_is_plain_json():
@@ -276,3 +356,66 @@ def test_population_stability_of_equal_windows_is_zero():
 
     assert effects.column_stability(table(values, values), 0) == 0
     assert effects.column_stability(table(values, values + 200), 0) > 1
+
+
+def test_the_lady_tasting_tea_gets_fishers_p():
+    """All of 8 cups right: 2 of the 70 ways to choose 4, Fisher (1935), The Design of Experiments,
+    chapter 2, two-sided."""
+    cups = [pd.DataFrame({"cup": [first] * 4}) for first in ("milk", "tea")]
+
+    assert compare(*cups, alpha=0.05, permutations=9999).p_value == pytest.approx(2 / 70, abs=0.006)
+
+
+def test_the_evidence_of_a_column_has_the_deviation_of_all_shuffles():
+    """Van der Waerden's z against the brute force of shuffling, ties and missing values included."""
+    rng = np.random.default_rng(0)
+    pool = table([*rng.integers(0, 6, 50).tolist(), None, None], rng.integers(0, 9, 20).tolist())
+    _, scores = column_tests.normal_scores(pool)
+    sums = [scores[rng.permutation(72)[:20], 0].sum() for _ in range(20_000)]
+
+    z = column_tests.shifts(pool, scores)[0]
+    assert z == pytest.approx((scores[52:, 0].sum() - np.mean(sums)) / np.std(sums), rel=0.03)
+
+
+def statistics(reference, current):
+    """What was observed, without any chance: every test of the columns and of their relations."""
+    pool = columns.pooled(reference, current, list(reference.columns))
+    labels = np.repeat([[0, 1]], [len(reference), len(current)], axis=1).astype("f4")
+    numeric, scores = column_tests.normal_scores(pool)
+    tests, _ = families.columns(pool, labels)
+    more, _ = column_tests.relations(pool, labels, numeric, scores)
+    return [test.statistic[0] for test in tests + more]
+
+
+frames = st.integers(2, 60).flatmap(
+    lambda n: st.builds(lambda seed: frame(n, seed), st.integers(0, 999))
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(frames, frames)
+def test_swapping_the_windows_changes_no_statistic(one, other):
+    assert statistics(one, other) == pytest.approx(statistics(other, one), rel=1e-3, abs=1e-3)
+
+
+@settings(max_examples=25, deadline=None)
+@given(frames, frames, st.randoms(use_true_random=False))
+def test_the_order_of_rows_changes_no_statistic(one, other, random):
+    order = random.sample(range(len(one)), len(one))
+    shuffled = statistics(one.iloc[order], other)
+
+    assert shuffled == pytest.approx(statistics(one, other), rel=1e-3, abs=1e-3)
+
+
+@settings(max_examples=10, deadline=None)
+@given(frames, frames)
+def test_a_strictly_monotone_transform_of_a_column_changes_no_answer(one, other):
+    def answer(change):
+        before, now = (
+            f.assign(visits=change(f["visits"]), age=change(f["age"] / 9)) for f in (one, other)
+        )
+        found = compare(before, now, permutations=99, alpha=0.05)
+        return (found.p_value, found.score, found.families, found.evidence,
+                [column.p_value for column in found.columns])  # fmt: skip
+
+    assert answer(np.exp) == answer(lambda values: values)
