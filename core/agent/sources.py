@@ -20,6 +20,16 @@ from core.tables.telemetry import HourlyCount, MonitorReport
 ALARM = ("warn", "fail")
 RECENT_LABELS = timedelta(days=7)
 FEWEST_COMPARED = 50
+QUALITY = (
+    "missing_rate_max",
+    "schema_ok",
+    "freshness_min",
+    "new_category_share",
+    "duplicate_share",
+    "unit_change",
+    "feature_null_rate",
+    "raw_feed_ok",
+)
 SERVICE_HOURS = 2
 
 
@@ -54,8 +64,11 @@ class Scope:
 
     @property
     def alarm(self) -> bool:
-        """Whether that report is an alarm."""
-        return self.drift_report is not None and self.drift_report.state in ALARM
+        """Whether that report is an alarm, by itself or as the last of many."""
+        if self.drift_report is None:
+            return False
+        watch = self.drift_report.figures.get("watch") or {}
+        return self.drift_report.state in ALARM or bool(watch.get("alarm"))
 
 
 def scope(session: Session, model: str, now: datetime) -> Scope:
@@ -80,6 +93,7 @@ def drift(of: Scope) -> Iterator[Item]:
     yield Item("drift.n_reference", report.n_reference, source, report.at)
     yield Item("drift.windows_in_a_row", _in_a_row(of.reports), source, report.at)
     yield Item("drift.columns", _drifted_columns(report) or None, source, report.at)
+    yield Item("drift.seasonal_match", report.figures.get("seasonal_match"), source, report.at)
 
 
 def _in_a_row(reports: list[MonitorReport]) -> int:
@@ -148,6 +162,16 @@ def quality(of: Scope) -> Iterator[Item]:
     for report in judged(of.session, of.model, of.version.version, "quality", limit=1):
         source = f"/drift?model={of.model}&report={report.id}"
         yield Item("data_quality.status", report.state, source, report.at)
+        for name in QUALITY:
+            value, words = report.figures.get(name), name == "unit_change"
+            told = _unit(value) if words else value
+            yield Item(f"data_quality.{name}", told, source, report.at, foreign=words)
+
+
+def _unit(change: Any) -> str | None:  # noqa: ANN401 (JSON)
+    if not isinstance(change, dict):
+        return None
+    return f"{change['column']}: {change['words']}, by {change['factor']:.4g}"[:100]
 
 
 def service(of: Scope) -> Iterator[Item]:

@@ -48,7 +48,7 @@ def _windows(db: Database, settings: Settings, model: str, kind: str) -> Iterato
         if report is None:
             return
         yield report
-        if report.state not in reports.JUDGED or not report.figures.get("left"):
+        if not report.figures.get("left"):
             return
 
 

@@ -272,17 +272,7 @@ def _one(db: Database, settings: Settings, of: Subject, window: Window, kind: st
     try:
         return judge(db, settings, of, window)
     except PilothouseError as problem:
-        return of.report(
-            kind,
-            "inconclusive" if isinstance(problem, InvalidInputError) else "error",
-            now=db.clock(),
-            **of.place(window),
-            n_reference=0,
-            method="",
-            sentence=str(problem),
-            figures={},
-            assumptions="",
-        )
+        return of.skipped(kind, window, str(problem), now=db.clock())
 
 
 def _store(db: Database, report: MonitorReport, span: Span, window: Window) -> MonitorReport:

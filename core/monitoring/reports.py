@@ -76,6 +76,15 @@ def judged(
     return list(session.scalars(query.order_by(*_NEWEST_WINDOW).limit(limit)))
 
 
+def newest_window(
+    session: Session, model: str, version: str, kind: str, *, origin: str = LIVE
+) -> MonitorReport | None:
+    """Return the report on the newest window that is used up, judged or not."""
+    of = {"model": canonical(model), "version": version, "kind": kind, "origin": origin}
+    query = select(MonitorReport).filter_by(**of).where(MonitorReport.follows != PENDING)
+    return session.scalars(query.order_by(*_NEWEST_WINDOW).limit(1)).first()
+
+
 def overlapping(
     session: Session,
     report: tuple[str, str, str],

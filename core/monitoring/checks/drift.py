@@ -23,6 +23,7 @@ from core.monitoring.checks.subject import (
     not_due,
     plain,
     subject,
+    undecided,
     unfinished,
 )
 from core.monitoring.reports import LIVE, overlapping, store
@@ -54,8 +55,9 @@ class _Material:
 def check_drift(db: Database, settings: Settings, model: str) -> MonitorReport:
     """Compare the champion's next window of predictions with its reference sample.
 
-    With too few predictions the report is inconclusive and they stay for the next window; a
-    comparison that cannot be made is a report in state error, which says why. `figures["left"]`
+    With too few predictions the report is inconclusive and they stay for the next window. So it is
+    where the inputs allow no comparison; a window of a fixed size is then used up. What cannot be
+    compared for another reason is a report in state error, which says why. `figures["left"]`
     windows are due behind this one.
     Raises: NotFoundError (no such model, or nothing is released).
     """
@@ -66,6 +68,8 @@ def check_drift(db: Database, settings: Settings, model: str) -> MonitorReport:
         return not_due(db, of, "drift", found)
     try:
         report = judge(db, settings, of, found.window, left=found.left)
+    except InvalidInputError as problem:
+        return undecided(db, of, "drift", found.window, str(problem), left=found.left)
     except PilothouseError as problem:
         return unfinished(db, of, "drift", "error", found.waiting, str(problem))
     return store(db, report)
@@ -98,6 +102,8 @@ def _material(
 def _compared(of: Subject, material: _Material) -> tuple[Drift, Json]:
     """Return the comparison that counts, and what there is to say about its reference."""
     compared = compare(of.spec, material.reference.frame, material.current)
+    if why := getattr(compared, "inconclusive", ""):
+        raise InvalidInputError(why)
     about: Json = {"reference": material.reference.told}
     if of.spec.monitoring.season == "week":
         about |= _seasonal(of, material, compared)

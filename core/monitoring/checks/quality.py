@@ -24,6 +24,7 @@ from core.monitoring.checks.subject import (
     not_due,
     plain,
     subject,
+    undecided,
     unfinished,
 )
 from core.monitoring.reports import LIVE, store
@@ -58,7 +59,7 @@ def check_quality(db: Database, settings: Settings, model: str) -> MonitorReport
     try:
         report = judge(db, settings, of, found.window, left=found.left)
     except InvalidInputError as problem:
-        return unfinished(db, of, "quality", "inconclusive", found.waiting, str(problem))
+        return undecided(db, of, "quality", found.window, str(problem), left=found.left)
     except PilothouseError as problem:
         return unfinished(db, of, "quality", "error", found.waiting, str(problem))
     return store(db, report)
@@ -74,7 +75,7 @@ def judge(
     """
     spec, frame = of.spec, windows.frame(of.spec, window.rows)
     if len(frame) < spec.monitoring.min_samples:
-        words = f"Only {len(frame)} of {window.n} predictions were stored with their input."
+        words = f"only {len(frame)} of {window.n} predictions were stored with their input"
         raise InvalidInputError(words)
     with db.read() as session:
         material = _material(session, settings, of, window, db.clock())

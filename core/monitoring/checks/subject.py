@@ -1,4 +1,4 @@
-"""What every check starts from: the model, what serves of it, and its judged window before."""
+"""What every check starts from: the model, what serves of it, and its window before."""
 
 import json
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from core.db import Database
 from core.ids import new_id
 from core.monitoring import windows
 from core.monitoring.due import Due, Size, due
-from core.monitoring.reports import LIVE, PENDING, judged, store
+from core.monitoring.reports import LIVE, PENDING, newest_window, store
 from core.monitoring.windows import Position, Window
 from core.specs import ModelSpec
 from core.tables.base import Json
@@ -25,7 +25,7 @@ CLOCKS_APART = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Subject:
-    """What is watched: a version, since when it serves, and its judged window before.
+    """What is watched: a version, since when it serves, and its window before.
 
     `origin` is live, or backfill for a stretch of the past, whose first window follows `first`.
     Windows have the spec's size unless another is given.
@@ -76,6 +76,21 @@ class Subject:
             "n_current": window.n,
         }
 
+    def skipped(self, kind: str, window: Window, why: str, *, now: datetime) -> MonitorReport:
+        """Return a report that uses a window up without a verdict; what is followed goes on."""
+        watch = self.before.figures.get("watch") if self.before and self.contiguous else None
+        return self.report(
+            kind,
+            "inconclusive",
+            now=now,
+            **self.place(window),
+            n_reference=0,
+            method="",
+            sentence=f"Not judged: {why}",
+            figures={"watch": watch} if watch else {},
+            assumptions="",
+        )
+
 
 def subject(session: Session, model: str, kind: str) -> Subject:
     """Return what a check of this kind is about.
@@ -88,7 +103,7 @@ def subject(session: Session, model: str, kind: str) -> Subject:
         spec=spec,
         version=registry.get(session, spec.name, champion),
         since=windows.serving_since(session, spec.name),
-        before=next(iter(judged(session, spec.name, champion, kind, limit=1)), None),
+        before=newest_window(session, spec.name, champion, kind),
     )
 
 
@@ -105,6 +120,17 @@ def not_due(db: Database, of: Subject, kind: str, found: Due) -> MonitorReport:
     else:
         words = f"Not judged yet: {waits}, {found.lacking:,} more are needed."
     return unfinished(db, of, kind, "inconclusive", found.waiting, words)
+
+
+def undecided(
+    db: Database, of: Subject, kind: str, window: Window, why: str, *, left: int
+) -> MonitorReport:
+    """Store why a window has no verdict: one of a fixed size is over, another waits for more."""
+    if not of.cut.rows and not of.cut.minutes:
+        return unfinished(db, of, kind, "inconclusive", window.n, f"Not judged yet: {why}")
+    report = of.skipped(kind, window, why, now=db.clock())
+    report.figures = {**report.figures, "left": left}
+    return store(db, report)
 
 
 def too_few(db: Database, of: Subject, kind: str, n: int, need: int) -> MonitorReport:
