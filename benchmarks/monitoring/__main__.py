@@ -18,7 +18,12 @@ from benchmarks.monitoring.common import Asked
 SECTIONS = {
     "null": "tables, nothing changed: share of alarms at alpha .05",
     "power": "tables, something changed: share of alarms at alpha .05",
+    "text": "texts: share of alarms at alpha .05",
+    "effects": "effect sizes against stored statistics: cost beside Evidently's preset",
+    "speed": "a full check of tables",
     "sequential": "watching every 15 minutes with .1 false alarms a month",
+    "labels": "late labels, a month of looks at them, and another concept",
+    "cbpe": "estimated performance against NannyML's published figures",
 }
 
 
