@@ -48,14 +48,14 @@ def level(figure: go.Figure, value: float | None, words: str, color: str, place:
 
 
 def moments(figure: go.Figure, named: Sequence[tuple[datetime, str]]) -> None:
-    """Mark moments (releases, say) by a line from top to bottom, named at its upper end."""
+    """Mark moments (releases, say) by a line from top to bottom, named at its lower end."""
     for at, words in named:
         x = at.isoformat()
         figure.add_shape(
             type="line", x0=x, x1=x, y0=0, y1=1, yref="paper", line={"color": GRAY, "dash": "dash"}
         )
         figure.add_annotation(
-            x=x, y=1, yref="paper", text=words, showarrow=False, xanchor="left", yanchor="top"
+            x=x, y=0, yref="paper", text=words, showarrow=False, xanchor="left", yanchor="bottom"
         )
 
 

@@ -54,11 +54,13 @@ def evidence(shares: Mapping[str, float]) -> go.Figure:
         orientation="h",
         marker_color=[RED if share >= 1 else AMBER if share >= 0.5 else BLUE for share in values],
         text=[f"{share:.0%}" for share in values],
-        textposition="outside",
+        textposition=["inside" if share >= 0.8 else "outside" for share in values],
         cliponaxis=False,
         hovertemplate="%{y}: %{x:.0%} of the way to the alarm<extra></extra>",
     )
-    figure.add_vline(x=1, line_dash="dot", line_color=RED, annotation_text="alarm")
+    figure.add_vline(
+        x=1, line_dash="dot", line_color=RED, annotation_text="alarm", annotation_position="top"
+    )
     figure.update_xaxes(tickformat=".0%", range=[0, max(1.1, *values) if values else 1.1])
     return figure.update_yaxes(type="category", autorange="reversed")
 
@@ -72,7 +74,7 @@ def heat(reports: Sequence[MonitorReport], *, dark: bool, chosen: str = "") -> g
     own = [report for report in reversed(reports) if report.figures.get("columns")][-NEWEST:]
     by_report = [{c["name"]: c for c in report.figures["columns"]} for report in own]
     names = _ranked(by_report)
-    at = [f"{report.window_end:%m-%d %H:%M:%S}" for report in own]
+    at = [f"{report.window_end:%m-%d<br>%H:%M:%S}" for report in own]
     figure = base(y="", height=110 + 26 * max(3, len(names)), x_type="category")
     scale = [[0, "#0B1220" if dark else "#F1F5F9"], [1, "#F87171" if dark else "#B91C1C"]]
     z = [[_distance(one, name) for one in by_report] for name in names]
@@ -99,7 +101,7 @@ def heat(reports: Sequence[MonitorReport], *, dark: bool, chosen: str = "") -> g
         showlegend=False,
     )
     ticks = [f"▸ {name}" if name == chosen else name for name in names]
-    figure.update_xaxes(nticks=8, tickangle=0)
+    figure.update_xaxes(nticks=6, tickangle=0)
     figure.update_yaxes(
         type="category", autorange="reversed", tickvals=names, ticktext=ticks, dtick=1
     )
@@ -144,6 +146,7 @@ def history(reports: Sequence[MonitorReport], name: str) -> go.Figure:
         line={"color": GRAY},
         marker={"size": 8, "color": [RED if column["drifted"] else GRAY for _, column in told]},
     )
+    figure.update_yaxes(range=[0, max([0.3, *(1.1 * column["distance"] for _, column in told)])])
     return figure.update_layout(showlegend=False)
 
 
@@ -163,12 +166,19 @@ def terms(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
 
 def shapes(shape: Shape) -> go.Figure:
     """One column before and now, as shares of the rows per bin or category."""
-    figure = base(y="share of rows", height=280, x_type="category")
+    numeric = shape.middles is not None
+    figure = base(y="share of rows", height=280, x_type="linear" if numeric else "category")
     for name, shares, color in (
         ("reference", shape.reference, GRAY),
         ("this window", shape.current, SERIES[1]),
     ):
-        figure.add_bar(x=shape.labels, y=shares, name=name, marker_color=color)
+        figure.add_bar(
+            x=shape.middles or shape.labels,
+            y=shares,
+            customdata=shape.labels,
+            hovertemplate="%{customdata}: %{y:.1%}",
+            name=name,
+            marker_color=color,
+        )
     figure.update_yaxes(tickformat=".0%")
-    figure.update_xaxes(nticks=12, tickangle=0)
-    return figure.update_layout(barmode="group", bargap=0.15)
+    return figure.update_layout(barmode="group", bargap=0.15, hovermode="closest")

@@ -8,13 +8,14 @@ import streamlit as st
 
 from app import charts, drift_charts, shapes, ui
 from core.datasets import versions
-from core.errors import NotFoundError
 from core.monitoring import columns as frames
 from core.monitoring import windows
 from core.panel import Panel
 from core.specs import ModelSpec
 from core.tables.entities import DatasetVersion, ModelVersion
 from core.tables.telemetry import MonitorReport
+
+Sides = tuple[pd.DataFrame, pd.DataFrame]  # the reference, and the window
 
 _SIZES = (
     ("distance", "Size of the change (0 to 1)"),
@@ -59,12 +60,22 @@ def ranked(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
     return sorted(found, key=lambda row: (row["p_value"], -row["distance"]))
 
 
-def relation(figures: Mapping[str, Any]) -> None:
-    """Say which relation between two columns changed, if one did."""
-    if pair := figures.get("pair"):
-        words = "changed, whatever each of them did alone."
-        first, second = (ui.plain(name) for name in pair)
-        st.markdown(f"The relation of **{first}** and **{second}** {words}")
+def relation(figures: Mapping[str, Any], found: Sides | None) -> None:
+    """Say which relation between two columns changed, if one did, and from what to what."""
+    pair = figures.get("pair")
+    if not pair:
+        return
+    first, second = pair
+    words = "changed, whatever each of them did alone"
+    if found and all(name in side for name in pair for side in found):
+        before, now = (_correlation(side[first], side[second]) for side in found)
+        words += f": their rank correlation was {before:.2f} and is {now:.2f}"
+    st.markdown(f"The relation of **{ui.plain(first)}** and **{ui.plain(second)}** {words}.")
+
+
+def _correlation(first: "pd.Series[Any]", second: "pd.Series[Any]") -> float:
+    numbers = [pd.to_numeric(one, errors="coerce") for one in (first, second)]
+    return float(numbers[0].rank().corr(numbers[1].rank()))
 
 
 def table(figures: Mapping[str, Any]) -> None:
@@ -84,41 +95,41 @@ def table(figures: Mapping[str, Any]) -> None:
 
 
 def one(
-    panel: Panel, spec: ModelSpec, report: MonitorReport, judged: Sequence[MonitorReport], name: str
+    report: MonitorReport, judged: Sequence[MonitorReport], name: str, found: Sides | None
 ) -> None:
     """Show one column closely: in words, in effect sizes, its shapes and its own history."""
     row = next(row for row in report.figures["columns"] if row["name"] == name)
     how = f"{row['change']}: {row['detail']}" if row["drifted"] else "no change beyond chance"
     st.markdown(f"{ui.dot('red' if row['drifted'] else 'green')} **{ui.plain(name)}**: "
-                f"{ui.plain(how)}, p = {ui.plain(ui.p_value(row['p_value']))}")  # fmt: skip
+                f"{ui.plain(how)} (p value {ui.plain(ui.p_value(row['p_value']))})")  # fmt: skip
     told = [(words, row.get(key)) for key, words in _SIZES]
     for place, (words, value) in zip(st.columns(len(told)), told, strict=True):
         place.metric(words, ui.figure(value, 3))
-    with ui.reporting():
-        before, now = _sides(panel, spec, report)
-        if name not in before or name not in now:
-            raise NotFoundError(f"the stored inputs of this window have no column {name}")
-        found = shapes.shape(before[name], now[name])
-        ui.chart(drift_charts.shapes(found), "shape", f"{name}: the reference against now")
-        gone = f"{found.missing_reference:.1%} of the reference, {found.missing_current:.1%} now"
+    if found and all(name in side for side in found):
+        cut = shapes.shape(found[0][name], found[1][name])
+        ui.chart(drift_charts.shapes(cut), "shape", f"{name}: the reference against now")
+        gone = f"{cut.missing_reference:.1%} of the reference, {cut.missing_current:.1%} now"
         st.caption(f"Missing: {gone}.")
+    elif found:
+        st.caption("The stored inputs of this window do not hold this column.")
     if len(judged) > 1:
         ui.chart(drift_charts.history(judged, name), "history", f"change of {name} over time")
 
 
-def _sides(
-    panel: Panel, spec: ModelSpec, report: MonitorReport
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def sides(panel: Panel, spec: ModelSpec, report: MonitorReport) -> Sides | None:
     """Return the reference and the window, texts as their number of words.
 
-    Raises: NotFoundError (one of them is not stored any more).
+    Where one of them is not stored any more, say so and return None.
     """
     with panel.db.read() as db:
         version = db.get(ModelVersion, (report.model, report.version))
         dataset = db.get(DatasetVersion, version.reference_dataset_id if version else "")
         current = windows.frame(spec, windows.of_report(db, report))
     if dataset is None or current.empty:
-        raise NotFoundError("the predictions or the reference of this window are not stored")
+        st.warning("The predictions or the reference of this window are not stored.")
+        return None
     texts = [feature.name for feature in spec.input.features if feature.type == "text"]
-    reference = versions.frame(panel.settings, dataset)
-    return frames.with_lengths(reference, texts), frames.with_lengths(current, texts)
+    with ui.reporting():
+        reference = versions.frame(panel.settings, dataset)
+        return frames.with_lengths(reference, texts), frames.with_lengths(current, texts)
+    return None

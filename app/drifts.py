@@ -33,8 +33,8 @@ def next_step(report: MonitorReport, incident: Incident | None) -> None:
         return
     said = {
         "pass": "Nothing to do.",
-        "warn": "Nothing to do yet: the change is small. Look below at what changed.",
-        "fail": "Look below at what changed; if it lasts, an incident opens by itself.",
+        "warn": "Nothing to do yet: no incident is open. See below what changed.",
+        "fail": "No incident is open yet: one opens by itself if it lasts. See below what changed.",
         "inconclusive": "Nothing to do: the next check compares more predictions.",
     }
     st.markdown(said.get(report.state, "The check could not be made: mend what the sentence names"))
@@ -52,7 +52,7 @@ def budget(report: MonitorReport, spec: ModelSpec) -> None:
     used = max(float(watch.get("used") or 0), max(shares.values(), default=0.0))
     st.markdown(_used(watch, min(1.0, used)))
     ui.chart(drift_charts.evidence(shares), "evidence", "evidence per kind of change")
-    if watch.get("sentence"):
+    if watch.get("sentence") and str(watch["sentence"]) not in report.sentence:
         st.caption(ui.plain(watch["sentence"]))
     if words := watch.get("delay") or _delay(report, watch):
         st.caption(ui.plain(words))
@@ -106,7 +106,7 @@ def beside(report: MonitorReport, inputs: MonitorReport | None) -> None:
         return
     st.markdown(f"{ui.dot(ui.color(inputs.state))} {ui.plain(inputs.sentence)}")
     if failed := inputs.figures.get("failed"):
-        ui.table(
+        ui.small_table(
             {
                 "what": str(one["kind"]).replace("_", " "),
                 "column": one.get("column") or "all",
@@ -146,11 +146,11 @@ def campaigns(found: Sequence[Mapping[str, Any]]) -> None:
         return
     ui.section("Campaigns")
     st.caption("Nearly the same message again and again, which the reference does not know.")
-    ui.table(
+    ui.small_table(
         {
+            "example": one["example"],
             "messages": one["size"],
             "share": f"{one['share']:.1%}",
-            "example": one["example"],
             "words": ", ".join(str(term) for term in one.get("terms") or []),
         }
         for one in found

@@ -90,7 +90,10 @@ def latency(hours: Sequence[Hour]) -> go.Figure:
         ("mean", [hour.mean_ms for hour in hours], GRAY, "dash"),
     ):
         shown = [None if value == float("inf") else value for value in values]
-        figure.add_scatter(x=at, y=shown, name=name, line={"color": color, "dash": dash})
+        line = {"color": color, "dash": dash}
+        figure.add_scatter(
+            x=at, y=shown, name=name, line=line, mode="lines+markers", marker={"size": 4}
+        )
     return figure
 
 
@@ -114,9 +117,18 @@ def retrainings(trainings: Sequence[Training], releases: Moments) -> go.Figure:
     return figure.update_layout(showlegend=False, hovermode="closest")
 
 
-def trend(points: Sequence[Quality], estimated: Sequence[Quality]) -> go.Figure:
+def _over(traffic: Sequence[Traffic], *, y: str, height: int) -> go.Figure:
+    """Return an empty figure over all periods, so that one lonely point has its place in time."""
+    figure = base(y=y, height=height)
+    half = (traffic[1].start - traffic[0].start) / 2
+    return figure.update_xaxes(range=[traffic[0].start - half, traffic[-1].start + half])
+
+
+def trend(
+    points: Sequence[Quality], estimated: Sequence[Quality], traffic: Sequence[Traffic]
+) -> go.Figure:
     """Accuracy at the end of each period: realised, and estimated where it was."""
-    figure = base(y="accuracy", height=260)
+    figure = _over(traffic, y="accuracy", height=260)
     for name, own, color, dash in (
         ("from labels", points, BLUE, "solid"),
         ("estimated", estimated, AMBER, "dot"),
@@ -137,7 +149,7 @@ def trend(points: Sequence[Quality], estimated: Sequence[Quality]) -> go.Figure:
 
 def periods(traffic: Sequence[Traffic]) -> go.Figure:
     """Requests and errors of each period."""
-    figure = base(y="requests", height=220)
+    figure = _over(traffic, y="requests", height=220)
     at = [one.start for one in traffic]
     figure.add_bar(
         x=at, y=[one.requests - one.errors for one in traffic], name="answered", marker_color=BLUE
@@ -146,9 +158,9 @@ def periods(traffic: Sequence[Traffic]) -> go.Figure:
     return figure.update_layout(barmode="stack")
 
 
-def drifted(judged: Sequence[Judged]) -> go.Figure:
+def drifted(judged: Sequence[Judged], traffic: Sequence[Traffic]) -> go.Figure:
     """Share of the judged windows of each period that had drifted."""
-    figure = base(y="windows with drift", height=220)
+    figure = _over(traffic, y="windows with drift", height=220)
     starts = sorted({one.start for one in judged})
     sums = [
         (sum(o.bad for o in judged if o.start == s), sum(o.windows for o in judged if o.start == s))

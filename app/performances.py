@@ -30,7 +30,7 @@ _CARDS = {"accuracy": "Accuracy", "f1": "F1", "precision": "Precision"}
 _STATES = {
     "ok": "as it was",
     "pass": "as it was",
-    "worse": "worse",
+    "worse": "surely worse",
     "not_enough_evidence": "too few labels to say",
 }
 
@@ -146,7 +146,7 @@ def quality(
     if bins:
         newest = bins[-1]
         words = ui.with_interval(newest.value, (newest.low, newest.high), newest.n)
-        st.markdown(f"Newest {newest.n} labels: accuracy **{ui.plain(words)}**")
+        st.markdown(f"The newest {newest.n} labels alone: accuracy **{ui.plain(words)}**")
     else:
         st.markdown("No label has arrived yet: all that is known is an estimate.")
     figure = performance_charts.accuracy(
@@ -190,14 +190,14 @@ def slices(figures: Mapping[str, Any], spec: ModelSpec) -> None:
         )
         return
     order = {"worse": 0, "ok": 2, "pass": 2}
-    ui.table(
+    ui.small_table(
         {
-            "slice": f"{one.get('feature') or one.get('column')}: {one.get('name')}",
+            "slice": one["name"],
             "n": one["n"],
             "accuracy": ui.figure(one.get("accuracy")),
             "interval": _ends(one.get("interval")),
             "at registration": ui.figure(one.get("registered")),
-            "verdict": one.get("sentence") or _STATES.get(one["state"], one["state"]),
+            "verdict": _STATES.get(one["state"], one["state"]),
         }
         for one in sorted(found, key=lambda one: order.get(one["state"], 1))
     )
@@ -249,6 +249,8 @@ def _share(value: float | None) -> str:
 def _hours(value: float | None) -> str:
     if value is None:
         return ui.NOTHING
+    if value < 1 / 30:
+        return f"{3600 * value:.0f} s"
     return f"{60 * value:.0f} min" if value < 2 else f"{value:.1f} h"
 
 

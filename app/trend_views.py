@@ -35,10 +35,10 @@ def over(panel: Panel, model: str) -> None:
         return
     ui.chart(performance_charts.periods(traffic), "trend-traffic", f"requests per {per}")
     if realised or estimated:
-        figure = performance_charts.trend(realised, estimated)
+        figure = performance_charts.trend(realised, estimated, traffic)
         ui.chart(figure, "trend-accuracy", f"accuracy per {per}")
     if drifted:
-        ui.chart(performance_charts.drifted(drifted), "trend-drift", f"drift per {per}")
+        ui.chart(performance_charts.drifted(drifted, traffic), "trend-drift", f"drift per {per}")
     with st.expander("These trends as a table"):
         by_start = {one.start: one for one in realised}
         ui.table(
@@ -101,7 +101,7 @@ def _newest(panel: Panel, model: str) -> None:
         what = "Clients call POST /predict with a key; or try one yourself."
         ui.empty("No prediction is in the log yet.", what, "try_it")
         return
-    ui.table(
+    ui.small_table(
         {
             "at": f"{row.at:%Y-%m-%d %H:%M:%S}",
             "answer": row.label,

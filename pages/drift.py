@@ -47,7 +47,8 @@ if chosen is None:
     check_now()
 else:
     ui.head("Drift", chosen.sentence, ui.color(chosen.state), at=top)
-    drifts.next_step(chosen, next(iter(mine), None))
+    with top:
+        drifts.next_step(chosen, next(iter(mine), None))
     if wanted:
         origin = ", judged afterwards from history" if chosen.origin == "backfill" else ""
         st.caption(f"You look at an earlier window{origin}.")
@@ -63,13 +64,14 @@ else:
         drifts.words(chosen.figures)
     if chosen.figures.get("columns"):
         ui.section("Columns")
-        drift_columns.relation(chosen.figures)
+        sides = drift_columns.sides(panel, spec, chosen)
+        drift_columns.relation(chosen.figures, sides)
         heat = st.container()
         column = drift_columns.pick(chosen.figures)
         with heat:
             drift_columns.over_time(judged, column or "")
         if column:
-            drift_columns.one(panel, spec, chosen, judged, column)
+            drift_columns.one(chosen, judged, column, sides)
         with st.expander("All columns as a table"):
             drift_columns.table(chosen.figures)
     drifts.beside(chosen, inputs)
