@@ -69,7 +69,7 @@ class GuardedRoute(APIRoute):
             strict = StrictRequest(request.scope, request.receive)
             if self.many:
                 return await _counted(service, strict, answer)
-            if self.scope == "operate" and request.method == "POST":
+            if self.scope == "operate" and request.method in ("POST", "DELETE"):
                 return await idempotency.once(service, request.state.caller, strict, answer)
             return await answer(strict)
 

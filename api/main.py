@@ -11,6 +11,7 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import (
+    alerts,
     docs,
     elsewhere,
     errors,
@@ -54,6 +55,8 @@ ROUTERS = (
     training.reading,
     training.operating,
     monitoring.router,
+    alerts.reading,
+    alerts.operating,
     elsewhere.router,
     experiments.router,
     experiments.operating,

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import ui
 from app.incidents import number
-from core import specs
+from core import releases, specs
 from core.incidents import board
 from core.incidents.board import Standing
 from core.panel import Panel
@@ -14,10 +14,11 @@ def show(panel: Panel, asked: str | None) -> None:
     """Let a person choose a model, and show how each of its rules stands."""
     with panel.db.read() as db:
         known = {spec.name: spec for spec in specs.all_active(db)}
+        served = [name for name in known if releases.find_current(db, name)]
     if not known:
         ui.empty("No model is watched yet.", "Apply a spec, or upload data.", "data")
         return
-    names = list(known)
+    names = [*served, *(name for name in known if name not in served)]
     index = names.index(asked) if asked in names else 0
     name = st.selectbox(
         "Rules of",
@@ -47,7 +48,7 @@ def _row(one: Standing) -> dict[str, object]:
         "now": one.state,
         "value": number(said.value) if said else ui.NOTHING,
         "threshold": number(said.threshold) if said else ui.NOTHING,
-        "n": said.n if said else None,
+        "n": f"{said.n:,}" if said else ui.NOTHING,
         "severity": one.watch.usual_severity,
         "reports in a row": one.watch.windows,
         "at least": one.watch.min_samples,

@@ -95,7 +95,8 @@ def show(rows: Sequence[Silence], panel: Panel, actor: Actor, *, may_end: bool) 
     for row in sorted(rows, key=lambda one: order[states[one.id]])[:30]:
         with st.container(border=True, key=f"silenced-{row.id}"):
             with st.container(horizontal=True, vertical_alignment="center"):
-                ui.badge(states[row.id])
+                over = states[row.id] == "expired"
+                st.badge(states[row.id], color="gray" if over else ui.color(states[row.id]))
                 st.markdown(f"**{ui.plain(silences.describe(row.matchers))}**", width="content")
             st.caption(ui.plain(_words(row, states[row.id], now)))
             if may_end and states[row.id] != "expired":

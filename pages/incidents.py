@@ -99,7 +99,8 @@ else:
         silences.offer("new")
     silences.show(quiet, panel, actor, may_end=may(actor, "silence.end"))
     ui.section("Rules")
-    alert_rules.show(panel, st.query_params.get("model"))
+    asked = unresolved[0].model if unresolved else None
+    alert_rules.show(panel, st.query_params.get("model", asked))
     ui.section("Messages")
     messages()
 

@@ -27,6 +27,12 @@ EXPECTED = {
     ("GET", "/experiments/{name}/status"): "read",
     ("POST", "/api/v1/ab-testing/create"): "operate",
     ("POST", "/api/v1/monitoring/log-prediction"): "predict",
+    ("GET", "/api/v1/monitoring/alerts"): "read",
+    ("GET", "/api/v1/monitoring/incidents"): "read",
+    ("GET", "/api/v1/monitoring/silences"): "read",
+    ("GET", "/api/v1/monitoring/silences/preview"): "read",
+    ("POST", "/api/v1/monitoring/silences"): "operate",
+    ("DELETE", "/api/v1/monitoring/silences/{silence_id}"): "operate",
     ("GET", "/api/v1/models"): "read",
     ("GET", "/api/v1/models/{name}"): "read",
     ("GET", "/api/v1/models/{name}/history"): "read",
@@ -51,6 +57,7 @@ PLACES = {
     "{v1}": "1.0.0",
     "{v2}": "9.9.9",
     "{prediction_id}": "0" * 8 + "-0000" * 3 + "-" + "0" * 12,
+    "{silence_id}": "0" * 8 + "-0000" * 3 + "-" + "0" * 12,
     "{job_id}": "0" * 8 + "-0000" * 3 + "-" + "0" * 12,
 }
 
