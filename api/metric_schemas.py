@@ -23,23 +23,3 @@ class Performance(Answer):
     requests_per_minute: float
     error_rate: float
     stages: dict[str, Stage] = Field(description="By step: auth, assign, score, spool.")
-
-
-class Drift(Answer):
-    """The newest judged window of a model; distances are None where the task has no such figure."""
-
-    model: str
-    state: str = Field(description="pass, warn, fail, inconclusive, error, or unchecked")
-    drift_detected: bool
-    vocabulary_drift: float | None
-    tfidf_drift: float | None
-    threshold: float | None
-    new_patterns: list[str] = Field(description="Words that became more frequent, surest first.")
-    score: float | None
-    p_value: float | None
-    n: int
-    sentence: str
-    pending: str | None = Field(
-        description="Why a newer window is not judged yet, if there is one."
-    )
-    timestamp: str | None

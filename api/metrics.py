@@ -11,9 +11,10 @@ from api import auth
 from api.auth import Serving
 from api.docs import guarded, problems
 from api.instruments import Instruments
-from api.metric_schemas import Drift, Performance
+from api.metric_schemas import Performance
+from api.monitoring_schemas import Drift
 from api.schemas import Name
-from core.serving import overview
+from core.serving import overview, watched
 from core.serving.stages import Figures
 
 prometheus = auth.router("metrics", tag="metrics")
@@ -60,7 +61,7 @@ def _milliseconds(seconds: float | None) -> float | None:
 def drift(service: Serving, model: Annotated[Name | None, Query()] = None) -> dict[str, Any]:
     """Return the newest drift check of a model, or of the default one."""
     with service.db.read() as session:
-        return overview.drift(session, overview.named(session, model, service.board))
+        return watched.drift(session, overview.named(session, model, service.board))
 
 
 def memory_mb() -> float:

@@ -225,20 +225,6 @@ class RetrainingHistory(Answer):
     history: list[Retraining]
 
 
-class Monitoring(Answer):
-    """All models over some hours; averages are None where nothing was measured."""
-
-    status: str = Field(description="healthy, degraded or critical")
-    hours: int
-    total_predictions: int
-    avg_accuracy: float | None
-    avg_latency_ms: float | None
-    avg_error_rate: float | None
-    drift_incidents: int
-    avg_data_quality: float | None
-    alerts: dict[str, int]
-
-
 class TrainingBody(Body):
     """What to train; without `model_types` the candidates of the spec compete."""
 

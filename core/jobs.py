@@ -221,14 +221,24 @@ def recent(session: Session, *, limit: int = 50) -> list[Job]:
     return list(session.scalars(select(Job).order_by(Job.id.desc()).limit(limit)))
 
 
-def request(db: Database, actor: Actor, kind: str, payload: Mapping[str, Any], *, key: str) -> Job:
+def request(
+    db: Database,
+    actor: Actor,
+    kind: str,
+    payload: Mapping[str, Any],
+    *,
+    key: str,
+    again: bool = False,
+) -> Job:
     """Queue a check or a report that a person asks for; one under way or done is returned.
 
-    After a failure the same question makes a new job. Raises: ForbiddenError.
+    After a failure the same question makes a new job; with `again` also after one that is done.
+    Raises: ForbiddenError; ConflictError (somebody else asked at the same moment).
     """
+    standing = ("queued", "running") if again else ("queued", "running", "succeeded")
     with db.command(actor, "report.request") as command:
         before = newest(command.session, f"{key}:")
-        if before is not None and before.state in ("queued", "running", "succeeded"):
+        if before is not None and before.state in standing:
             command.note(job=before.id, known=True)
             return before
         number = int(before.key.rsplit(":", 1)[1]) + 1 if before and before.key else 1

@@ -1,23 +1,17 @@
 """What REST tells about models and their past: stored results only, as plain values."""
 
-from collections import Counter
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import jobs, predictions, registry, releases, runs, specs
-from core.clock import hour_of
+from core import jobs, registry, releases, runs, specs
 from core.errors import ConflictError, NotFoundError
 from core.serving.board import Board
-from core.serving.stored import newest_report
-from core.tables.entities import Alert, Incident, ModelVersion, Release, Run
-from core.tables.telemetry import HourlyCount, MonitorReport
+from core.tables.entities import ModelVersion, Release, Run
 
 MOST_VERSIONS = 100
-SEVERITIES = ("critical", "high", "medium", "low")
-_DRIFT_FIGURES = ("vocabulary_drift", "tfidf_drift", "threshold")
 
 
 def named(session: Session, name: str | None, board: Board) -> str:
@@ -94,96 +88,6 @@ def _retraining(session: Session, run: Run) -> dict[str, Any]:
         "version": run.version,
         "metrics": run.metrics,
     }
-
-
-def drift(session: Session, model: str) -> dict[str, Any]:
-    """Return the newest drift check of the champion that judged a window, and what is pending.
-
-    Before the first judged window the report says why; `state` is unchecked without any.
-    """
-    judged = newest_report(session, model, "drift", judged=True)
-    waiting = newest_report(session, model, "drift", judged=False)
-    report = judged or waiting
-    if report is None:
-        return {
-            "model": model,
-            "state": "unchecked",
-            "drift_detected": False,
-            **dict.fromkeys((*_DRIFT_FIGURES, "score", "p_value", "timestamp")),
-            "new_patterns": [],
-            "n": 0,
-            "sentence": "No drift check has run yet.",
-            "pending": None,
-        }
-    figures = report.figures
-    return {
-        "model": model,
-        "state": report.state,
-        "drift_detected": bool(figures.get("drift_detected", report.state == "fail")),
-        **{name: figures.get(name) for name in _DRIFT_FIGURES},
-        "new_patterns": [term["term"] for term in figures.get("new_terms") or ()],
-        "score": report.score,
-        "p_value": report.p_value,
-        "n": report.n_current,
-        "sentence": report.sentence,
-        "pending": waiting.sentence if waiting and waiting.at >= report.at else None,
-        "timestamp": report.at.isoformat(),
-    }
-
-
-def monitoring(session: Session, *, hours: int, now: datetime) -> dict[str, Any]:
-    """Sum up all models over the last `hours` hours."""
-    since = now - timedelta(hours=hours)
-    total, errors, milliseconds = _volume(session, first=hour_of(now) - hours + 1)
-    alerts = Counter(session.scalars(select(Alert.severity).where(Alert.at >= since)))
-    accuracy = [
-        predictions.accuracy(session, spec.name, since=since) for spec in specs.all_active(session)
-    ]
-    labelled = sum(one.n for one in accuracy)
-    answered = total - errors
-    return {
-        "status": _status(session),
-        "hours": hours,
-        "total_predictions": total,
-        "avg_accuracy": sum(one.correct for one in accuracy) / labelled if labelled else None,
-        "avg_latency_ms": milliseconds / answered if answered else None,
-        "avg_error_rate": errors / total if total else None,
-        "drift_incidents": _drift_incidents(session, since),
-        "avg_data_quality": _quality(session, since),
-        "alerts": {severity: alerts[severity] for severity in SEVERITIES},
-    }
-
-
-def _volume(session: Session, *, first: int) -> tuple[int, int, float]:
-    query = select(
-        func.sum(HourlyCount.requests),
-        func.sum(HourlyCount.errors),
-        func.sum(HourlyCount.latency_ms_sum),
-    ).where(HourlyCount.hour >= first, HourlyCount.variant != "shadow")
-    total, errors, milliseconds = session.execute(query).one()
-    return int(total or 0), int(errors or 0), float(milliseconds or 0)
-
-
-def _status(session: Session) -> str:
-    """Say how the worst unresolved incident leaves us."""
-    unresolved = set(
-        session.scalars(select(Incident.severity).where(Incident.state != "resolved").distinct())
-    )
-    if "critical" in unresolved:
-        return "critical"
-    return "degraded" if unresolved else "healthy"
-
-
-def _drift_incidents(session: Session, since: datetime) -> int:
-    query = select(func.count()).select_from(Incident)
-    return session.scalar(query.where(Incident.cause == "drift", Incident.opened_at >= since)) or 0
-
-
-def _quality(session: Session, since: datetime) -> float | None:
-    query = select(func.avg(MonitorReport.score)).where(
-        MonitorReport.kind == "quality", MonitorReport.at >= since
-    )
-    return session.scalar(query)
 
 
 def models(session: Session) -> list[dict[str, Any]]:

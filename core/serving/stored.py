@@ -63,12 +63,12 @@ def _drift(session: Session, model: str) -> float | None:
 
 
 def newest_report(session: Session, model: str, kind: str, *, judged: bool) -> MonitorReport | None:
-    """Return the newest report of a kind on the champion, of a judged window or of none yet."""
+    """Return the newest live report of a kind on the champion, judged or not judged yet."""
     release = releases.find_current(session, model)
     if release is None:
         return None
     query = select(MonitorReport).filter_by(
-        model=model, version=releases.champion(release), kind=kind
+        model=model, version=releases.champion(release), kind=kind, origin="live"
     )
     known = MonitorReport.state.in_(JUDGED)
     newest = (MonitorReport.at.desc(), MonitorReport.window_end.desc())

@@ -33,6 +33,11 @@ EXPECTED = {
     ("GET", "/api/v1/monitoring/silences/preview"): "read",
     ("POST", "/api/v1/monitoring/silences"): "operate",
     ("DELETE", "/api/v1/monitoring/silences/{silence_id}"): "operate",
+    ("POST", "/api/v1/monitoring/run"): "operate",
+    ("GET", "/api/v1/monitoring/jobs/{job_id}"): "read",
+    ("GET", "/api/v1/monitoring/dashboard/{name}"): "read",
+    ("GET", "/api/v1/monitoring/reports"): "read",
+    ("GET", "/api/v1/monitoring/reports/{report_id}"): "read",
     ("GET", "/api/v1/models"): "read",
     ("GET", "/api/v1/models/{name}"): "read",
     ("GET", "/api/v1/models/{name}/history"): "read",
@@ -59,6 +64,7 @@ PLACES = {
     "{prediction_id}": "0" * 8 + "-0000" * 3 + "-" + "0" * 12,
     "{silence_id}": "0" * 8 + "-0000" * 3 + "-" + "0" * 12,
     "{job_id}": "0" * 8 + "-0000" * 3 + "-" + "0" * 12,
+    "{report_id}": "0" * 8 + "-0000" * 3 + "-" + "0" * 12,
 }
 
 

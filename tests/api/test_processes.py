@@ -33,7 +33,8 @@ with TestClient(app, headers={"X-API-Key": sys.argv[1]}) as client:
         for method in operations:
             url = path.replace("{name}", "sms_spam").replace("{version}", "1.0.0")
             url = url.replace("{v1}", "1.0.0").replace("{v2}", "2.0.0")
-            url = url.replace("{job_id}", "00000000-0000-0000-0000-000000000000")
+            for place in ("{job_id}", "{report_id}"):
+                url = url.replace(place, "00000000-0000-0000-0000-000000000000")
             body = None if method == "get" else {"message": "hi"}
             client.request(method, url, json=body)
 print(json.dumps({"early": before, "modules": sorted(sys.modules)}))
