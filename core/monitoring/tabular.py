@@ -25,6 +25,9 @@ from core.statistics import permutation
 
 Array = NDArray[np.float64]
 
+FEWEST = 5
+"""Rows of a window, under which a quiet comparison means nothing."""
+
 
 @dataclass(frozen=True)
 class ColumnDrift:
@@ -54,6 +57,7 @@ class TabularDrift:
     score that is standard normal while nothing changes; `evidence` is these and the shift of every
     numeric column, for watching over time. `lost` columns are in the reference only, `new` ones in
     the current window only; the most and the least drifted are named where columns drifted.
+    `inconclusive` says why nothing can be concluded, "" where it can.
     """
 
     p_value: float
@@ -75,6 +79,7 @@ class TabularDrift:
     method: str
     assumptions: tuple[str, ...]
     sentence: str
+    inconclusive: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -208,6 +213,7 @@ def _result(
 ) -> TabularDrift:
     listed = [column for column in columns if column.drifted]
     drifted = p_value <= alpha
+    poor = "" if drifted else _too_few(table, copies)
     return TabularDrift(
         p_value=p_value,
         alpha=alpha,
@@ -228,11 +234,22 @@ def _result(
         method=f"{permutations} shared label permutations, Westfall-Young minP; "
         "columns by Benjamini-Hochberg; distance: debiased Jensen-Shannon",
         assumptions=_assumptions(copies),
+        inconclusive=poor,
         sentence=_about(found)
-        + _sentence(listed, pair, drifted)
+        + (poor or _sentence(listed, pair, drifted))
         + f" p = {p_value:.3g}, {table.n_current:,} rows against {table.n_reference:,},"
         f" {len(columns)} columns.",
     )
+
+
+def _too_few(table: Table, copies: int) -> str:
+    """Why too few rows are left to conclude that nothing changed, "" where there are enough."""
+    for n, window in ((table.n_current, "current window"), (table.n_reference, "reference")):
+        if n < FEWEST:
+            rows = f"{n:,} row{'s' if n > 1 else ''} of the {window}"
+            left = f", once {copies:,} copies of rows are left out" if copies else ""
+            return f"Nothing can be concluded from {rows}{left}."
+    return ""
 
 
 def _assumptions(copies: int) -> tuple[str, ...]:

@@ -305,6 +305,25 @@ def test_poor_input_gives_an_answer_and_no_false_alarm(reference, current):
     json.dumps(result.to_dict(), allow_nan=False)
 
 
+@pytest.mark.parametrize(
+    ("current", "words"),
+    [
+        (frame(1, seed=1), "Nothing can be concluded from 1 row of the current window."),
+        (
+            pd.concat([frame(2, seed=1)] * 50),
+            "Nothing can be concluded from 2 rows of the current window, "
+            "once 98 copies of rows are left out.",
+        ),
+        (frame(20, seed=1), ""),
+    ],
+)
+def test_a_window_of_too_few_rows_is_inconclusive_and_says_why(current, words):
+    result = compare(frame(300), current)
+
+    assert result.inconclusive == words
+    assert result.sentence.startswith(words or "No drift.")
+
+
 def test_a_result_is_plain_json():
     result = compare(frame(60), frame(1, seed=1).assign(age=np.nan), permutations=99)
 
