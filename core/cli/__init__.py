@@ -23,8 +23,9 @@ HOME = {
     "features": ("features",),
     "labels": ("labels",),
     "watching": ("drift", "monitor"),
-    "loop": ("agent", "alerts"),
+    "loop": ("agent",),
     "drill": ("drill",),
+    "alerts": ("alerts", "incidents"),
     "experiments": ("experiment",),
     "demo": ("demo",),
 }

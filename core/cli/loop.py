@@ -2,10 +2,7 @@
 
 import typer
 
-from core import outbox
-from core.adapters import channels
-from core.cli.base import actor, app, fail, model_name, panel, say
-from core.errors import NotFoundError
+from core.cli.base import actor, app, model_name, panel, say
 
 agent_app = typer.Typer(help="The agent.", no_args_is_help=True)
 app.add_typer(agent_app, name="agent")
@@ -32,25 +29,3 @@ def run_agent(model: str) -> None:
     say(f"Reasoning: {made.reasoning}")
     say(f"Decision: {made.decision} ({made.severity}), confidence {made.confidence:.2f}")
     say(f"Action: {made.kind} {made.arguments}; it waits for a decision in the inbox")
-
-
-alerts_app = typer.Typer(help="Messages to people.", no_args_is_help=True)
-app.add_typer(alerts_app, name="alerts")
-
-
-@alerts_app.command("test")
-def test_channel(channel: str) -> None:
-    """Send a test message now: slack, email or webhook."""
-    built = panel()
-    senders = channels.senders(built.settings)
-    if channel not in senders:
-        raise NotFoundError(f"channel {channel} is not configured; see .env.example")
-    with built.db.command(actor(built), "alert.test") as command:
-        outbox.post(command, [channel], "Test message from Pilothouse", text="It works.")
-        command.note(channel=channel)
-    outbox.send_due(built.db, {channel: senders[channel]})
-    with built.db.read() as session:
-        newest = next(d for d in outbox.recent(session) if d.channel == channel)
-    if newest.state != "sent":
-        fail(f"{channel} did not take the message: {newest.last_error}")
-    say(f"{channel} took the message.")
