@@ -23,6 +23,7 @@ SECTIONS = {
     "speed": "a full check of tables",
     "sequential": "watching every 15 minutes with .1 false alarms a month",
     "labels": "late labels, a month of looks at them, and another concept",
+    "cost": "a round of checks on 10^7 logged predictions against 10^5",
     "cbpe": "estimated performance against NannyML's published figures",
 }
 

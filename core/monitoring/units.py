@@ -26,7 +26,6 @@ _FACTORS: tuple[tuple[float, str, str], ...] = (
     (60, "minutes", "seconds"),
     (24, "days", "hours"),
     (3_600, "hours", "seconds"),
-    (1_024, "kibibytes", "bytes"),
     (4.184, "calories", "joules"),
     (18.0182, "mmol/l", "mg/dl of glucose"),
     (38.67, "mmol/l", "mg/dl of cholesterol"),
@@ -38,7 +37,7 @@ _SHIFTED: tuple[tuple[float, float, str, str], ...] = (
     (1.0, -273.15, "Kelvin", "Celsius"),
     (-1.0, 0.0, "one sign", "the other"),
 )
-_FAR, _CLOSER, _SLACK = 0.3, 3.0, 0.03
+_FAR, _CLOSER, _CLOSE_IN_PART, _SLACK = 0.3, 3.0, 0.2, 0.03
 _KS_1_PERCENT = 1.63  # Smirnov (1948): the critical distance of two samples is this over sqrt(n)
 
 
@@ -79,7 +78,7 @@ def changed_in_part(reference: Array, current: Array, low: float, high: float) -
     outside = current[(current < low) | (current > high)]
     if not _tellable(reference) or not _tellable(outside):
         return None
-    found = _best(np.sort(reference), outside, at_most=_FAR / _CLOSER)
+    found = _best(np.sort(reference), outside, at_most=_CLOSE_IN_PART)
     share = len(outside) / len(current)
     return found and UnitChange(found.factor, found.shift, found.words, share)
 

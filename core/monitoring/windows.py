@@ -223,7 +223,7 @@ def _drawn(
         Prediction.hour.in_(list(hours)),
         Prediction.model == model,
         Prediction.version == version,
-        Prediction.sample_key < int(share * 2**63),
+        Prediction.sample_key <= min(int(share * 2**63), 2**63 - 1),
     )
 
 

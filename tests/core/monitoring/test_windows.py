@@ -74,6 +74,13 @@ def test_what_is_waiting_is_counted_by_the_hour_and_estimated_in_the_first(fille
         assert windows.waiting(session, *MODEL, position(2900)) == 99
 
 
+def test_hours_that_are_read_whole_are_counted_exactly_among_many(filled, monkeypatch):
+    monkeypatch.setattr(windows, "MOST_ROWS", 1000)
+    with filled.read() as session:
+        assert windows.waiting(session, *MODEL, position(700)) == 2299
+        assert windows.waiting(session, *MODEL, position(700), until=position(1500)) == 800
+
+
 def test_large_windows_are_disjoint_and_use_everything_up(filled):
     with filled.read() as session:
         of = windows.waiting(session, *MODEL, START)
