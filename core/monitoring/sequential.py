@@ -123,7 +123,7 @@ def follow(
     if not 0 < false_alarms_a_check < 1 or n_reference < 1 or n_current < 1:
         raise InvalidInputError("a watch needs rows in both windows and a rate between 0 and 1")
     watch, unread = _read(state)
-    told = [one for one in evidence if math.isfinite(one.z)]
+    told = list({(one.family, one.name): one for one in evidence if math.isfinite(one.z)}.values())
     rows = {"n_reference": n_reference, "n_current": n_current}
     if watch.standing:
         followed = _stand(watch, told, rows)

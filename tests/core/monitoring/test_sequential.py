@@ -116,6 +116,12 @@ def test_a_family_that_is_not_told_neither_breaks_nor_ends_anything():
     assert [one.alarm for one in standing[-2:]] == [True, True]
 
 
+def test_a_score_told_twice_in_one_check_counts_once():
+    once, twice = (watch([[Evidence("text", "", 2.5)] * n] * 3)[-1] for n in (1, 2))
+
+    assert once == twice
+
+
 @pytest.mark.parametrize(
     "state",
     [
