@@ -1,0 +1,65 @@
+"""With a weekly season, a window is compared with the same hours of the week before."""
+
+import pytest
+
+from core.monitoring import checks
+from tests.fakes.watched import Watched, be_quick
+
+
+@pytest.fixture
+def model(db, settings, clock, monkeypatch):
+    be_quick(monkeypatch)
+    watched = Watched(db, settings, clock)
+    watched.release("1.0.0")
+    watched.size(season="week")
+    return watched
+
+
+def judge(model):
+    return checks.check_drift(model.db, model.settings, "spam")
+
+
+def weeks(model, first, second, *, n=150):
+    """Answer in the same hour of two weeks, each judged; returns the second report."""
+    model.answer(n, **first)
+    judge(model)
+    model.clock.forward(days=7, seconds=-model_seconds(n))
+    model.answer(150, **second)
+    return judge(model)
+
+
+def model_seconds(n):
+    return n * 0.01
+
+
+def test_what_came_last_week_too_is_no_drift_and_is_told_as_a_seasonal_match(model):
+    campaign = {"campaign": "crypto", "share": 0.4}
+    report = weeks(model, campaign, campaign)
+    assert (report.state, report.figures["seasonal_match"]) == ("pass", True)
+    assert report.figures["reference"]["kind"] == "week"
+    assert report.figures["reference"]["from"] < report.figures["reference"]["to"]
+    assert "which it is like, other than the reference" in report.sentence
+
+
+def test_what_did_not_come_last_week_is_drift(model):
+    report = weeks(model, {}, {"campaign": "crypto", "share": 0.4})
+    assert (report.state, report.figures["seasonal_match"]) == ("fail", False)
+    assert "Compared with the same hours one week ago." in report.sentence
+
+
+def test_without_enough_of_last_week_the_stored_reference_counts(model):
+    report = weeks(model, {}, {}, n=60)
+    assert report.figures["reference"]["kind"] == "stored"
+    assert "compared with the reference" in report.sentence
+
+
+def test_each_reference_has_a_watch_of_its_own(model):
+    model.answer(150)
+    first = judge(model)
+    model.clock.forward(days=7, seconds=-1.5)
+    model.answer(150)
+    second = judge(model)
+    assert first.figures["watch"]["reference"] == model.reference
+    assert second.figures["watch"]["reference"] == "week"
+    kept = first.figures["watch"]["state"]
+    assert second.figures["watch"]["others"] == {model.reference: kept}
