@@ -254,6 +254,36 @@ def _hours(value: float | None) -> str:
     return f"{60 * value:.0f} min" if value < 2 else f"{value:.1f} h"
 
 
+def service(report: MonitorReport | None) -> None:
+    """Show errors and latency of each version, as the newest check judged them."""
+    versions = report.figures.get("versions") if report else None
+    if not versions:
+        return
+    ui.small_table(
+        {
+            "version": one["version"],
+            "requests": one["requests"],
+            "errors": f"{one['error_rate']:.2%}",
+            "errors surely between": _shares(one.get("error_interval")),
+            "95 % come within": _within(one.get("latency_p95")),
+        }
+        for one in versions
+    )
+    st.caption("Since the check before; latency is known to the bounds of its buckets.")
+
+
+def _shares(ends: Sequence[float] | None) -> str:
+    return f"{ends[0]:.2%} and {ends[1]:.2%}" if ends else ui.NOTHING
+
+
+def _within(p95: Mapping[str, Any] | None) -> str:
+    if not p95 or p95.get("value") is None:
+        return ui.NOTHING
+    high = p95.get("high")
+    upper = f"{high:g} ms" if high is not None else "no known bound"
+    return f"{p95['value']:.0f} ms ({p95['low']:g} to {upper})"
+
+
 def concept(report: MonitorReport | None) -> None:
     """Show what labels say against what was estimated of the same answers."""
     if report is None or report.figures.get("realised") is None:
@@ -264,7 +294,13 @@ def concept(report: MonitorReport | None) -> None:
     rows = {
         "accuracy from labels": ui.figure(figures["realised"]),
         "accuracy estimated of the same answers": ui.figure(figures.get("estimated")),
-        "difference": ui.with_interval(figures.get("gap"), figures.get("gap_interval")),
+        "difference": _difference(figures),
         "evidence, of what raises the alarm": _share(figures.get("evidence")),
     }
     ui.small_table({"fact": name, "value": value} for name, value in rows.items())
+
+
+def _difference(figures: Mapping[str, Any]) -> str:
+    ends, level = figures.get("gap_interval"), figures.get("level")
+    told = f" ({level:.0%} interval {ends[0]:+.3f} to {ends[1]:+.3f})" if ends and level else ""
+    return f"{figures['gap']:+.3f}{told}" if figures.get("gap") is not None else ui.NOTHING

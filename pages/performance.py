@@ -83,6 +83,7 @@ if requests:
     band = [one for one in series.band(volumes) if one.at >= since]
     ui.chart(performance_charts.volume(points, band), "volume", "requests and errors an hour")
     ui.chart(performance_charts.latency(points), "latency", "latency an hour")
+    performances.service(latest.get("service"))
 else:
     ui.empty(
         f"No request in the last {span}.",

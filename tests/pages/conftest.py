@@ -267,3 +267,26 @@ def dead_message(panel, clock):
         )
         db.add(row)
     return row
+
+
+@pytest.fixture
+def put_report(panel, served, clock):
+    """Store a report of the model: ``put_report("volume", state="warn", figures={...})``."""
+
+    def put(kind, *, ago=timedelta(0), **more):
+        end = clock.now - ago
+        key = new_id(end)
+        row = MonitorReport(
+            **{"id": key, "model": served, "version": "2.0.0", "kind": kind, "state": "pass"},
+            **{"window_start": end - timedelta(hours=1), "window_end": end, "window_last_id": key},
+            **{"follows": f"before {key}", "n_current": 300, "n_reference": 1000, "at": end},
+            **{"method": "m", "sentence": f"This is about {kind}.", "assumptions": "none"},
+            **{"figures": {}},
+        )
+        for name, value in more.items():
+            setattr(row, name, value)
+        with panel.db.append() as db:
+            db.add(row)
+        return row
+
+    return put

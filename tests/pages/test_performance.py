@@ -1,4 +1,7 @@
+from datetime import timedelta
+
 from core import predictions
+from core.tables.entities import Run
 from core.tables.telemetry import Label
 from tests.pages.looking import text_of
 
@@ -35,3 +38,100 @@ def test_disputed_labels_are_listed_and_an_operator_decides_one(open_page, traff
     page.text_input[0].input("read it")
     next(button for button in page.button if button.label == "Decide").click().run()
     assert "labelled differently" not in text_of(page)
+
+
+FIGURES = {
+    "n_labelled": 400, "accuracy": 0.9, "accuracy_interval": [0.86, 0.93], "f1": 0.8,
+    "precision": 0.7, "baseline_accuracy": 0.95, "baseline_f1": 0.9,
+    "slices": [
+        {"feature": "sex", "name": "sex is m", "n": 90, "accuracy": 0.7, "interval": [0.6, 0.8],
+         "registered": 0.94, "state": "worse", "sentence": "worse"},
+        {"feature": "sex", "name": "sex is f", "n": 12, "accuracy": None, "interval": None,
+         "registered": 0.95, "state": "not_enough_evidence", "sentence": "few"},
+    ],
+    "calibration": [{"mean": 0.1, "share": 0.12, "n": 300, "interval": [0.1, 0.2]}],
+    "labels": {"coverage": 0.4, "n_labelled": 400, "lag_median_hours": 5.0, "selective": True,
+               "sentence": "Labels come mostly for answers that said spam."},
+}  # fmt: skip
+
+
+def test_the_gravest_finding_of_all_checks_comes_first(open_page, put_report, ana):
+    put_report("performance", figures=FIGURES)
+    put_report("service", state="fail", sentence="Answers are slow.")
+    page = open_page("performance", ana, model="sms_spam")
+    assert "**Answers are slow" in page.markdown[0].value.replace("\\", "")
+    assert "Accuracy from labels: This is about performance." in text_of(page)
+    assert "What to do: look at traffic below" in text_of(page)
+
+
+def test_cards_tell_the_change_since_the_version_before(open_page, put_report, ana):
+    put_report("performance", ago=timedelta(days=1), version="1.0.0", figures={"accuracy": 0.96})
+    put_report("performance", figures=FIGURES)
+    page = open_page("performance", ana, model="sms_spam")
+    card = next(one for one in page.metric if one.label == "Accuracy, n = 400")
+    assert (card.value, card.delta) == ("0.900", "-6.0 points since 1.0.0")
+
+
+def test_cards_of_a_first_release_compare_with_registration(open_page, put_report, ana):
+    put_report("performance", figures=FIGURES)
+    page = open_page("performance", ana, model="sms_spam")
+    assert "-5.0 points since registration" in [one.delta for one in page.metric]
+
+
+def test_slices_labels_and_calibration_are_told_in_words(open_page, put_report, ana):
+    put_report("performance", figures=FIGURES)
+    page = open_page("performance", ana, model="sms_spam")
+    shown = text_of(page)
+    for words in ("surely worse", "too few labels to say", "5.0 h", "40.0%", "Calibration"):
+        assert words in shown
+    assert "Take the figures with care. Labels come mostly" in page.warning[0].value.replace(
+        "\\", ""
+    )
+
+
+def test_an_estimate_stands_in_until_labels_come(open_page, put_report, ana):
+    put_report("estimate", figures={"accuracy": 0.93, "accuracy_interval": [0.9, 0.96]})
+    shown = text_of(open_page("performance", ana, model="sms_spam"))
+    assert "all that is known is an estimate" in shown
+    assert "It assumes that the concept has not changed" in shown
+
+
+def test_a_changed_concept_is_told_with_both_figures(open_page, put_report, ana):
+    figures = {"realised": 0.84, "estimated": 0.96, "gap": -0.12, "gap_interval": [-0.14, -0.09]}
+    put_report("concept", state="fail", figures=figures | {"level": 0.99, "evidence": 1.0})
+    shown = text_of(open_page("performance", ana, model="sms_spam"))
+    assert "Has the concept changed?" in shown
+    assert "-0.120 (99% interval -0.140 to -0.090)" in shown
+
+
+def test_trends_are_shown_per_week_and_the_choice_is_in_the_address(open_page, traffic, ana):
+    page = open_page("performance", ana, model=traffic, per="Week")
+    assert page.selectbox(key="per").value == "Week"
+    assert any("week from" in frame.value.columns for frame in page.dataframe)
+
+
+def test_trainings_tell_how_often_they_succeed(open_page, panel, served, worker, ana):
+    with panel.db.command(worker, "run.finish") as command:
+        for number, state in enumerate(("finished", "failed")):
+            command.session.add(run(number, served, state, command.now))
+    shown = text_of(open_page("performance", ana, model=served))
+    assert "**50%** of 2 trainings succeeded: 1 succeeded, 1 failed." in shown
+
+
+def run(number, model, state, at):
+    return Run(
+        **{"id": f"r{number}", "model": model, "kind": "train", "state": state, "author": "ana"},
+        **{"job_id": f"j{number}", "spec_version": 1, "candidates": [], "parameters": {}},
+        **{"metrics": {}, "leaderboard": [], "trigger": "panel", "reason": "why", "at": at},
+    )
+
+
+def test_the_newest_predictions_are_listed_cut_short_and_safe(open_page, panel, traffic, vic):
+    with panel.db.append() as db:
+        newest = predictions.recent(db, traffic, 1)[0]
+        newest.input = {"message": "look\u200b " + "a" * 200}
+    page = open_page("performance", vic, model=traffic)
+    rows = next(one.value for one in page.table if "input" in one.value.columns)
+    assert rows["input"].iloc[0].startswith("look aaa")
+    assert len(rows["input"].iloc[0]) == 60
+    assert page.toggle(key="live").value is False
