@@ -20,6 +20,7 @@ SECTIONS = {
     "power": "tables, something changed: share of alarms at alpha .05",
     "text": "texts: share of alarms at alpha .05",
     "effects": "effect sizes against stored statistics: cost beside Evidently's preset",
+    "volume": "traffic that only varies: alarms in a month of hourly checks",
     "speed": "a full check of tables",
     "sequential": "watching every 15 minutes with .1 false alarms a month",
     "labels": "late labels, a month of looks at them, and another concept",
