@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaincc, ndtr, ndtri
 
 from benchmarks.monitoring.common import Asked, Figure, spread
-from core.monitoring import sequential
+from core.monitoring import detector
 
 CHECKS_A_MONTH = 2880
 RATE = 0.1 / CHECKS_A_MONTH
@@ -66,15 +66,15 @@ def first_alarms(
 def watched(families: Array, columns: Array, sizes: tuple[int, int]) -> Array:
     """Follow z's of shape (months, checks, parts) with the detector of the product."""
     size = {"n_reference": sizes[0], "n_current": sizes[1]}
-    one, two = (sequential.margin(**size, two_sided=sided) for sided in (False, True))
+    one, two = (detector.margin(**size, two_sided=sided) for sided in (False, True))
     kinds = [(family, False) for family in FAMILIES] + [("location", True)] * COLUMNS
-    weights = sequential.weights(kinds)
+    weights = detector.weights(kinds)
     weights = np.concatenate([weights, weights[len(FAMILIES) :]])[:, None]
     excess = np.concatenate([families - one, columns - two, -columns - two], axis=2)
-    logs = np.full((len(families), len(weights), len(sequential.SIZES)), -np.inf)
+    logs = np.full((len(families), len(weights), len(detector.SIZES)), -np.inf)
     alarms = np.zeros(len(families))
     for check in range(families.shape[1]):
-        logs = sequential.grown(logs, excess[:, check])
+        logs = detector.grown(logs, excess[:, check])
         over = (np.exp(np.minimum(logs, 500)) * weights).sum(axis=(1, 2)) >= 1 / RATE
         alarms = np.where((alarms == 0) & over, check + 1, alarms)
     return alarms

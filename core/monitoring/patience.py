@@ -2,7 +2,7 @@
 
 import math
 
-from core.monitoring.sequential import SIZES, margin
+from core.monitoring.detector import SIZES, margin
 
 MOST_CHECKS = 2_000
 """A change that would need more is in practice never announced."""

@@ -1,35 +1,26 @@
 """Watching check after check without alarms that chance alone would raise: an e-detector.
 
-Shiryaev-Roberts recursion over a mixture of sizes, after Shin, Ramdas, Rinaldo (2022), E-detectors,
-arXiv 2203.03532: M <- (M + 1) exp(lambda (z - margin) - lambda^2 / 2), averaged over lambda,
-direction, column and family of changes. While nothing changes the mean of M after t checks is at
-most t, so that M >= 1 / r happens no more than r times a check, whatever the correlation of the
-parts. The margin covers what a finite reference is off by itself in every check alike.
+The mathematics is that of `core.monitoring.detector`; an alarm ends once no change is the likelier.
 """
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_ndtr, ndtri_exp
 
 from core.errors import InvalidInputError
+from core.monitoring.detector import grown, margin, weights
+from core.monitoring.watch_state import Key, Part, Watch, plain, read
 
 Array = NDArray[np.float64]
-Key = tuple[str, str]
-
-SIZES = np.array([0.5, 1.0, 2.0, 4.0])
-"""The lambdas: shifts of a check's z, beyond the margin, that are found soonest."""
 
 LARGEST_Z = 12.0
 """Scores are cut here; those of families stop at 8 by themselves."""
 
-VERSION = 1
 ODDS = math.log(20)
 """How much more likely no change must be before a change counts as over."""
 
@@ -74,30 +65,6 @@ class Followed:
     sentence: str
 
 
-@dataclass
-class _Part:
-    """The logarithms of M, shape (directions, lambdas), and [checks, sum of z] per direction."""
-
-    logs: Array
-    runs: list[list[float]]
-
-    @classmethod
-    def new(cls, *, two_sided: bool) -> "_Part":
-        directions = 2 if two_sided else 1
-        return cls(np.full((directions, len(SIZES)), -np.inf), [[0, 0.0]] * directions)
-
-
-@dataclass
-class _Watch:
-    """Everything that is kept between two checks."""
-
-    parts: dict[Key, _Part] = field(default_factory=dict)
-    standing: list[dict[str, Any]] = field(default_factory=list)
-    """The changes of a raised alarm: family, name, direction, size, odds that it is over."""
-    checks: int = 0
-    """Since the evidence of the raised alarm began."""
-
-
 def follow(
     state: Mapping[str, Any] | None,
     evidence: Sequence[Evidence],
@@ -122,7 +89,7 @@ def follow(
     """
     if not 0 < false_alarms_a_check < 1 or n_reference < 1 or n_current < 1:
         raise InvalidInputError("a watch needs rows in both windows and a rate between 0 and 1")
-    watch, unread = _read(state)
+    watch, unread = read(state)
     told = list({(one.family, one.name): one for one in evidence if math.isfinite(one.z)}.values())
     rows = {"n_reference": n_reference, "n_current": n_current}
     if watch.standing:
@@ -135,62 +102,8 @@ def follow(
     return Followed(**{**vars(followed), "sentence": words + followed.sentence})
 
 
-def margin(*, n_reference: int, n_current: int, two_sided: bool = True) -> float:
-    """How far off zero a z may be in every check because of the reference alone.
-
-    The part of the variance of z that comes from the reference is r = n_current / (n_current +
-    n_reference). A signed z is off by at most three standard errors of it, 3 sqrt(r). A one-sided
-    z is taken from statistics that are even in the signed ones: it is off by what a signed z of
-    that bias gives as a two-sided p, which is less (about 3 r^.75). The largest of several columns
-    is off by no more, at the same chance of a reference that is worse.
-
-    >>> round(margin(n_reference=5000, n_current=200), 2)
-    0.59
-    >>> round(margin(n_reference=5000, n_current=200, two_sided=False), 2)
-    0.36
-    """
-    part = n_current / (n_current + n_reference)
-    return 3 * math.sqrt(part) if two_sided else _even_margin(round(part, 4))
-
-
-@lru_cache(maxsize=512)
-def _even_margin(part: float) -> float:
-    """The margin that keeps E exp(lambda (z - margin) - lambda^2 / 2) <= 1 for every lambda.
-
-    z is the normal score of the two-sided p of a normal with mean 3 sqrt(part) and variance
-    1 - part; the mean is taken by the trapezoidal rule.
-    """
-    x = np.linspace(-10, 10, 2001)
-    mass = np.exp(-(x**2) / 2)
-    signed = 3 * math.sqrt(part) + math.sqrt(1 - part) * x
-    z = -ndtri_exp(np.minimum(math.log(2) + log_ndtr(-np.abs(signed)), -1e-12))
-    means = (mass @ np.exp(np.outer(z, SIZES))) / mass.sum()
-    return float(((np.log(means) - SIZES**2 / 2) / SIZES).max())
-
-
-def grown(logs: Array, excess: Array) -> Array:
-    """One step of log M, shape (..., lambdas), by z - margin of shape (...)."""
-    step = SIZES * np.asarray(excess)[..., None] - SIZES**2 / 2
-    return np.asarray(np.logaddexp(logs, 0.0) + step)
-
-
-def weights(parts: Sequence[tuple[str, bool]]) -> Array:
-    """The share of the budget of each (family, two_sided), for one direction and lambda of it.
-
-    >>> (weights([("text", False), ("location", False), ("location", True)]) * 4).tolist()
-    [0.5, 0.25, 0.125]
-    """
-    families = {family for family, _ in parts}
-    found = []
-    for family, two_sided in parts:
-        kinds = {kind for other, kind in parts if other == family}
-        alike = sum(part == (family, two_sided) for part in parts) * (1 + two_sided)
-        found.append(1 / (len(families) * len(kinds) * alike * len(SIZES)))
-    return np.array(found)
-
-
 def _watch(
-    watch: _Watch, told: Sequence[Evidence], rows: Mapping[str, int], *, limit: float
+    watch: Watch, told: Sequence[Evidence], rows: Mapping[str, int], *, limit: float
 ) -> Followed:
     for one in told:
         _take(watch, one, margin(**rows, two_sided=one.two_sided))
@@ -201,7 +114,7 @@ def _watch(
         for family, logs in _by_family(shares)
     }
     if not shares:
-        return Followed(_plain(watch), False, False, {}, 0, "", "There was nothing to follow.")
+        return Followed(plain(watch), False, False, {}, 0, "", "There was nothing to follow.")
     key, direction = _strongest(shares)
     checks = int(watch.parts[key].runs[direction][0])
     leading = _name(key, direction, watch.parts[key])
@@ -210,16 +123,16 @@ def _watch(
             f"No lasting change: the evidence is {max(families.values()):.0%} of the way to an "
             f"alarm, most of it for {leading}."
         )
-        return Followed(_plain(watch), False, False, families, checks, leading, sentence)
+        return Followed(plain(watch), False, False, families, checks, leading, sentence)
     watch.standing, watch.checks = _changes(watch, shares, rows), max(1, checks)
     sentence = (
         f"A lasting change of {leading}: the evidence grew over {_checks(watch.checks)} beyond "
         f"what chance reaches once in {math.exp(limit):,.0f} checks."
     )
-    return Followed(_plain(watch), True, False, families, watch.checks, leading, sentence)
+    return Followed(plain(watch), True, False, families, watch.checks, leading, sentence)
 
 
-def _stand(watch: _Watch, told: Sequence[Evidence], rows: Mapping[str, int]) -> Followed:
+def _stand(watch: Watch, told: Sequence[Evidence], rows: Mapping[str, int]) -> Followed:
     """An alarm stands until every change of it has become 20 times less likely than none."""
     now = {(one.family, one.name): one for one in told}
     for change in watch.standing:
@@ -235,30 +148,30 @@ def _stand(watch: _Watch, told: Sequence[Evidence], rows: Mapping[str, int]) -> 
     families = {change["family"]: 1.0 for change in watch.standing}
     if not over:
         sentence = f"The change of {leading} has lasted for {_checks(watch.checks)}."
-        return Followed(_plain(watch), True, False, families, watch.checks, leading, sentence)
+        return Followed(plain(watch), True, False, families, watch.checks, leading, sentence)
     sentence = f"The change of {leading} is over after {_checks(watch.checks)}: no change is now "
     sentence += "20 times as likely. The watch starts anew."
     empty = dict.fromkeys(families, 0.0)
-    return Followed(_plain(_Watch()), False, True, empty, 0, leading, sentence)
+    return Followed(plain(Watch()), False, True, empty, 0, leading, sentence)
 
 
-def _take(watch: _Watch, one: Evidence, limit: float) -> None:
+def _take(watch: Watch, one: Evidence, limit: float) -> None:
     part = watch.parts.get((one.family, one.name))
     if part is None or (len(part.runs) == 2) != one.two_sided:
-        part = _Part.new(two_sided=one.two_sided)
+        part = Part.new(two_sided=one.two_sided)
     z = np.array([_cut(one.z), -_cut(one.z)][: len(part.runs)])
     runs = []
     for (checks, summed), value in zip(part.runs, z.tolist(), strict=True):
         grows = summed + value > (checks + 1) * (limit + _SMALLEST / 2)
         runs.append([checks + 1, round(summed + value, 4)] if grows else [0, 0.0])
-    watch.parts[one.family, one.name] = _Part(grown(part.logs, z - limit), runs)
+    watch.parts[one.family, one.name] = Part(grown(part.logs, z - limit), runs)
 
 
 def _cut(z: float) -> float:
     return max(-LARGEST_Z, min(LARGEST_Z, z))
 
 
-def _weighted(watch: _Watch) -> dict[Key, Array]:
+def _weighted(watch: Watch) -> dict[Key, Array]:
     """Log of what each part adds to M, shape (directions, lambdas)."""
     kinds = [(key[0], len(part.runs) == 2) for key, part in watch.parts.items()]
     shares = np.log(weights(kinds))
@@ -280,7 +193,7 @@ def _strongest(shares: Mapping[Key, Array]) -> tuple[Key, int]:
 
 
 def _changes(
-    watch: _Watch, shares: Mapping[Key, Array], rows: Mapping[str, int]
+    watch: Watch, shares: Mapping[Key, Array], rows: Mapping[str, int]
 ) -> list[dict[str, Any]]:
     """What carries at least a twentieth of the evidence, strongest first."""
     found = [
@@ -310,7 +223,7 @@ def _changes(
     return changes
 
 
-def _name(key: Key, direction: int, part: _Part) -> str:
+def _name(key: Key, direction: int, part: Part) -> str:
     family, name = key
     if not name:
         return family
@@ -324,55 +237,3 @@ def _checks(n: int) -> str:
 
 def _log_sum(logs: Sequence[float]) -> float:
     return float(np.logaddexp.reduce(logs)) if len(logs) else -math.inf
-
-
-def _plain(watch: _Watch) -> dict[str, Any]:
-    parts: dict[str, dict[str, Any]] = {}
-    for (family, name), part in watch.parts.items():
-        if watch.standing:
-            break  # nothing but the changes matters until they are over
-        kept = {"logs": np.round(part.logs, 4).tolist(), "runs": part.runs}
-        parts.setdefault(family, {})[name] = kept
-    return {
-        "version": VERSION,
-        "parts": parts,
-        "standing": watch.standing,
-        "checks": watch.checks,
-    }
-
-
-def _read(state: Mapping[str, Any] | None) -> tuple[_Watch, bool]:
-    """The watch of a state, or a new one and that the state could not be read."""
-    if not state:
-        return _Watch(), False
-    try:
-        return _parsed(state), False
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return _Watch(), True
-
-
-def _parsed(state: Mapping[str, Any]) -> _Watch:
-    if state["version"] != VERSION:
-        raise ValueError("written by other code")
-    parts = {}
-    for family, named in state["parts"].items():
-        for name, kept in named.items():
-            part = _Part(
-                np.array(kept["logs"], dtype=np.float64),
-                [[int(checks), float(summed)] for checks, summed in kept["runs"]],
-            )
-            if part.logs.shape not in ((1, len(SIZES)), (2, len(SIZES))):
-                raise ValueError("a part of another shape")
-            if len(part.runs) != len(part.logs) or not np.isfinite(part.logs).all():
-                raise ValueError("a part that is not whole")
-            parts[str(family), str(name)] = part
-    standing = [_change(change) for change in state["standing"]]
-    return _Watch(parts, standing, int(state["checks"]))
-
-
-def _change(kept: Mapping[str, Any]) -> dict[str, Any]:
-    size, odds = float(kept["size"]), float(kept["odds"])
-    if not (math.isfinite(size) and math.isfinite(odds)) or kept["direction"] not in (1, -1):
-        raise ValueError("a change that is not whole")
-    words = {word: str(kept[word]) for word in ("family", "name", "leading")}
-    return {**words, "direction": int(kept["direction"]), "size": size, "odds": odds}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from benchmarks.monitoring import sequential as months
 from core.errors import InvalidInputError
-from core.monitoring import sequential
+from core.monitoring import detector, sequential
 from core.monitoring.sequential import Evidence
 
 RATE = 0.1 / 2880
@@ -180,10 +180,10 @@ def test_a_watch_without_rows_or_budget_is_refused(rate, n):
 
 def test_the_evidence_is_that_of_the_formula():
     """M_t = (M_{t-1} + 1) exp(lambda (z - margin) - lambda^2 / 2) from M_0 = 0, by hand."""
-    margin = sequential.margin(**SIZES, two_sided=False)
+    margin = detector.margin(**SIZES, two_sided=False)
     m = np.zeros(4)
     for z in (0.3, -1.2, 2.0):
-        m = (m + 1) * np.exp(sequential.SIZES * (z - margin) - sequential.SIZES**2 / 2)
+        m = (m + 1) * np.exp(detector.SIZES * (z - margin) - detector.SIZES**2 / 2)
     found = watch([[Evidence("text", "", z)] for z in (0.3, -1.2, 2.0)])[-1]
 
     share = math.log1p(m.mean()) / math.log(1 / RATE)
@@ -195,7 +195,7 @@ def test_the_mean_of_m_after_t_checks_is_at_most_t():
     z = np.random.default_rng(0).normal(size=(20_000, 8))
     logs = np.full((20_000, 4), -np.inf)
     for t in range(8):
-        logs = sequential.grown(logs, z[:, t])
+        logs = detector.grown(logs, z[:, t])
 
     assert np.exp(logs[:, :2]).mean(axis=0) == pytest.approx([8, 8], rel=0.15)
 
@@ -209,8 +209,8 @@ def test_margins_are_three_standard_errors_of_the_reference(
 ):
     sizes = {"n_reference": reference, "n_current": current}
 
-    assert sequential.margin(**sizes) == pytest.approx(two_sided, abs=1e-3)
-    assert sequential.margin(**sizes, two_sided=False) == pytest.approx(one_sided, abs=1e-3)
+    assert detector.margin(**sizes) == pytest.approx(two_sided, abs=1e-3)
+    assert detector.margin(**sizes, two_sided=False) == pytest.approx(one_sided, abs=1e-3)
 
 
 def test_a_month_with_one_finite_reference_raises_no_alarm_and_without_margin_many(monkeypatch):
@@ -220,7 +220,7 @@ def test_a_month_with_one_finite_reference_raises_no_alarm_and_without_margin_ma
 
     monkeypatch.setattr(months, "CALIBRATED", 4_000)
     assert months_with_alarm() <= 1
-    monkeypatch.setattr(sequential, "margin", lambda **_: 0.0)
+    monkeypatch.setattr(detector, "margin", lambda **_: 0.0)
     assert months_with_alarm() >= 4
 
 
