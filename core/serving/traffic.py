@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections import deque
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -22,6 +22,25 @@ class Figures:
     error_rate: float
 
 
+class _Recent:
+    """The last durations with their moments, as bare numbers: 16 bytes each instead of 150."""
+
+    def __init__(self) -> None:
+        self._at = array("d", [-math.inf]) * _MOST
+        self._values = array("d", [0.0]) * _MOST
+        self._next = 0
+
+    def add(self, value: float) -> None:
+        place = self._next
+        self._at[place] = monotonic()
+        self._values[place] = value
+        self._next = place + 1 if place + 1 < _MOST else 0
+
+    def since(self, moment: float) -> list[tuple[float, float]]:
+        """Return (moment, value) of what was added from a moment on."""
+        return [one for one in zip(self._at, self._values, strict=True) if one[0] >= moment]
+
+
 class Traffic:
     """Counts requests and keeps recent latencies."""
 
@@ -29,31 +48,31 @@ class Traffic:
         self.requests = 0
         self.errors = 0
         self._lock = threading.Lock()
-        self._requests: deque[tuple[float, float, bool]] = deque(maxlen=_MOST)
-        self._scores: deque[tuple[float, float]] = deque(maxlen=_MOST)
+        self._requests = _Recent()  # a failed one as -latency
+        self._scores = _Recent()
 
     def request(self, milliseconds: float, *, failed: bool) -> None:
         """Count one request; `failed` means that the fault was ours (a 5xx)."""
         with self._lock:
             self.requests += 1
             self.errors += failed
-            self._requests.append((monotonic(), milliseconds, failed))
+            self._requests.add(-milliseconds if failed else milliseconds)
 
     def scored(self, milliseconds: float) -> None:
         """Count one answer of a model."""
         with self._lock:
-            self._scores.append((monotonic(), milliseconds))
+            self._scores.add(milliseconds)
 
     def figures(self) -> Figures:
         """Return the last five minutes in four numbers."""
         now = monotonic()
         with self._lock:
-            requests = [one for one in self._requests if now - one[0] <= _WINDOW_SECONDS]
-            scores = [one[1] for one in self._scores if now - one[0] <= _WINDOW_SECONDS]
-        minute = sum(now - at <= 60 for at, _, _ in requests)
-        failed = sum(one[2] for one in requests)
+            requests = self._requests.since(now - _WINDOW_SECONDS)
+            scores = [score for _, score in self._scores.since(now - _WINDOW_SECONDS)]
+        minute = sum(now - at <= 60 for at, _ in requests)
+        failed = sum(math.copysign(1.0, latency) < 0 for _, latency in requests)
         return Figures(
-            api_latency_p99=quantile((one[1] for one in requests), 0.99),
+            api_latency_p99=quantile((abs(latency) for _, latency in requests), 0.99),
             model_inference_time_p99=quantile(scores, 0.99),
             requests_per_minute=float(minute),
             error_rate=failed / len(requests) if requests else 0.0,
