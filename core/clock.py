@@ -30,6 +30,5 @@ def hour_of(moment: datetime) -> int:
     return int(moment.timestamp() // 3600)
 
 
-def monotonic() -> float:
-    """Return seconds of a clock that never jumps, for measuring durations."""
-    return time.perf_counter()
+monotonic: Callable[[], float] = time.perf_counter
+"""Returns seconds of a clock that never jumps, for measuring durations."""

@@ -7,8 +7,7 @@ from datetime import datetime
 from core.clock import epoch_ms, utc_now
 
 _48_BITS = (1 << 48) - 1
-_VERSION_AND_VARIANT = 0x7 << 76 | 0x2 << 62
-_FREE = (1 << 128) - 1 & ~(0xF << 76 | 0x3 << 62)
+_VARIANT = {f"{digit:x}": f"{digit & 3 | 8:x}" for digit in range(16)}
 
 
 def new_id(moment: datetime | None = None) -> str:
@@ -38,6 +37,5 @@ def uuid7(milliseconds: int, randomness: bytes) -> str:
     >>> uuid7(0x017F22E279B0, bytes.fromhex("0cc3" "18c4dc0c0c07398f"))
     '017f22e2-79b0-7cc3-98c4-dc0c0c07398f'
     """
-    value = (milliseconds & _48_BITS) << 80 | int.from_bytes(randomness)
-    digits = f"{value & _FREE | _VERSION_AND_VARIANT:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    time, free = f"{milliseconds & _48_BITS:012x}", randomness.hex()
+    return f"{time[:8]}-{time[8:]}-7{free[1:4]}-{_VARIANT[free[4]]}{free[5:8]}-{free[8:]}"

@@ -27,6 +27,8 @@ def choose(arms: Sequence[Arm], salt: str, subject: str) -> Arm:
     >>> choose([Arm("1.0.0", "control", 0), Arm("2.0.0", "treatment", 1000)], "s", "ana").version
     '2.0.0'
     """
+    if arms[0].weight == BUCKETS:
+        return arms[0]
     place = bucket(salt, subject)
     for arm in arms:
         place -= arm.weight

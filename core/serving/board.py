@@ -32,11 +32,12 @@ class Served:
     experiment: str | None
     scorers: Mapping[str, Scorer]
     completions: Mapping[str, Completion] = field(default_factory=dict)
+    champion: Scorer = field(init=False, repr=False, compare=False)
+    """The scorer of the control arm."""
 
-    @property
-    def champion(self) -> Scorer:
-        """The scorer of the control arm."""
-        return self.scorers[next(arm.version for arm in self.arms if arm.variant == "control")]
+    def __post_init__(self) -> None:
+        control = next(arm.version for arm in self.arms if arm.variant == "control")
+        object.__setattr__(self, "champion", self.scorers[control])
 
     @property
     def shadows(self) -> list[str]:
