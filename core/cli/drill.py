@@ -1,11 +1,11 @@
 """`pilothouse drill`: see at once what the watch makes of a change, on a copy of a model."""
 
-import sys
 from typing import Annotated
 
 import typer
 
 from core.automation.drill import rows, run
+from core.cli.bar import Bar
 from core.cli.base import actor, app, model_name, panel, print_json, say
 from core.errors import PilothouseError
 from core.tables.entities import Drill
@@ -28,18 +28,17 @@ def drill(
     name = model_name(built, model)
     asked = rows.request(built.db, actor(built), name, kind, size=size, seed=seed, queue=False)
 
-    def progress(done: int, total: int, note: str) -> None:
-        if not as_json:
-            print(f"{name}: {done} of {total}: {note}", file=sys.stderr, flush=True)
-
+    bar = Bar(silent=as_json)
     try:
-        ended = run.carry_out(built.db, built.settings, asked.id, progress=progress)
+        ended = run.carry_out(built.db, built.settings, asked.id, progress=bar.show)
     except KeyboardInterrupt:
+        bar.end()
         rows.fail(built.db, asked.id, "it was interrupted")
         raise
     except PilothouseError as problem:
         rows.fail(built.db, asked.id, str(problem))
         raise
+    bar.end()
     if as_json:
         print_json({"id": ended.id, "model": ended.model, "version": ended.version,
                     "kind": ended.kind, **ended.options, **ended.result})  # fmt: skip

@@ -106,21 +106,37 @@ def _inject(
 def monitor(
     name: Annotated[str | None, typer.Argument(metavar="MODEL", help="Only this model.")] = None,
     check_now: Annotated[bool, typer.Option(help="Check now instead of waiting.")] = False,
+    since: Annotated[
+        str | None, typer.Option(help="Judge the past again: 7d, 12h, 2030-01-31 or a time.")
+    ] = None,
+    rows: Annotated[int | None, typer.Option(min=20, help="since: rows in a window.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=1, help="since: minutes of one.")] = None,
     model: Annotated[str | None, typer.Option(help="The same as MODEL.")] = None,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
-    """Check the newest windows now, and say line by line what was found and what followed."""
-    if not check_now:
-        raise InvalidInputError("the worker checks by itself; say --check-now to check at once")
+    """Check the newest windows now, or judge the past again, and say what was found."""
     built, asked = panel(), name or model
+    if since is not None:
+        from core.cli import past
+
+        if asked is None:
+            raise typer.BadParameter("name the MODEL whose past is judged")
+        found = past.judge(built, asked, since=since, rows=rows, minutes=minutes, quiet=as_json)
+    elif check_now:
+        found = _check_now(built, asked, quiet=as_json)
+    else:
+        raise InvalidInputError("the worker checks by itself; say --check-now, or --since")
+    if as_json:
+        print_json([_report(report) for report in found])
+
+
+def _check_now(built: Panel, asked: str | None, *, quiet: bool) -> list[MonitorReport]:
     with built.db.command(actor(built), "report.request") as command:
         command.note(model=asked, what="monitor --check-now")
     names = [model_name(built, asked)] if asked else _released(built)
     if not names:
         fail("no model is released yet; there is nothing to watch")
-    found = [report for one in names for report in _check_now(built, one, quiet=as_json)]
-    if as_json:
-        print_json([_report(report) for report in found])
+    return [report for one in names for report in _checked(built, one, quiet=quiet)]
 
 
 def _released(built: Panel) -> list[str]:
@@ -131,7 +147,7 @@ def _released(built: Panel) -> list[str]:
         return [name for name in names if releases.find_current(session, name)]
 
 
-def _check_now(built: Panel, name: str, *, quiet: bool) -> list[MonitorReport]:
+def _checked(built: Panel, name: str, *, quiet: bool) -> list[MonitorReport]:
     """Work through the backlog of whole windows, then tell what the loop did about it."""
     tell = (lambda _built, _words: None) if quiet else stamped
     tell(built, f"{name}: checking")

@@ -16,15 +16,20 @@ class Expected:
 
     `causes` are those of incidents that name it rightly, the best first; `rules` the alert rules
     whose severity the incident should have; `proposes` the action that the agent should propose,
-    None where it should propose none (a retraining on broken data, for example, does harm).
+    None where it should propose none (a retraining on broken data, for example, does harm);
+    `decisions` the words of the policy that say so.
     """
 
     change: str
     causes: tuple[str, ...]
     rules: tuple[str, ...]
     proposes: str | None
+    decisions: tuple[str, ...]
     why: str
 
+
+_RETRAIN = ("log_only", "retrain", "request_approval", "escalate")
+"""By the size of the change, with the proposal to retrain in each."""
 
 EXPECTED: dict[Kind, Expected] = {
     "drift": Expected(
@@ -32,6 +37,7 @@ EXPECTED: dict[Kind, Expected] = {
         ("drift",),
         ("drift",),
         "retrain",
+        _RETRAIN,
         "Inputs that changed for good ask for a new candidate.",
     ),
     "labels": Expected(
@@ -39,6 +45,7 @@ EXPECTED: dict[Kind, Expected] = {
         ("concept", "accuracy"),
         ("concept_drift", "accuracy_drop", "accuracy_floor"),
         "retrain",
+        ("request_approval", "escalate"),
         "Lost accuracy without an earlier version to go back to asks for a new candidate.",
     ),
     "latency": Expected(
@@ -46,6 +53,7 @@ EXPECTED: dict[Kind, Expected] = {
         ("latency",),
         ("latency",),
         None,
+        ("escalate", "log_only"),
         "A slow service is a matter for people: no training makes it faster.",
     ),
     "missing": Expected(
@@ -53,6 +61,7 @@ EXPECTED: dict[Kind, Expected] = {
         ("data_quality", "drift"),
         ("data_quality", "drift"),
         None,
+        ("escalate", "log_only"),
         "A model must not be trained on broken data: people look at the feed first.",
     ),
     "campaign": Expected(
@@ -60,6 +69,7 @@ EXPECTED: dict[Kind, Expected] = {
         ("drift",),
         ("drift",),
         "retrain",
+        _RETRAIN,
         "A campaign that stays asks for a new candidate that knows it.",
     ),
 }

@@ -160,13 +160,21 @@ def _answered(kind: Kind, diagnosis: Diagnosis | None) -> Mark:
     expected = EXPECTED[kind]
     if diagnosis is None:
         return Mark("diagnosis", False, "The agent was not asked: no incident was opened.")
-    said = f"The agent decides {diagnosis.decision.replace('_', ' ')}" + (
+    said = f"The agent decides {_spelled(diagnosis.decision)}" + (
         f" and proposes to {diagnosis.proposes}" if diagnosis.proposes else " and proposes nothing"
     )
-    if diagnosis.proposes == expected.proposes:
+    fits = diagnosis.decision in expected.decisions
+    if fits and diagnosis.proposes == expected.proposes:
         return Mark("diagnosis", True, f"{said}, as it should. {expected.why}")
-    wanted = f"to {expected.proposes}" if expected.proposes else "nothing"
-    return Mark("diagnosis", False, f"{said}; it should propose {wanted}. {expected.why}")
+    decisions = " or ".join(map(_spelled, expected.decisions))
+    wanted = f"propose to {expected.proposes}" if expected.proposes else "propose nothing"
+    return Mark(
+        "diagnosis", False, f"{said}; it should {wanted} and decide {decisions}. {expected.why}"
+    )
+
+
+def _spelled(word: str) -> str:
+    return word.replace("_", " ")
 
 
 def _count(n: int, noun: str) -> str:

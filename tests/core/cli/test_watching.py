@@ -1,0 +1,64 @@
+import json
+from datetime import timedelta
+
+import pytest
+
+from core.cli import bar
+from core.clock import utc_now
+from tests.fakes.watched import Watched, be_quick
+
+
+@pytest.fixture
+def spam(db, settings, clock, monkeypatch):
+    """A model with 300 answers of the last hours, the last 150 of them drifted."""
+    be_quick(monkeypatch)
+    clock.now = utc_now() - timedelta(hours=3)  # the command line reads the real clock
+    watched = Watched(db, settings, clock)
+    watched.release("1.0.0")
+    for campaign in (None, "crypto"):
+        watched.answer(150, campaign=campaign, share=0.6)
+        clock.forward(hours=1)
+    return watched
+
+
+def test_checking_one_model_now_is_also_told_as_json(say, spam):
+    code, out, _ = say("monitor", "spam", "--check-now", "--json")
+    states = [one["state"] for one in json.loads(out) if one["kind"] == "drift"]
+    assert code == 0
+    assert set(states) & {"warn", "fail"}
+    assert "spam: drift" in say("monitor", "--check-now", "--model", "spam")[1]
+
+
+def test_the_past_is_judged_window_by_window_with_progress(say, spam):
+    code, out, err = say("monitor", "spam", "--since", "1d", "--rows", "150")
+    assert (code, "2 windows judged, 1 of them drifted" in out) == (0, True), out
+    assert "100%" in err
+    told = json.loads(say("monitor", "spam", "--since", "1d", "--rows", "150", "--json")[1])
+    drifts = [one for one in told if one["kind"] == "drift"]
+    assert [one["state"] == "pass" for one in drifts] == [True, False]
+
+
+def test_a_past_that_cannot_be_judged_is_one_clear_line(say, spam):
+    for words in (("--since", "soon"), ("--since", "2999-01-01"), ("--since", "1d", "--rows", "2")):
+        code, out, err = say("monitor", "spam", *words)
+        assert (code in (1, 2), out) == (True, ""), words
+        assert err
+    assert say("monitor", "ghost", "--since", "1d")[0] == 1
+    assert say("monitor", "--since", "1d")[0] == 2
+    assert say("monitor", "spam")[0] == 1
+
+
+def test_ctrl_c_says_what_is_kept_and_leaves_with_130(say, spam, monkeypatch):
+    def interrupted(*_of):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bar.Bar, "show", interrupted)
+    code, out, _ = say("monitor", "spam", "--since", "1d", "--rows", "150")
+    assert (code, "the windows that were judged are kept" in out) == (130, True)
+
+
+def test_a_drill_of_a_model_without_its_data_fails_in_words_and_is_recorded(say, spam, db):
+    code, _, err = say("drill", "spam", "--kind", "drift")
+    assert (code, err.count("\n")) == (1, 1)
+    assert say("drill", "spam", "--kind", "fire")[0] == 1
+    assert say("drill", "ghost", "--kind", "drift")[0] == 1
