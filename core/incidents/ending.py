@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from core.db import Command, Database
 from core.errors import ConflictError
-from core.incidents import silences
+from core.incidents import reading, silences
 from core.incidents.lifecycle import WORKER, add, end_alert, find_open, tell
 from core.incidents.reading import alerts
 from core.tables.entities import Alert, Incident
@@ -48,9 +48,15 @@ def _over(session: Session, incident: Incident | None, now: datetime) -> list[Al
     found = alerts(session, incident.id) if incident else []
     if incident is None or not found or any(alert.state != "resolved" for alert in found):
         return None
-    came_back = any("again" in line for line in incident.timeline)
+    if not any("again" in line for line in incident.timeline):
+        return found
     last = max((alert.ended_at for alert in found if alert.ended_at), default=incident.opened_at)
-    return None if came_back and now - last < QUIET_AFTER_RETURN else found
+    stirs = any(silences.cause_of(row) == incident.cause for row in _pending(session, incident))
+    return None if stirs or now - last < QUIET_AFTER_RETURN else found
+
+
+def _pending(session: Session, incident: Incident) -> list[Alert]:
+    return reading.found(session, model=incident.model, state="pending")
 
 
 def _resolve(

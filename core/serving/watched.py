@@ -94,7 +94,8 @@ def status(session: Session, *, hours: int, now: datetime) -> dict[str, Any]:
     """Sum up all models over the last `hours` hours."""
     since = now - timedelta(hours=hours)
     total, errors, milliseconds = _volume(session, first=hour_of(now) - hours + 1)
-    alerts = Counter(session.scalars(select(Alert.severity).where(Alert.at >= since)))
+    seen = select(Alert.severity).where(Alert.incident_id.is_not(None))  # the others told nobody
+    alerts = Counter(session.scalars(seen.where(func.coalesce(Alert.seen_at, Alert.at) >= since)))
     known = specs.all_active(session)
     accuracy = [predictions.accuracy(session, spec.name, since=since) for spec in known]
     labelled = sum(one.n for one in accuracy)

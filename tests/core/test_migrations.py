@@ -65,3 +65,24 @@ def test_the_newest_step_goes_up_down_and_up_again_with_rows_in_the_tables(bare)
     assert differences(bare) == []
     with bare.engine.connect() as connection:
         assert connection.execute(text("select state from label")).scalar() == "confirmed"
+
+
+ALERT = """insert into alert (id, model, rule, severity, fingerprint, state, value, threshold,
+           incident_id, report_id, at)
+           values (:id, 'spam', 'accuracy', 'high', 'spam:accuracy:accuracy', 'firing', .7, .9,
+           'i', :id, '2030-01-01 12:00:00')"""
+
+
+def test_of_alerts_that_say_the_same_the_newest_stays_under_the_name_of_its_rule(bare):
+    move(bare, "0003")
+    with bare.engine.begin() as connection:
+        for one in ("a", "b", "c"):
+            connection.execute(text(ALERT), {"id": one})
+    migrations.upgrade(bare)
+    with bare.engine.connect() as connection:
+        rows = connection.execute(text("select id, rule, state from alert order by id")).all()
+    assert [tuple(row) for row in rows] == [
+        ("a", "accuracy_drop", "resolved"),
+        ("b", "accuracy_drop", "resolved"),
+        ("c", "accuracy_drop", "firing"),
+    ]

@@ -249,3 +249,14 @@ def test_nothing_changes_where_nothing_is_due(told):
 def test_every_critical_rule_opens_an_incident_of_its_cause(told, rule):
     told.say(rule, severity="critical")
     assert told.incidents()[0].cause == RULES[rule].cause
+
+
+def test_what_came_back_is_not_over_while_it_stirs_again(told):
+    for _ in range(2):
+        told.say("estimated_accuracy", times=3)
+        told.say("estimated_accuracy", "ok", times=3)
+    told.say("estimated_accuracy", minutes=55)
+    told.say("estimated_accuracy", "unknown", times=3)
+    assert told.incidents()[0].state == "open"
+    told.say("estimated_accuracy", "ok")
+    assert [one.state for one in told.incidents()] == ["resolved"]
