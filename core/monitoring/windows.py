@@ -18,6 +18,7 @@ from core.tables.telemetry import HourlyCount, MonitorReport, Prediction
 MOST_ROWS = 5_000
 """A larger window is compared through a uniform sample of this many of its predictions."""
 _COUNTED = 4 * MOST_ROWS  # more than this are not looked at one by one
+_LOOKED_AT = 1_000  # of an hour that is counted by a sample: to 3 % of that hour
 _SPARE = 1.15  # so many times the rows are drawn: 5,000 are then among them, but for bad luck
 LONGEST_TEXT = 10_000
 """A longer message is compared by its first so many characters."""
@@ -70,7 +71,7 @@ def waiting(
     """Return how many answers of a version lie behind `after`, up to `until`.
 
     Many are not counted one by one: of the hours in which the two lie, the part between them is
-    estimated through a sample of that hour (to about 1 %), and hours between have their counters.
+    estimated through a sample of that hour (to about 3 %), and hours between have their counters.
     """
     hours = _hours(session, model, version, after, until)
     if sum(hours.values()) <= _COUNTED:
@@ -189,7 +190,7 @@ def _inside_hour(
     until: Position | None,
 ) -> int:
     """Return how many of an hour's `total` answers lie in between, by a sample of them."""
-    share = min(1.0, MOST_ROWS / max(total, 1))
+    share = min(1.0, min(MOST_ROWS, _LOOKED_AT) / max(total, 1))
     drawn = _drawn(model, version, [hour], share)
     query = select(Prediction.at, Prediction.id).where(~Prediction.is_shadow, *drawn)
     found = [
