@@ -81,7 +81,7 @@ def kept(spec: ModelSpec) -> None:
     with panel.db.read() as db:
         rows = versions.history(db, spec.name)[:50]
         suite = suites.current(db, spec.name)
-        live = next(iter(reports.reports(db, spec.name, "quality", limit=1)), None)
+        live = next(iter(reports.reports(db, spec.name, "quality", limit=1, origin="live")), None)
     if not rows:
         ui.empty("No data was loaded yet.", "Upload a file, or train the model.", "training")
         return
