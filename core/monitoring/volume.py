@@ -14,10 +14,10 @@ LONGEST_HISTORY = 8 * 168
 """Hours of history that are looked at."""
 
 FEWEST_HOURS = 48
-FEWEST_EXPECTED = 20.0
+FEWEST_EXPECTED = 30.0
 """Windows are widened until so many requests are usual: zero of them is then no chance."""
 
-ALPHA = 5e-4
+ALPHA = 2e-4
 """Per check and side. `benchmarks/monitoring` simulates what this means in a month."""
 
 METHOD = (
@@ -34,6 +34,7 @@ _SEASONS: tuple[tuple[Season, int, int, int], ...] = (
     ("hour before", 0, FEWEST_HOURS, 24),
 )
 _TRIMMED = 0.02  # of past errors: an outage last week must not hide the next one
+_LEFT = 0.87  # of the variance of a normal variable is left without its largest 2 %
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def _spread(seen: Array, said: Array) -> float:
     order = np.argsort(error / (said + 0.05 * said**2))
     kept = order[: max(4, len(order) - int(np.ceil(_TRIMMED * len(order))))]
     excess = (error[kept] - said[kept]).sum() / (said[kept] ** 2).sum()
-    return float(max(excess, 0.0)) + 1e-3
+    return float(max(excess, 0.0)) / _LEFT + 1e-3
 
 
 def _judged(forecast: _Forecast, *, last: int, history: int, alpha: float) -> Volume:

@@ -27,7 +27,7 @@ _DAY = 24
 def check_volume(db: Database, settings: Settings, model: str) -> MonitorReport | None:
     """Compare the requests of the newest full hours, over all versions, with what is usual.
 
-    A window is as many hours as hold about 20 requests; the next one begins where it ended, and
+    A window is as many hours as hold about 30 requests; the next one begins where it ended, and
     until that is over the report before is returned again. Inconclusive while there is less than
     two days of history, and where few requests have another reason than the clients: the log is
     not moved to the database, or is behind; the product was stopped; no model was asked at all.
