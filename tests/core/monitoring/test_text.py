@@ -157,9 +157,16 @@ def test_windows_of_equal_size_need_more_copies():
 
 
 def test_a_client_that_repeats_everything_is_no_campaign():
-    result = compare(usual(1500, seed=1), usual(40, seed=2) * 5)
+    result = compare(usual(1500, seed=1), usual(20, seed=2) * 10)
 
     assert not result.campaigns
+    assert not result.drift_detected
+
+
+def test_short_texts_are_repeated_where_the_longer_ones_are():
+    short = [f"{name} ok" for name in NAMES[:6]]
+    result = compare(usual(600, seed=1) + short * 20, (usual(30, seed=2) + short) * 8)
+
     assert not result.drift_detected
 
 
