@@ -51,7 +51,8 @@ class Maturity:
     """What is known of the labels; `delay`: an answer is judged when older, in seconds.
 
     `settled` says that the delay is known, `learned` that it was learnt rather than set. Lags are
-    None before the first label; `selective`: labelled answers differ from the others.
+    None before the first label; `selective`: labelled answers differ from the others; `waiting`
+    labels are of answers that are still too young. Numbers are of the sample.
     """
 
     n: int
@@ -66,6 +67,7 @@ class Maturity:
     positive_unlabelled: float | None
     probability_labelled: float | None
     probability_unlabelled: float | None
+    waiting: int
 
     @property
     def coverage(self) -> float:
@@ -142,6 +144,7 @@ def learn(answers: Answers, *, delay: float | None = None) -> Maturity:
         positive_unlabelled=_mean(answers.positive[other]),
         probability_labelled=_mean(answers.probability[known]),
         probability_unlabelled=_mean(answers.probability[other]),
+        waiting=int((labelled & ~old).sum()),
     )
 
 

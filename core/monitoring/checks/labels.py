@@ -24,14 +24,10 @@ _LOOKS_BACK = timedelta(days=60)  # for the lag of labels
 
 @dataclass(frozen=True)
 class Cohort:
-    """The newest labelled answers that are old enough, oldest first, and what tells how old.
-
-    `waiting` of the labels that have come are of answers that are still too young.
-    """
+    """The newest labelled answers that are old enough, oldest first, and what tells how old."""
 
     rows: Sequence[Outcome]
     maturity: Maturity
-    waiting: int
 
     @property
     def digest(self) -> str:
@@ -55,11 +51,9 @@ class Cohort:
         if len(self.rows) >= fewest:
             return None
         words = f"Not judged yet: {len(self.rows):,} labelled predictions"
-        if self.maturity.delay and self.waiting:
-            words += (
-                f" are {maturity.words_of(self.maturity.delay)} old or older ({self.waiting:,} "
-                "labels of younger ones wait)"
-            )
+        if self.maturity.delay and self.maturity.waiting:
+            delay = maturity.words_of(self.maturity.delay)
+            words += f" are {delay} old or older (labels of younger ones wait)"
         return f"{words}, {fewest - len(self.rows):,} more are needed."
 
     def figures(self) -> dict[str, Any]:
@@ -74,7 +68,7 @@ class Cohort:
             "delay_hours": known.delay / hour,
             "settled": known.settled,
             "learned": known.learned,
-            "waiting": self.waiting,
+            "waiting": known.waiting,
             "selective": known.selective,
             "positive_labelled": known.positive_labelled,
             "positive_unlabelled": known.positive_unlabelled,
@@ -88,11 +82,11 @@ def cohort(session: Session, of: Subject, now: datetime) -> Cohort:
     """Return the matured labelled answers of a subject, 5,000 at most."""
     known = learn(session, of, now)
     name, version = of.spec.name, of.version.version
+    ripe = now - timedelta(seconds=known.delay)
     rows = predictions.outcomes(
-        session, name, version, since=of.since, until=now, limit=4 * MOST_LABELLED
+        session, name, version, since=of.since, until=ripe, limit=MOST_LABELLED
     )
-    ripe = [row for row in rows if row.at <= now - timedelta(seconds=known.delay)]
-    return Cohort(ripe[:MOST_LABELLED][::-1], known, len(rows) - len(ripe))
+    return Cohort(rows[::-1], known)
 
 
 def learn(session: Session, of: Subject, now: datetime) -> Maturity:

@@ -201,7 +201,7 @@ def test_answers_younger_than_the_delay_that_the_spec_sets_wait(db, settings, cl
     answer(model, *sure(100, wrong=60))
     report = check(model)
     assert report.state == "inconclusive"
-    assert "0 labelled predictions are 2.0 days old or older (100 labels" in report.sentence
+    assert "0 labelled predictions are 2.0 days old or older (labels of" in report.sentence
     assert report.figures["labels"]["coverage"] == 0.0
 
     clock.forward(hours=49)
