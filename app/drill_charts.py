@@ -13,7 +13,7 @@ KINDS = ("drift", "quality", "performance", "estimate", "concept", "volume", "se
 def timeline(checks: Sequence[Mapping[str, Any]]) -> go.Figure:
     """Each check of each kind as a dot in the colour of its state; diamonds are incidents."""
     told = [kind for kind in KINDS if any(kind in one["reports"] for one in checks)]
-    figure = base(y="", height=140 + 34 * len(told), x_type="linear")
+    figure = base(y="", height=220 + 34 * len(told), x_type="linear")
     for state, color in STATES.items():
         dots = [
             (one["check"], kind, one["reports"][kind]["sentence"][:160])
@@ -45,6 +45,9 @@ def timeline(checks: Sequence[Mapping[str, Any]]) -> go.Figure:
     figure.update_xaxes(
         title="check, every 15 simulated minutes", dtick=2 if len(checks) > 9 else 1
     )
+    figure.update_layout(
+        legend={"y": -0.28, "yanchor": "top"}
+    )  # above it would hide dots on a phone
     return figure.update_yaxes(
         type="category", categoryarray=["incident", *reversed(told)], autorange=True
     )
@@ -64,4 +67,5 @@ def _shade(figure: go.Figure, checks: Sequence[Mapping[str, Any]]) -> None:
             line={"color": GRAY, "width": 0},
             annotation_text="the change",
             annotation_position="top left",
+            annotation_yshift=18,
         )

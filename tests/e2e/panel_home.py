@@ -8,6 +8,7 @@ from pathlib import Path
 from core import heartbeat, incidents, keys, migrations, releases, specs, users
 from core.access import Actor, Role, system
 from core.automation import schedule
+from core.automation.drill import rows as drills
 from core.clock import utc_now
 from core.datasets import versions as datasets
 from core.experiments import lifecycle
@@ -18,6 +19,7 @@ from core.settings import ROOT, Settings
 from core.tables.entities import Incident
 from core.tables.telemetry import Label, MonitorReport
 from tests.e2e import panel_rows
+from tests.fakes.drilled import result
 from tests.serving_kit import TABLE, TEXT, table_pipeline, text_pipeline
 
 PASSWORD = "a-long-password-for-tests"
@@ -78,7 +80,13 @@ def tell_a_story(panel: Panel) -> None:
     runs(panel)
     found = incident(panel, reports[11])
     three_decisions(panel, found)
+    drilled(panel)
     machinery(panel)
+
+
+def drilled(panel: Panel) -> None:
+    asked = drills.request(panel.db, ANA, "sms_spam", "drift", queue=False)
+    drills.finish(panel.db, asked.id, result())
 
 
 def add_version(panel: Panel, model: str, number: int, *, released: bool) -> None:

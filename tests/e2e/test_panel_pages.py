@@ -17,6 +17,7 @@ ADDRESSES = [
     "/drift?model=sms_spam",
     "/drift?model=heart_disease",
     "/performance?model=sms_spam",
+    "/drills?model=sms_spam",
     "/training?model=sms_spam",
     "/data",
     "/models?model=sms_spam",

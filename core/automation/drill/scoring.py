@@ -85,7 +85,9 @@ def judge(
         _answered(kind, diagnosis),
     )
     good = sum(mark.good for mark in marks)
-    told = marks[1].sentence
+    told, bad = marks[1].sentence, [mark.what for mark in marks[2:] if not mark.good]
+    if bad and found is not None:
+        told = f"{told[:-1]}; not as it should be: {', '.join(bad)}."
     return Score(
         detected=found is not None,
         checks=checks,

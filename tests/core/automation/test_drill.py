@@ -316,7 +316,8 @@ def test_a_drill_counts_from_the_change_and_names_what_was_missed():
     assert good_of(score) == {
         "calm before": True, "noticed": True, "cause": True, "severity": True, "diagnosis": False
     }  # fmt: skip
-    assert score.sentence.startswith("4 of 5: noticed after 2 checks (0.5 simulated hours)")
+    told = "4 of 5: noticed after 2 checks (0.5 simulated hours); not as it should be: diagnosis."
+    assert score.sentence == told
 
 
 def test_an_alarm_before_the_change_is_false_and_proves_nothing():
