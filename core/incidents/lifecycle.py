@@ -232,7 +232,7 @@ def resolve(db: Database, actor: Actor, incident_id: str, reason: str) -> Incide
         incident = _locked(command, incident_id)
         incident.state, incident.resolved_at = "resolved", command.now
         command.note(reason=reason)
-        add(command, incident, f"resolved: {reason.strip()}")
+        add(command, incident, f"resolved: {reason.strip()}", ended="by hand")
         for alert in command.session.scalars(
             select(Alert).filter_by(incident_id=incident.id, state="firing")
         ):

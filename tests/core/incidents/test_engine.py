@@ -200,6 +200,14 @@ def test_what_a_person_resolved_comes_back_as_a_new_incident(told, ana):
     assert told.say("drift").opened[0].id != incident.id
 
 
+def test_what_came_back_and_a_person_resolved_stays_resolved(told, ana):
+    told.say("drift")
+    told.say("drift", "ok")
+    again = told.say("drift").incident
+    incidents.resolve(told.db, ana, again.id, "known campaign")
+    assert told.say("drift").opened[0].id != again.id
+
+
 def test_broken_inputs_at_the_same_time_are_said_in_both_timelines(told):
     told.say("drift")
     told.say("data_quality", times=2)
