@@ -85,7 +85,7 @@ class Changes:
         specs.apply(self.panel.db, BOOT, template.format(name=kind, title=f"Ward {kind}"))
         self.panel.clock.behind = timedelta(hours=20)
         self._release(kind, text=text)
-        for hours, seed in ((12, 1), (8, 2), (1, 3)):
+        for hours, seed in ((8, 2), (1, 3)):
             self.panel.clock.behind = timedelta(hours=hours)
             self._answer(kind, seed, change=kind if hours == 1 else "")
             self.panel.clock.behind -= timedelta(minutes=31)

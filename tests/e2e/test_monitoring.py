@@ -62,8 +62,8 @@ def test_a_cell_of_the_heat_map_opens_its_column_in_its_window(me):
     plot = me.page.locator(".st-key-heat .nsewdrag").first
     plot.scroll_into_view_if_needed()
     area = plot.bounding_box()
-    me.page.mouse.move(area["x"] + area["width"] / 6, area["y"] + area["height"] * 0.6)
-    me.page.mouse.click(area["x"] + area["width"] / 6, area["y"] + area["height"] * 0.6)
+    me.page.mouse.move(area["x"] + area["width"] / 4, area["y"] + area["height"] * 0.6)
+    me.page.mouse.click(area["x"] + area["width"] / 4, area["y"] + area["height"] * 0.6)
     me.sees("You look at an earlier window.")
     me.idle()
     assert re.search(r"column=pulse", me.page.url)
