@@ -91,7 +91,9 @@ def _texts(values: "pd.Series[Any]") -> list[str]:
 
 
 def _terms(found: text.TextDrift) -> str:
-    new = ", ".join(term.term for term in found.new_terms[:5])
+    terms = [term.term for term in found.new_terms]
+    terms += [term for campaign in found.campaigns for term in campaign.terms]
+    new = ", ".join(list(dict.fromkeys(terms))[:5])
     return f"new words: {new}" if new else ""
 
 
