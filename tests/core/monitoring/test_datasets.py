@@ -59,7 +59,8 @@ def test_a_column_that_became_words_is_another_type(db, settings, load):
 
 
 def test_texts_and_labels_of_a_text_model_are_both_compared(db, settings, load):
-    other = messages(600).assign(message=[f"claim prize {i} now" for i in range(600)])
+    other = messages(600)
+    other.loc[::3, "message"] = [f"claim your prize {i} now" for i in range(200)]
     found = datasets.compare(db, settings, load(messages(600), "sms_spam"), load(other, "sms_spam"))
     assert [row["column"] for row in found.drift] == ["message", "label"]
     assert "claim" in found.drift[0]["detail"]
