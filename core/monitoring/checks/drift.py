@@ -3,7 +3,8 @@
 Figures of a drift report: those of `TabularDrift` or `TextDrift`, and
 `reference` {kind stored | week, key, from, to}, with `season` (a sentence) and `seasonal_match`
 where the season is set; `watch` (see `watching.follow`: alarm, used, families, checks, leading,
-sentence, delay); `not_compared` (columns that the reference lacks); `broken_inputs` {report,
+sentence, delay); `lost` (columns without a value in the window, though the reference has some: at
+least a warning); `not_compared` (columns that the reference lacks); `broken_inputs` {report,
 columns, sentence} where the quality of the same inputs failed; `left` (windows still to be judged).
 """
 
@@ -26,6 +27,7 @@ from core.monitoring.checks.subject import (
     undecided,
     unfinished,
 )
+from core.monitoring.labels import short
 from core.monitoring.reports import LIVE, overlapping, store
 from core.monitoring.windows import Window
 from core.settings import Settings
@@ -108,7 +110,16 @@ def _compared(of: Subject, material: _Material) -> tuple[Drift, Json]:
     if of.spec.monitoring.season == "week":
         about |= _seasonal(of, material, compared)
     lacking = [name for name in of.spec.columns if name not in material.reference.frame]
-    return compared, about | ({"not_compared": lacking} if lacking else {})
+    about |= {"not_compared": lacking} if lacking else {}
+    if isinstance(compared, tabular.TabularDrift):
+        about["lost"] = _lost(compared, material.current)
+    return compared, about
+
+
+def _lost(compared: tabular.TabularDrift, current: pd.DataFrame) -> list[str]:
+    """Name the columns that have no value in the window beyond chance, and those it lacks."""
+    gone = [one.name for one in compared.columns if one.drifted and current[one.name].isna().all()]
+    return [*compared.lost, *gone]
 
 
 def _seasonal(of: Subject, material: _Material, compared: Drift) -> Json:
@@ -123,13 +134,14 @@ def _seasonal(of: Subject, material: _Material, compared: Drift) -> Json:
 
 
 def compare(spec: ModelSpec, reference: pd.DataFrame, current: pd.DataFrame) -> Drift:
-    """Compare two frames in the columns of the spec that both have, by the method for its task.
+    """Compare two frames in the columns of the spec, by the method for its task.
 
-    Raises: InvalidInputError (an empty frame, no such column).
+    A column that only one of them has is told as lost or new.
+    Raises: InvalidInputError (an empty frame, no column in common).
     """
     alpha = spec.monitoring.alpha
-    known = [name for name in spec.columns if name in reference and name in current]
-    if not known:
+    known = [name for name in spec.columns if name in reference or name in current]
+    if not any(name in reference and name in current for name in known):
         raise InvalidInputError(f"there is no column {spec.columns[0]} to compare")
     if spec.input.text is None:
         texts = [feature.name for feature in spec.input.features if feature.type == "text"]
@@ -147,19 +159,19 @@ def _report(
     compared: Drift,
     about: Json,
 ) -> MonitorReport:
-    drifted, large = compared.p_value <= compared.alpha, compared.score >= text.THRESHOLD
     watch = watching.follow(of, material.window, compared, material.reference, settings=settings)
     broken = _broken_inputs(db, of, material.window)
+    state = _state(compared, about)
     sentences = [
+        _no_value(compared, about),
         watching.told(compared, watch),
         str(about.get("season", "")),
-        _not_compared(about.get("not_compared", [])),
-        str(broken.get("sentence", "")) if drifted or watch["alarm"] else "",
+        str(broken.get("sentence", "")) if state != "pass" or watch["alarm"] else "",
     ]
     shown = figures(compared) | about | {"watch": watch, "left": material.left}
     report = of.report(
         "drift",
-        "pass" if not drifted else "fail" if large else "warn",
+        state,
         now=db.clock(),
         **of.place(material.window),
         n_reference=compared.n_reference,
@@ -177,11 +189,22 @@ def _report(
     return report
 
 
-def _not_compared(names: list[str]) -> str:
-    if not names:
+def _state(compared: Drift, about: Json) -> str:
+    if compared.p_value <= compared.alpha:
+        return "fail" if compared.score >= text.THRESHOLD else "warn"
+    return "warn" if about.get("lost") else "pass"
+
+
+def _no_value(compared: Drift, about: Json) -> str:
+    """Name the columns that are there but hold nothing; those that are not, the finding names."""
+    named = getattr(compared, "lost", ())
+    gone = [f"'{short(name)}'" for name in about.get("lost", []) if name not in named]
+    if not gone:
         return ""
-    listed = ", ".join(f"'{name[:40]}'" for name in names[:5])
-    return f"Not compared, because the reference has no such column: {listed}."
+    rest = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
+    plural, were = ("s", "were") if len(gone) > 1 else ("", "was")
+    listed = ", ".join(gone[:3])
+    return f"Column{plural} {listed}{rest} {were} lost: no input of this window has a value."
 
 
 def _broken_inputs(db: Database, of: Subject, window: Window) -> Json:

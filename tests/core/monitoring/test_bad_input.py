@@ -6,7 +6,7 @@ from core import incidents, specs
 from core.access import system
 from core.automation import watch
 from core.datasets import versions
-from core.monitoring import checks
+from core.monitoring import checks, windows
 from tests.fakes.watched import TABLE, Watched, be_quick, hearts
 
 
@@ -126,5 +126,23 @@ def test_a_column_that_the_reference_lacks_is_not_compared_and_a_lost_one_is_no_
     table.log(rows(frame.drop(columns="age")))
     found, _ = look(table)
     assert found["drift"].figures["not_compared"] == ["weight"]
-    assert "the reference has no such column: 'weight'" in found["drift"].sentence
+    assert found["drift"].figures["new"] == ["weight"]
+    assert "Column 'weight' is new and has nothing to be" in found["drift"].sentence
     assert found["drift"].state == "pass"
+
+
+def test_a_column_that_no_input_has_any_more_is_told_as_lost(table):
+    table.log(rows(hearts(150, seed=2).drop(columns="age")))
+    found, _ = look(table)
+    assert (found["drift"].figures["lost"], found["drift"].state) == (["age"], "fail")
+    words = "Column 'age' was lost: no input of this window has a value."
+    assert found["drift"].sentence.startswith(words)
+
+
+def test_a_column_that_the_window_lacks_is_a_finding_and_no_crash(table, monkeypatch):
+    whole = windows.frame
+    monkeypatch.setattr(windows, "frame", lambda *given: whole(*given).drop(columns="age"))
+    table.log(rows(hearts(150, seed=2)))
+    report = checks.check_drift(table.db, table.settings, "heart")
+    assert (report.figures["lost"], report.state) == (["age"], "warn")
+    assert report.sentence.startswith("Column 'age' was lost: no row of the current window has it.")
