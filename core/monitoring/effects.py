@@ -65,6 +65,25 @@ def against(statistics: Statistics, current: pd.DataFrame) -> tuple[Effect, ...]
     )
 
 
+def of_columns(
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    names: Sequence[str],
+    statistics: Statistics | None = None,
+) -> tuple[Effect, ...]:
+    """Compare these columns, in their order, with `statistics` or, where they lack one, the rows.
+
+    >>> before = pd.DataFrame({"age": np.arange(100.0), "sex": ["f", "m"] * 50})
+    >>> [one.name for one in of_columns(before, before, ["sex", "age"], kept.of(before[["age"]]))]
+    ['sex', 'age']
+    """
+    known = {column.name: column for column in statistics.columns} if statistics else {}
+    made = kept.of(reference[[name for name in names if str(name) not in known]])
+    known |= {column.name: column for column in made.columns}
+    asked = Statistics(len(reference), tuple(known[str(name)] for name in names))
+    return against(asked, current)
+
+
 def _effect(
     column: Column,
     binned: tuple[float, float, float] | None,
@@ -207,54 +226,6 @@ def _missing(column: Column, current: pd.DataFrame, values: Array | None) -> flo
     if column.kind == "numeric":
         return 1 - (0 if values is None else len(values)) / len(current)
     return float(current[column.name].isna().mean())
-
-
-def population_stability(reference: Array, current: Array) -> float:
-    """PSI of two distributions over the same bins, empty bins counted as 1e-4.
-
-    >>> round(population_stability(np.array([0.5, 0.5]), np.array([0.7, 0.3])), 4)
-    0.1695
-    """
-    p, q = np.maximum(reference, _FLOOR), np.maximum(current, _FLOOR)
-    return float(((q - p) * np.log(q / p)).sum())
-
-
-def column_stability(table: Table, column: int) -> float:
-    """PSI over ten bins of reference quantiles, or over levels; missing is a bin of its own."""
-    reference, current = windows(table, column)
-    if table.kinds[column] == "numeric":
-        known = reference[~np.isnan(reference)]
-        steps = np.linspace(0, 1, 11)[1:-1]
-        edges = np.unique(np.quantile(known, steps)) if len(known) else np.zeros(1)
-        codes = [np.searchsorted(edges, part, side="left") for part in (reference, current)]
-        size = len(edges) + 1
-    else:
-        size = len(table.levels[column])
-        codes = [np.nan_to_num(part, nan=0).astype(np.intp) for part in (reference, current)]
-    p, q = (
-        np.bincount(np.where(np.isnan(part), size, code), minlength=size + 1) / len(part)
-        for part, code in zip((reference, current), codes, strict=True)
-    )
-    return population_stability(p, q)
-
-
-def wasserstein(table: Table, column: int) -> float | None:
-    """Wasserstein distance in standard deviations (at least .001) of the reference.
-
-    None unless the column is numeric and has values in both windows.
-    """
-    if table.kinds[column] != "numeric":
-        return None
-    reference, current = (part[~np.isnan(part)] for part in windows(table, column))
-    if not len(reference) or not len(current):
-        return None
-    points = np.sort(np.concatenate([reference, current]))
-    cdfs = [
-        np.searchsorted(np.sort(part), points[:-1], side="right") / len(part)
-        for part in (reference, current)
-    ]
-    area = float((np.abs(cdfs[0] - cdfs[1]) * np.diff(points)).sum())
-    return area / max(float(reference.std()), 0.001)
 
 
 def windows(table: Table, column: int) -> tuple[Array, Array]:

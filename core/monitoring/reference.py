@@ -8,7 +8,7 @@ before it is used: another digest, another content, or no file at all, and it is
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -56,6 +56,11 @@ class Statistics:
 
     n_rows: int
     columns: tuple[Column, ...]
+
+    def without(self, names: Collection[str]) -> "Statistics":
+        """The same, less some columns."""
+        kept = (column for column in self.columns if column.name not in names)
+        return Statistics(self.n_rows, tuple(kept))
 
 
 def of_dataset(settings: Settings, row: DatasetVersion) -> Statistics:

@@ -19,7 +19,9 @@ from core.monitoring.columns import (
     pooled,
     without_copies,
 )
+from core.monitoring.effects import Effect
 from core.monitoring.labels import short
+from core.monitoring.reference import Statistics
 from core.monitoring.sequential import Evidence
 from core.statistics import permutation
 
@@ -31,7 +33,7 @@ FEWEST = 5
 
 @dataclass(frozen=True)
 class ColumnDrift:
-    """One column; `distance` is debiased (0...1), the other effect sizes are the usual raw ones.
+    """One column; `distance` is debiased (0...1), the other effect sizes are those of `Effect`.
 
     `change` is none, location, spread, category or missing; `detail` says it in figures.
     """
@@ -40,9 +42,11 @@ class ColumnDrift:
     kind: str
     p_value: float
     distance: float
-    psi: float
-    jensen_shannon: float
+    psi: float | None
+    jensen_shannon: float | None
+    hellinger: float | None
     wasserstein: float | None
+    ks: float | None
     change: str
     detail: str
     drifted: bool
@@ -94,13 +98,15 @@ def compare(
     permutations: int = 999,
     seed: int = 0,
     columns: Sequence[str] | None = None,
+    statistics: Statistics | None = None,
 ) -> TabularDrift:
     """Compare two windows of rows by permutation, calibrated over all columns at once.
 
     Without `columns`, all are compared; one that only one window has is told as lost or new and
     takes no part in the test. Numeric: squared z on a grid of quantiles;
     category: chi-square; missing values; products of normal scores for relations. The global p
-    is Westfall-Young's, the list of columns Benjamini-Hochberg's.
+    is Westfall-Young's, the list of columns Benjamini-Hochberg's. Effect sizes are of all rows,
+    against the `statistics` kept of the reference, or made here for columns that these lack.
     Raises: InvalidInputError (empty window, a column in neither, nothing in common, alpha too
     small for the permutations).
 
@@ -123,7 +129,8 @@ def compare(
     more, pair = column_tests.relations(table, labels, numeric, ranks)
     p_value, scores = families.joined(tests + more)
     shifts = dict(zip(numeric, column_tests.shifts(table, ranks).tolist(), strict=True))
-    drifts = _columns(table, tests, divergences, alpha=alpha, drifted=p_value <= alpha)
+    sizes = effects.of_columns(reference, current, found.shared, statistics)
+    drifts = _columns(table, tests, divergences, sizes, alpha=alpha, drifted=p_value <= alpha)
     return _result(
         table,
         drifts,
@@ -151,7 +158,13 @@ def _changed_pair(
 
 
 def _columns(
-    table: Table, tests: list[ColumnTest], divergences: Array, *, alpha: float, drifted: bool
+    table: Table,
+    tests: list[ColumnTest],
+    divergences: Array,
+    sizes: Sequence[Effect],
+    *,
+    alpha: float,
+    drifted: bool,
 ) -> tuple[ColumnDrift, ...]:
     """Each column with its p value (Bonferroni over its own one or two tests) and effect sizes."""
     from scipy.stats import false_discovery_control  # a second to import, so not with the module
@@ -170,8 +183,8 @@ def _columns(
         _column(
             table,
             column,
+            sizes[column],
             p_value=float(p_values[column]),
-            divergence=float(divergences[0, column]),
             distance=float(distances[column]),
             change=found[column][1] if listed[column] else "none",
         )
@@ -180,7 +193,7 @@ def _columns(
 
 
 def _column(
-    table: Table, column: int, *, p_value: float, divergence: float, distance: float, change: str
+    table: Table, column: int, size: Effect, *, p_value: float, distance: float, change: str
 ) -> ColumnDrift:
     drifted = change != "none"
     change, detail = effects.describe(table, column, change) if drifted else (change, "")
@@ -189,9 +202,11 @@ def _column(
         kind=table.kinds[column],
         p_value=p_value,
         distance=distance,
-        psi=effects.column_stability(table, column),
-        jensen_shannon=float(np.sqrt(divergence)),
-        wasserstein=effects.wasserstein(table, column),
+        psi=size.psi,
+        jensen_shannon=size.jensen_shannon,
+        hellinger=size.hellinger,
+        wasserstein=size.wasserstein,
+        ks=size.ks,
         change=change,
         detail=detail,
         drifted=drifted,

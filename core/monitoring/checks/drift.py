@@ -1,6 +1,7 @@
 """Whether the newest window has drifted from the reference of what serves.
 
-Figures of a drift report: those of `TabularDrift` or `TextDrift`, and
+Figures of a drift report: those of `TabularDrift` (the effect sizes of its columns are against the
+statistics that are kept beside the reference) or `TextDrift`, and
 `reference` {kind stored | week, key, from, to}, with `season` (a sentence) and `seasonal_match`
 where the season is set; `watch` (see `watching.follow`: alarm, used, families, checks, leading,
 sentence, delay); `lost` (columns without a value in the window, though the reference has some: at
@@ -28,6 +29,7 @@ from core.monitoring.checks.subject import (
     unfinished,
 )
 from core.monitoring.labels import short
+from core.monitoring.reference import Statistics
 from core.monitoring.reports import LIVE, overlapping, store
 from core.monitoring.windows import Window
 from core.settings import Settings
@@ -103,7 +105,7 @@ def _material(
 
 def _compared(of: Subject, material: _Material) -> tuple[Drift, Json]:
     """Return the comparison that counts, and what there is to say about its reference."""
-    compared = compare(of.spec, material.reference.frame, material.current)
+    compared = _against(of, material.reference, material.current)
     if why := getattr(compared, "inconclusive", ""):
         raise InvalidInputError(why)
     about: Json = {"reference": material.reference.told}
@@ -126,17 +128,28 @@ def _seasonal(of: Subject, material: _Material, compared: Drift) -> Json:
     if material.week is None:
         words = "Too little is known of the same hours one week ago: compared with the reference."
         return {"season": words, "seasonal_match": False}
-    always = compare(of.spec, material.stored.frame, material.current)
+    always = _against(of, material.stored, material.current)
     match = always.p_value <= always.alpha and compared.p_value > compared.alpha
     words = "Compared with the same hours one week ago"
     words += ", which it is like, other than the reference." if match else "."
     return {"season": words, "seasonal_match": match}
 
 
-def compare(spec: ModelSpec, reference: pd.DataFrame, current: pd.DataFrame) -> Drift:
+def _against(of: Subject, held: Reference, current: pd.DataFrame) -> Drift:
+    return compare(of.spec, held.frame, current, held.statistics)
+
+
+def compare(
+    spec: ModelSpec,
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    statistics: Statistics | None = None,
+) -> Drift:
     """Compare two frames in the columns of the spec, by the method for its task.
 
-    A column that only one of them has is told as lost or new.
+    A column that only one of them has is told as lost or new. Effect sizes are against the
+    `statistics` kept of the reference, if there are any; those of texts, which count as their
+    number of words, against the rows.
     Raises: InvalidInputError (an empty frame, no column in common).
     """
     alpha = spec.monitoring.alpha
@@ -146,7 +159,8 @@ def compare(spec: ModelSpec, reference: pd.DataFrame, current: pd.DataFrame) -> 
     if spec.input.text is None:
         texts = [feature.name for feature in spec.input.features if feature.type == "text"]
         before, now = (columns.with_lengths(frame, texts) for frame in (reference, current))
-        return tabular.compare(before, now, alpha=alpha, columns=known)
+        held = statistics.without(texts) if statistics else None
+        return tabular.compare(before, now, alpha=alpha, columns=known, statistics=held)
     column = spec.input.text
     return text.compare(list(reference[column]), list(current[column]), alpha=alpha)
 

@@ -8,8 +8,10 @@ from sqlalchemy.orm import Session
 
 from core.datasets import versions
 from core.errors import NotFoundError
+from core.monitoring import reference as kept
 from core.monitoring import windows
 from core.monitoring.checks.subject import Subject
+from core.monitoring.reference import Statistics
 from core.monitoring.windows import Window
 from core.settings import Settings
 from core.tables.base import Json
@@ -21,13 +23,18 @@ WEEK_KEY = "week"
 
 @dataclass(frozen=True)
 class Reference:
-    """Rows to compare with; `key` tells whether two windows were compared with the same."""
+    """Rows to compare with; `key` tells whether two windows were compared with the same.
+
+    `statistics`: what is kept of the rows beside the data set; None for a text model, or where
+    nothing is kept.
+    """
 
     kind: str  # stored, week
     key: str
     frame: pd.DataFrame
     start: datetime | None = None
     end: datetime | None = None
+    statistics: Statistics | None = None
 
     @property
     def told(self) -> Json:
@@ -45,7 +52,9 @@ def stored(session: Session, settings: Settings, of: Subject) -> Reference:
     row = session.get(DatasetVersion, of.version.reference_dataset_id)
     if row is None:
         raise NotFoundError("this version has no reference sample to compare with")
-    return Reference("stored", row.id, versions.frame(settings, row))
+    frame = versions.frame(settings, row)
+    statistics = None if of.spec.input.text else kept.of_dataset(settings, row)
+    return Reference("stored", row.id, frame, statistics=statistics)
 
 
 def last_week(session: Session, of: Subject, window: Window) -> Reference | None:

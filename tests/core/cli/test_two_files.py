@@ -43,6 +43,7 @@ def test_what_drifted_is_named_with_its_kind_of_change(say, pair, suffix):
     assert (code, found["drifted"], found["n_current"]) == (0, True, 400)
     changed = {one["name"]: one["change"] for one in found["columns"] if one["drifted"]}
     assert changed == {"age": "location"}
+    assert found["columns"][0]["psi"] > 0.3 > found["columns"][1]["psi"]
 
 
 def test_drift_is_exit_code_1_only_where_one_asks_for_it(say, pair):

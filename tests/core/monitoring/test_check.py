@@ -7,7 +7,8 @@ import pytest
 from core import releases, specs
 from core.access import system
 from core.errors import NotFoundError
-from core.monitoring import checks, reports, windows
+from core.monitoring import checks, effects, reference, reports, windows
+from core.tables.entities import DatasetVersion
 from core.tables.telemetry import MonitorReport
 from tests.fakes.watched import TABLE, Watched, be_quick, hearts
 
@@ -200,6 +201,25 @@ def test_a_table_that_aged_names_the_column(db, settings, clock):
     assert drifted == ["age"]
 
 
+def test_effect_sizes_come_from_the_statistics_kept_beside_the_reference(db, settings, clock):
+    watched = Watched(db, settings, clock, TABLE)
+    watched.release("1.0.0")
+    now = hearts(150, seed=2, older=9).drop(columns="ill")
+    watched.log([{"features": row} for row in now.to_dict("records")])
+
+    told = {column["name"]: column for column in drift(watched).figures["columns"]}
+
+    with db.read() as session:
+        row = session.get_one(DatasetVersion, watched.reference)
+    assert (settings.folder("datasets") / f"{row.digest}.statistics").exists()
+    for one in effects.against(reference.of_dataset(settings, row), now):
+        if one.name in told:
+            assert (
+                told[one.name].items() >= {"psi": one.psi, "wasserstein": one.wasserstein}.items()
+            )
+            assert told[one.name]["jensen_shannon"] == one.jensen_shannon
+
+
 def test_accuracy_is_judged_only_with_enough_labels(model):
     rows = model.answer(80)
     model.label(rows[:20])
@@ -232,6 +252,23 @@ def test_without_new_labels_no_new_performance_report_is_stored(model):
     model.label(rows[60:])
     checks.check_performance(model.db, model.settings, "spam")
     assert [report.n_current for report in stored(model, "performance")] == [100, 60]
+
+
+def test_labels_are_judged_on_when_the_answers_that_count_become_older_ones(model):
+    for _ in range(6):
+        model.label(model.answer(60))
+        checks.check_performance(model.db, model.settings, "spam")
+        model.clock.forward(minutes=15)
+    model.size(label_delay_hours=1)
+
+    found = []
+    for _ in range(4):
+        model.label(model.answer(60), wrong=30)
+        found.append(checks.check_performance(model.db, model.settings, "spam"))
+        model.clock.forward(minutes=15)
+
+    assert [report.n_current for report in found] == [120, 180, 240, 300]
+    assert len({report.id for report in found}) == 4
 
 
 def test_labels_of_the_version_before_do_not_count_for_the_new_one(model):

@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scipy.stats import chi2_contingency, wasserstein_distance
+from scipy.stats import chi2_contingency
 
 from core.errors import InvalidInputError
 from core.monitoring import column_tests, columns, effects, families
+from core.monitoring import reference as kept
 from core.monitoring.tabular import compare
 
 
@@ -362,19 +363,17 @@ def test_the_category_statistic_is_pearsons_chi_square_up_to_the_size_correction
     assert column_tests.category(counted)[0] == pytest.approx(chi2 * 139 / 140)
 
 
-def test_the_wasserstein_distance_is_that_of_scipy_in_reference_deviations():
-    rng = np.random.default_rng(0)
-    before, after = rng.normal(size=80), rng.normal(1, 2, size=50)
+def test_the_effect_sizes_are_the_usual_ones_against_what_is_kept_of_the_reference():
+    reference, current = frame(300), frame(200, seed=1).assign(age=lambda f: f["age"] + 3)
+    other = kept.of(reference[["age"]] + 2)
+    usual = {one.name: one for one in effects.against(kept.of(reference), current)}
+    stored = effects.against(other, current)[0]
+    result = {one.name: one for one in compare(reference, current, statistics=other).columns}
 
-    expected = wasserstein_distance(before, after) / before.std()
-    assert effects.wasserstein(table(before, after), 0) == pytest.approx(expected)
-
-
-def test_population_stability_of_equal_windows_is_zero():
-    values = np.arange(100.0)
-
-    assert effects.column_stability(table(values, values), 0) == 0
-    assert effects.column_stability(table(values, values + 200), 0) > 1
+    for name in ("psi", "jensen_shannon", "hellinger", "wasserstein", "ks"):
+        assert getattr(result["age"], name) == pytest.approx(getattr(stored, name))
+        assert getattr(result["age"], name) != pytest.approx(getattr(usual["age"], name))
+        assert getattr(result["plan"], name) == pytest.approx(getattr(usual["plan"], name))
 
 
 def test_the_lady_tasting_tea_gets_fishers_p():
