@@ -7,7 +7,7 @@ from typing import cast
 from core import releases
 from core.db import Database
 from core.errors import PilothouseError
-from core.monitoring import checks, reports
+from core.monitoring import checks, reports, windows
 from core.monitoring.checks import subject
 from core.monitoring.checks.watching import MOST_AT_ONCE
 from core.settings import Settings
@@ -31,14 +31,15 @@ def look(db: Database, settings: Settings, model: str) -> Iterator[MonitorReport
 
 
 def newest(db: Database, model: str) -> list[MonitorReport]:
-    """Return the newest judged report of each check of what serves."""
+    """Return the newest report of each check of what serves, made since it serves.
+
+    What was found when the same version served before, until a rollback, is over.
+    """
     with db.read() as session:
         serving = releases.champion(releases.current(session, model))
-        return [
-            report
-            for kind in CHECKS
-            for report in reports.judged(session, model, serving, kind, limit=1)
-        ]
+        since = windows.serving_since(session, model)
+        found = [reports.newest_window(session, model, serving, kind) for kind in CHECKS]
+        return [report for report in found if report is not None and report.at >= since]
 
 
 def _windows(db: Database, settings: Settings, model: str, kind: str) -> Iterator[MonitorReport]:

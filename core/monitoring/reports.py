@@ -1,8 +1,6 @@
-"""Monitor reports: stored one per window, read newest first, counted in streaks."""
+"""Monitor reports: stored one per window, read newest first."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from itertools import takewhile
 
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
@@ -18,7 +16,9 @@ LIVE, BACKFILL = "live", "backfill"
 PENDING = "pending"
 """What the one report of an unfinished window "follows"."""
 
-_NEWEST_WINDOW = (MonitorReport.window_end.desc(), MonitorReport.window_last_id.desc())
+_PLACE = (MonitorReport.window_end, MonitorReport.window_last_id)
+_NEWEST_WINDOW = tuple(column.desc() for column in _PLACE)
+_MADE_LAST = 100  # reports, among which the last of a chain is looked for
 
 
 def store(db: Database, report: MonitorReport) -> MonitorReport:
@@ -79,10 +79,19 @@ def judged(
 def newest_window(
     session: Session, model: str, version: str, kind: str, *, origin: str = LIVE
 ) -> MonitorReport | None:
-    """Return the report on the newest window that is used up, judged or not."""
+    """Return the report on the window used up last, judged or not: the one that none follows.
+
+    That is not always the one that ends last: windows of labels can end earlier than the one before
+    where answers must be older than was thought.
+    """
     of = {"model": canonical(model), "version": version, "kind": kind, "origin": origin}
-    query = select(MonitorReport).filter_by(**of).where(MonitorReport.follows != PENDING)
-    return session.scalars(query.order_by(*_NEWEST_WINDOW).limit(1)).first()
+    told = (MonitorReport.id, MonitorReport.follows, *_PLACE)  # without the figures: these are long
+    query = select(*told).filter_by(**of).where(MonitorReport.follows != PENDING)
+    rows = session.execute(query.order_by(MonitorReport.at.desc()).limit(_MADE_LAST)).all()
+    followed = {row.follows for row in rows}
+    last = [row for row in rows if row.window_last_id not in followed] or rows
+    newest = max(last, key=lambda row: (row.window_end, row.window_last_id), default=None)
+    return session.get(MonitorReport, newest.id) if newest else None
 
 
 def overlapping(
@@ -113,34 +122,3 @@ def get(session: Session, report_id: str) -> MonitorReport:
     if report := session.get(MonitorReport, report_id):
         return report
     raise NotFoundError(f"there is no monitor report {report_id}")
-
-
-@dataclass(frozen=True)
-class Streak:
-    """How many newest judged windows in a row agree: all drifted (or worse), or none."""
-
-    bad: bool
-    length: int
-    newest: MonitorReport
-
-
-def streak(
-    session: Session,
-    model: str,
-    version: str,
-    kind: str,
-    *,
-    since: datetime | None = None,
-    limit: int = 100,
-) -> Streak | None:
-    """Return the run of windows that the newest judged one ends, or None before any.
-
-    Only reports made after `since` count; at most `limit` of them are looked at.
-    """
-    rows = judged(session, model, version, kind, limit=limit)
-    rows = [row for row in rows if since is None or row.at > since]
-    if not rows:
-        return None
-    bad = rows[0].state != "pass"
-    agree = list(takewhile(lambda row: (row.state != "pass") == bad, rows))
-    return Streak(bad, len(agree), rows[0])

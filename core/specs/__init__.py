@@ -40,7 +40,6 @@ __all__ = [
     "all_active",
     "apply",
     "apply_in",
-    "archive",
     "at_version",
     "candidates_from",
     "canonical",

@@ -133,13 +133,6 @@ def undecided(
     return store(db, report)
 
 
-def too_few(db: Database, of: Subject, kind: str, n: int, need: int) -> MonitorReport:
-    """Store that a window is too small; its predictions are left to the next one."""
-    what = "labelled predictions" if kind == "performance" else "predictions since the last window"
-    sentence = f"Not judged yet: {n:,} {what}, {need - n:,} more are needed."
-    return unfinished(db, of, kind, "inconclusive", n, sentence)
-
-
 def unfinished(
     db: Database,
     of: Subject,

@@ -111,6 +111,19 @@ def test_an_incident_about_an_old_version_ends_when_the_new_one_is_quiet(model):
     assert [ended.cause for ended in looks(model, 1).resolved] == ["drift"]
 
 
+def test_what_a_version_was_told_before_a_rollback_to_it_opens_nothing(model):
+    looks(model, 1, campaign="crypto")
+    model.release("2.0.0")
+    assert looks(model, 1).resolved
+    model.clock.forward(hours=30)
+    looks(model, 1)
+
+    model.serve("1.0.0")
+    checked = look(model)
+
+    assert (checked.opened, checked.incident) == (False, None)
+
+
 def test_a_check_that_breaks_is_told_and_does_not_stop_the_others(model, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("by a bug")
