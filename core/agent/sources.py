@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from core import predictions, releases
 from core.errors import ConflictError
 from core.experiments import lifecycle
+from core.monitoring import windows
 from core.monitoring.reports import judged
 from core.statistics.intervals import newcombe, wilson
 from core.tables.entities import ModelVersion, Recommendation, Release, Run
@@ -76,8 +77,15 @@ def scope(session: Session, model: str, now: datetime) -> Scope:
     release = releases.find_current(session, model)
     champion = releases.champion(release) if release else None
     version = session.get(ModelVersion, (model, champion)) if champion else None
-    reports = judged(session, model, champion, "drift", limit=50) if champion else []
+    reports = _of_this_term(session, model, champion) if champion else []
     return Scope(session, model, now, release, version, reports)
+
+
+def _of_this_term(session: Session, model: str, champion: str) -> list[MonitorReport]:
+    """Return the conclusive drift reports since it serves, not those of before a rollback to it."""
+    since = windows.serving_since(session, model)
+    found = judged(session, model, champion, "drift", limit=50)
+    return [report for report in found if report.at >= since]
 
 
 def drift(of: Scope) -> Iterator[Item]:
