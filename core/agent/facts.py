@@ -15,6 +15,7 @@ from core.agent.sources import Scope
 from core.chain import canonical
 
 LONGEST_TERM = 24
+LONGEST_EXAMPLE = 60
 MOST_TERMS = 20
 
 
@@ -130,13 +131,17 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
     return round(value, 6) if isinstance(value, float) else value
 
 
-def _readable(terms: Any) -> list[dict[str, Any]]:  # noqa: ANN401
-    """Return at most 20 terms and their shares, shortened, without anything invisible."""
-    return [
-        {"term": safe_words(str(term.get("term"))), "share": _plain(term.get("share"))}
-        for term in list(terms)[:MOST_TERMS]
-        if isinstance(term, Mapping)
-    ]
+def _readable(value: Any) -> Any:  # noqa: ANN401
+    """Return words, or at most 20 rows of words and figures, short and without anything hidden."""
+    if isinstance(value, str):
+        return safe_words(value, LONGEST_EXAMPLE)
+    rows = [row for row in list(value)[:MOST_TERMS] if isinstance(row, Mapping)]
+    return [{str(name): _shown(str(name), one) for name, one in row.items()} for row in rows]
+
+
+def _shown(name: str, value: Any) -> Any:  # noqa: ANN401
+    longest = LONGEST_EXAMPLE if name == "example" else LONGEST_TERM
+    return safe_words(value, longest) if isinstance(value, str) else _plain(value)
 
 
 def safe_words(text: str, longest: int = LONGEST_TERM) -> str:
@@ -161,6 +166,8 @@ LABELS: dict[str, str] = {
     "text.vocabulary_drift": "vocabulary drift",
     "text.tfidf_drift": "TF-IDF drift",
     "text.new_terms": "words that became more frequent",
+    "text.campaigns": "near-copies of a message that are new",
+    "data_quality.mostly_missing": "columns that lost most of their values",
     "accuracy.current": "accuracy on labelled traffic",
     "accuracy.baseline": "accuracy on held-out rows at registration",
     "accuracy.drop": "accuracy lost since registration",

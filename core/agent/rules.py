@@ -41,15 +41,20 @@ def _rollback_loop(book: FactBook, policy: Policy) -> Verdict | None:
 
 
 def _broken_data(book: FactBook, _policy: Policy) -> Verdict | None:
-    if book.get("data_quality.status") != "fail":
+    lost = book.get("data_quality.mostly_missing") or []
+    if book.get("data_quality.status") != "fail" and not lost:
         return None
+    words = "The data fails its checks; a model must not be trained on it."
+    if lost:
+        named = ", ".join(f"'{name}'" for name in lost[:3])
+        words = f"Most values of {named} are missing; a model must not be trained on that."
     return Verdict(
         rule="data quality",
         decision="escalate",
         severity="medium",
         title=f"{book.model} receives broken data",
-        sentences=("The data fails its checks; a model must not be trained on it.",),
-        cites=("data_quality.status",),
+        sentences=(words,),
+        cites=_present(book, "data_quality.status", "data_quality.mostly_missing"),
     )
 
 

@@ -32,6 +32,7 @@ QUALITY = (
     "raw_feed_ok",
 )
 SERVICE_HOURS = 2
+MOSTLY = 0.5
 
 
 @dataclass(frozen=True)
@@ -109,12 +110,11 @@ def _in_a_row(reports: list[MonitorReport]) -> int:
 
 
 def _drifted_columns(report: MonitorReport) -> list[str]:
-    columns = report.figures.get("columns") or []
-    return [str(c["name"])[:100] for c in columns if isinstance(c, dict) and c.get("drifted")]
+    return [str(one["name"])[:100] for one in _columns(report) if one.get("drifted")]
 
 
 def texts(of: Scope) -> Iterator[Item]:
-    """The size of a text drift and the words behind it (a stranger's: shown, not citable)."""
+    """The size of a text drift, the words and campaigns behind it (a stranger's: not citable)."""
     report = of.drift_report
     if report is None or "vocabulary_drift" not in report.figures:
         return
@@ -126,6 +126,11 @@ def texts(of: Scope) -> Iterator[Item]:
         for term in report.figures.get("new_terms") or []
     ]
     yield Item("text.new_terms", terms or None, source, report.at, foreign=True)
+    campaigns = [
+        {name: one.get(name) for name in ("share", "size", "example")}
+        for one in report.figures.get("campaigns") or []
+    ]
+    yield Item("text.campaigns", campaigns or None, source, report.at, foreign=True)
 
 
 def accuracy(of: Scope) -> Iterator[Item]:
@@ -174,6 +179,18 @@ def quality(of: Scope) -> Iterator[Item]:
             value, words = report.figures.get(name), name == "unit_change"
             told = _unit(value) if words else value
             yield Item(f"data_quality.{name}", told, source, report.at, foreign=words)
+        lost = [str(one["name"])[:100] for one in _columns(report) if _mostly_missing(one)]
+        yield Item("data_quality.mostly_missing", lost or None, source, report.at)
+
+
+def _columns(report: MonitorReport) -> list[dict[str, Any]]:
+    return [one for one in report.figures.get("columns") or [] if isinstance(one, dict)]
+
+
+def _mostly_missing(column: dict[str, Any]) -> bool:
+    """Whether a column has lost its values: most are missing, and twice as many as before."""
+    share, before = column.get("missing") or 0.0, column.get("missing_reference") or 0.0
+    return bool(share >= MOSTLY and share >= 2 * before)
 
 
 def _unit(change: Any) -> str | None:  # noqa: ANN401 (JSON)
@@ -183,12 +200,36 @@ def _unit(change: Any) -> str | None:  # noqa: ANN401 (JSON)
 
 
 def service(of: Scope) -> Iterator[Item]:
-    """Errors and latency of the last two hours."""
+    """Errors and latency of the newest judged window, or of the last two hours without one."""
     if of.version is None:
+        return
+    if fresh := list(_just_judged(of, of.version.version)):
+        yield from fresh
         return
     hours = predictions.volume(of.session, of.model, SERVICE_HOURS, now=of.now)
     rows = [row for row in hours if row.version == of.version.version]
     yield from _service("service", rows, f"/performance?model={of.model}")
+
+
+def _just_judged(of: Scope, version: str) -> Iterator[Item]:
+    """What the newest report on the service said of a version, where it is young enough.
+
+    Its window is short, so that a change is not diluted by the good hours before.
+    """
+    since = of.now - timedelta(hours=SERVICE_HOURS)
+    for report in judged(of.session, of.model, version, "service", limit=1):
+        if report.at <= since or (of.release and report.at < of.release.at):
+            return
+        source = f"/performance?model={of.model}"
+        for one in report.figures.get("versions") or []:
+            if one.get("version") != version or not one.get("judged"):
+                continue
+            n, (low, high) = one["requests"], one["error_interval"]
+            seen = round(low, 6), round(high, 6)
+            p95 = (one.get("latency_p95") or {}).get("value")
+            yield Item("service.n_requests", n, source, report.at)
+            yield Item("service.error_rate", one["error_rate"], source, report.at, n, seen)
+            yield Item("service.latency_p95_ms", p95, source, report.at, n)
 
 
 def _service(prefix: str, rows: list[HourlyCount], source: str) -> Iterator[Item]:

@@ -100,6 +100,35 @@ def test_new_words_are_facts_that_may_be_shown_but_not_cited(db, clock, release)
     assert fact.value[0] == {"term": "bitcoin!!!!!!!!!!!!!!!!!", "share": 0.2}
 
 
+def test_campaigns_are_facts_with_a_short_example_and_not_citable(db, clock, release):
+    release("spam", "1.0.0")
+    one = {"size": 40, "share": 0.2, "example": "win\u202e " * 50, "terms": ["win"], "p_value": 0}
+    report(db, clock, vocabulary_drift=0, tfidf_drift=0, campaigns=[one])
+    fact = known(db, clock).fact("text.campaigns")
+    assert not fact.citable
+    assert fact.value == [{"share": 0.2, "size": 40, "example": "win " * 15}]
+
+
+def test_a_change_of_unit_is_a_fact_in_words(db, clock, release):
+    release("spam", "1.0.0")
+    unit = {"column": "age", "factor": 12.0, "words": "years to months", "share": 1.0}
+    report(db, clock, kind="quality", unit_change=unit)
+    assert known(db, clock).get("data_quality.unit_change") == "age: years to months, by 12"
+
+
+@pytest.mark.parametrize(
+    ("missing", "before", "lost"),
+    [(0.7, 0.0, ["age"]), (0.5, 0.2, ["age"]), (0.4, 0.0, None), (0.7, 0.6, None)],
+)
+def test_a_column_mostly_missing_beyond_the_reference_is_named(
+    db, clock, release, missing, before, lost
+):
+    release("spam", "1.0.0")
+    column = {"name": "age", "missing": missing, "missing_reference": before}
+    report(db, clock, kind="quality", state="warn", columns=[column, {"name": "note"}])
+    assert known(db, clock).get("data_quality.mostly_missing") == lost
+
+
 @pytest.mark.parametrize("words", ["\x00a\u200bb\u202ec", "ａｂｃ"])
 def test_a_strangers_words_are_made_visible_and_plain(words):
     assert safe_words(words) == "abc"
@@ -160,8 +189,7 @@ def test_rollbacks_of_the_last_hours_are_counted(db, ana, clock, release):
     assert known(db, clock).get("deployment.rollbacks_last_6h") == 0
 
 
-def test_errors_and_latency_come_from_the_counters_of_the_last_hours(db, clock, release):
-    release("spam", "1.0.0")
+def counted(db, clock):
     with db.append() as session:
         counts = HourlyCount(
             model="spam",
@@ -175,9 +203,44 @@ def test_errors_and_latency_come_from_the_counters_of_the_last_hours(db, clock, 
             latency_buckets={"10": 90, "250": 8, "inf": 2},
         )
         session.add(counts)
+
+
+def test_errors_and_latency_come_from_the_counters_of_the_last_hours(db, clock, release):
+    release("spam", "1.0.0")
+    counted(db, clock)
     book = known(db, clock)
     assert book.get("service.error_rate") == 0.03
     assert book.get("service.latency_p95_ms") == 250
+
+
+@pytest.mark.parametrize(
+    ("age", "judged", "seen"),
+    [(0, True, (150, 0.5, 900.0)), (2, True, (100, 0.03, 250)), (0, False, (100, 0.03, 250))],
+    ids=["fresh", "old", "not judged"],
+)
+def test_a_fresh_report_on_the_service_counts_more_than_the_counters(
+    db, clock, release, age, judged, seen
+):
+    release("spam", "1.0.0")
+    now = {"version": "1.0.0", "requests": 150, "error_rate": 0.5, "error_interval": [0.4, 0.6]}
+    now |= {"latency_p95": {"value": 900.0, "low": 500.0, "high": 1000.0}, "judged": judged}
+    report(db, clock, kind="service", versions=[{**now, "version": "2.0.0"}, now])
+    clock.forward(hours=age)
+    counted(db, clock)
+    book = known(db, clock)
+    names = ("n_requests", "error_rate", "latency_p95_ms")
+    assert tuple(book.get(f"service.{name}") for name in names) == seen
+
+
+def test_a_report_on_the_service_of_before_a_rollback_is_no_fact(db, clock, release, ana):
+    release("spam", "1.0.0")
+    now = {"version": "1.0.0", "requests": 150, "error_rate": 0.5, "error_interval": [0.4, 0.6]}
+    report(db, clock, kind="service", versions=[{**now, "judged": True}])
+    assert known(db, clock).get("service.error_rate") == 0.5
+    release("spam", "2.0.0")
+    clock.forward(minutes=5)
+    releases.roll_back(db, ana, "spam", reason="x")
+    assert known(db, clock).get("service.error_rate") is None
 
 
 def test_trainings_tell_when_the_last_ended_and_whether_one_runs(db, clock, release):

@@ -115,6 +115,14 @@ def test_broken_data_is_never_trained_on():
     assert (found.decision, found.actions) == ("escalate", ())
 
 
+def test_a_column_that_lost_most_of_its_values_is_never_trained_on_either():
+    lost = {"status": "warn", "mostly_missing": ["age"]}
+    found = verdict(drifting(0.8, data_quality=lost))
+    assert (found.decision, found.actions) == ("escalate", ())
+    assert "Most values of 'age' are missing" in found.sentences[0]
+    assert kinds(drifting(0.8, data_quality={"status": "warn"})) == ["retrain"]
+
+
 def test_failing_requests_after_a_young_release_mean_rollback():
     fresh = {"previous": "1.0.0", "previous_available": True, "hours_since_deploy": 1}
     failing = {"error_rate": 0.05, "n_requests": 500}
