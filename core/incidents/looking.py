@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 from core import outbox, specs
 from core.db import Command, Database
 from core.errors import ConflictError
-from core.incidents import reading, rules, silences
+from core.incidents import lifecycle, reading, rules, silences
 from core.incidents.ending import settle
 from core.incidents.firing import fire, title
 from core.incidents.lifecycle import WORKER, end_alert
@@ -20,12 +20,16 @@ FIRES = "fires"
 def look(db: Database, settings: Settings) -> int:
     """Let alerts fire whose silence is over, and end those whose rule or model is gone.
 
-    Returns how many changed. Any number of workers may look at once.
+    Incidents whose last alert has ended are resolved here where no report tells of their cause.
+    Returns how many alerts and incidents changed. Any number of workers may look at once.
     """
     with db.read() as session:
         due = [row for row in reading.found(session, live=True) if _due(db, session, row)]
     channels = tuple(outbox.channels(settings))
-    return sum(_act(db, row, channels) for row in due)
+    changed = sum(_act(db, row, channels) for row in due)
+    with db.read() as session:
+        known = [(one.model, one.cause) for one in lifecycle.all(session, open_only=True)]
+    return changed + sum(settle(db, *one, channels) is not None for one in known)
 
 
 def _due(db: Database, session: Session, row: Alert) -> str:
@@ -65,7 +69,6 @@ def _act(db: Database, row: Alert, channels: tuple[str, ...]) -> bool:
                 end_alert(command, alert, due)
     except ConflictError:  # another worker was faster, or a report was
         return False
-    settle(db, row.model, silences.cause_of(row), channels)
     return True
 
 

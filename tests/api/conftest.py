@@ -8,6 +8,7 @@ from api import main
 from core import keys
 from core.serving import service
 from tests import serving_kit as kit
+from tests.connections_kit import Server
 
 SCOPES = ("predict", "feedback", "read", "operate")
 
@@ -63,3 +64,19 @@ def is_problem(answer, status, *words):
     for word in words:
         assert word in body["detail"]
     return body
+
+
+@pytest.fixture(scope="module")
+def server(sqlite_template, tmp_path_factory):
+    home = tmp_path_factory.mktemp("protocol")
+    for file in sqlite_template.iterdir():
+        shutil.copy(file, home)
+    built = Server(home)
+    yield built
+    built.end()
+
+
+@pytest.fixture
+def line(server):
+    with server.connect() as connection:
+        yield connection

@@ -25,7 +25,7 @@ from tests import serving_kit as kit
 from tests.processes_kit import SPAM, Api, House, until
 
 pytestmark = pytest.mark.processes
-START_SECONDS = 3.0
+START_SECONDS = 6.0  # 1.1 where nothing else runs: this is for an import that weighs seconds
 LINEAR_MB, TREES_MB, PER_ONNX_MB = 150, 130, 14
 
 
@@ -80,17 +80,8 @@ def start(house):
     return api, monotonic() - begun, cpu_seconds(api.process)
 
 
-def quick_start(house, tries=3):
-    """The same, of up to three starts: what else runs here makes a second of processor longer."""
-    api, wall, cpu = start(house)
-    if cpu < START_SECONDS or tries == 1:
-        return api, wall, cpu
-    api.end(SIGTERM)
-    return quick_start(house, tries - 1)
-
-
 def test_start_and_memory_stay_within_bounds(house):
-    api, wall, cpu = quick_start(house)
+    api, wall, cpu = start(house)
     linear = rss_mb(api.process)
     loaded = libraries(api.process)
     megabytes = serve(

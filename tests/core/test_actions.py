@@ -8,64 +8,28 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, text
 
-from core import actions, audit, jobs, outbox, recommendations, releases, specs
+from core import actions, audit, jobs, releases, specs
 from core.access import system
 from core.clock import utc_now
 from core.db import Database
-from core.errors import ConflictError, ForbiddenError
-from core.experiments import lifecycle
+from core.errors import ConflictError
 from core.jobs import Claim
 from core.settings import ROOT
-from core.tables.entities import ActionRow, Recommendation, Run
-from core.tables.operational import Job
+from core.tables.entities import ActionRow, Run
+from tests.actions_kit import (
+    approved,
+    carry_out,
+    claimed,
+    experiment,
+    served,
+    states,
+    two_versions,
+    undo,
+)
 
-AGENT = system("agent")
-LEASE = timedelta(seconds=30)
 SPEC = (
     (ROOT / "specs" / "breast_cancer.yaml").read_text().replace("name: breast_cancer", "name: spam")
 )
-
-
-def approved(db, apo, kind="promote", **arguments):
-    row = recommendations.propose(
-        db,
-        AGENT,
-        model="spam",
-        kind=kind,
-        arguments=arguments,
-        title=f"{kind} spam",
-        reasoning="because",
-    )
-    return recommendations.approve(db, apo, row.id, digest=row.digest, solo=False)
-
-
-def claimed(db, owner="w1"):
-    with db.read() as session:  # other jobs wait too, of the releases that a test begins with
-        waiting = select(Job.id).where(Job.kind == "execute", Job.state.in_(("queued", "running")))
-        newest = session.scalars(waiting.order_by(Job.state, Job.created_at.desc())).first()
-    claim = jobs.claim(db, owner, lease=LEASE, only=newest)
-    return claim, claim.payload["action_id"]
-
-
-def carry_out(db, settings):
-    claim, action_id = claimed(db)
-    return actions.execute(db, settings, claim, action_id)
-
-
-def served(db):
-    with db.read() as session:
-        return releases.label(releases.current(session, "spam"))
-
-
-def states(db):
-    with db.read() as session:
-        action = session.scalars(select(ActionRow)).one()
-        return action.state, session.get(Recommendation, action.recommendation_id).state
-
-
-def two_versions(release):
-    release("spam", "1.0.0")
-    release("spam", "2.0.0", release=False)
 
 
 def test_an_approved_promotion_serves_and_everything_says_so(db, settings, apo, release):
@@ -217,92 +181,6 @@ def test_an_approved_step_gives_a_canary_more_traffic_and_is_undone_by_stopping_
     carry_out(db, settings)
     assert served(db) == "1.0.0 50% + 2.0.0 50%"
     assert undo(db, ana) == "experiment e is stopped; 1.0.0 serves everything"
-
-
-def experiment(db, ana):
-    return lifecycle.draft(
-        db,
-        ana,
-        model="spam",
-        name="e",
-        control="1.0.0",
-        treatment="2.0.0",
-        share=0.1,
-        hypothesis="better",
-    )
-
-
-def undo(db, actor, **options):
-    with db.read() as session:
-        action = actions.recent(session)[0]
-    return actions.undo(db, actor, action.id, reason="regret", **options)
-
-
-def test_a_promotion_is_undone_by_serving_again_what_served_before(db, settings, ana, apo, release):
-    two_versions(release)
-    approved(db, apo, version="2.0.0")
-    carry_out(db, settings)
-    assert undo(db, ana) == "spam serves 1.0.0 again"
-    assert served(db) == "1.0.0"
-    with pytest.raises(ConflictError, match="has reverted"):
-        undo(db, ana)
-
-
-def test_an_undone_promotion_is_told_to_those_who_wait_for_messages(
-    db, settings, ana, apo, release
-):
-    two_versions(release)
-    approved(db, apo, version="2.0.0")
-    carry_out(db, settings)
-    undo(db, ana, channels=["slack"])
-    with db.read() as session:
-        (told,) = outbox.recent(session)
-    assert told.subject == "spam now serves 1.0.0 again (rolled back by ana: regret)"
-
-
-def test_an_experiment_is_undone_by_stopping_it(db, settings, ana, apo, release):
-    two_versions(release)
-    row = experiment(db, ana)
-    approved(db, apo, "start_experiment", experiment_id=row.id)
-    carry_out(db, settings)
-    assert undo(db, ana) == "experiment e is stopped; 1.0.0 serves everything"
-    assert served(db) == "1.0.0"
-
-
-def test_undoing_a_rollback_is_a_promotion_that_another_person_decides(
-    db, settings, apo, adm, release
-):
-    release("spam", "1.0.0")
-    release("spam", "2.0.0")
-    approved(db, apo, "rollback", to="1.0.0")
-    carry_out(db, settings)
-    assert "another person decides" in undo(db, apo)
-    assert served(db) == "1.0.0"
-    with db.read() as session:
-        row = recommendations.waiting(session)[0]
-    with pytest.raises(ForbiddenError, match="another person decides"):
-        recommendations.approve(db, apo, row.id, digest=row.digest, solo=True)
-    recommendations.approve(db, adm, row.id, digest=row.digest, solo=False)
-    carry_out(db, settings)
-    assert served(db) == "2.0.0"
-
-
-def test_what_was_overtaken_cannot_be_undone(db, settings, ana, apo, release):
-    two_versions(release)
-    approved(db, apo, version="2.0.0")
-    carry_out(db, settings)
-    release("spam", "3.0.0")
-    with pytest.raises(ConflictError, match="another release serves by now"):
-        undo(db, ana)
-
-
-def test_only_a_person_undoes(db, settings, apo, vic, shell, release):
-    two_versions(release)
-    approved(db, apo, version="2.0.0")
-    carry_out(db, settings)
-    for actor in (vic, shell, AGENT):
-        with pytest.raises(ForbiddenError):
-            undo(db, actor)
 
 
 def test_an_action_whose_job_was_given_up_is_failed_once(db, settings, apo, release):

@@ -162,6 +162,6 @@ def unfinished(
 
 
 def plain(figures: Json) -> Json:
-    """Return figures as the database will give them back: tuples are lists."""
-    given_back: Json = json.loads(json.dumps(figures))
+    """Return figures as every database gives them back: tuples are lists, NaN and infinity None."""
+    given_back: Json = json.loads(json.dumps(figures), parse_constant=lambda _: None)
     return given_back

@@ -1,4 +1,5 @@
 import threading
+from datetime import timedelta
 
 import pytest
 
@@ -243,7 +244,7 @@ def test_the_alerts_of_an_archived_model_end(told):
     told.say("estimated_accuracy")
     with told.db.command(system("bootstrap"), "spec.apply") as command:
         specs.find_row(command.session, "spam").state = "archived"
-    assert incidents.look(told.db, told.settings) == 2
+    assert incidents.look(told.db, told.settings) == 3  # two alerts and their incident
     assert told.incidents()[0].state == "resolved"
     assert {alert.ended_because for alert in told.alerts()} == {"the model was archived"}
 
@@ -268,3 +269,12 @@ def test_what_came_back_is_not_over_while_it_stirs_again(told):
     assert told.incidents()[0].state == "open"
     told.say("estimated_accuracy", "ok")
     assert [one.state for one in told.incidents()] == ["resolved"]
+
+
+def test_what_came_back_is_over_after_an_hour_though_no_report_says_so(told):
+    for _ in range(2):
+        told.say("drift")
+        told.say("drift", "ok", times=3)
+    assert (incidents.look(told.db, told.settings), told.incidents()[0].state) == (0, "open")
+    told.clock.now += timedelta(hours=1)
+    assert (incidents.look(told.db, told.settings), told.incidents()[0].state) == (1, "resolved")

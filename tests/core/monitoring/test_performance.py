@@ -10,6 +10,8 @@ from core import specs
 from core.access import system
 from core.errors import InvalidInputError
 from core.monitoring import calibration, checks, measures, signals, slices
+from core.monitoring.checks import labels
+from core.monitoring.checks.subject import subject
 from core.monitoring.performance import Answers, Standard, judge
 from tests.fakes.answered import answer, told, watched
 from tests.fakes.watched import TABLE, TEXT
@@ -206,6 +208,20 @@ def test_answers_younger_than_the_delay_that_the_spec_sets_wait(db, settings, cl
 
     clock.forward(hours=49)
     assert (check(model).state, check(model).n_current) == ("fail", 100)
+
+
+def test_beyond_the_bound_the_cohort_is_read_behind_the_delay(db, settings, clock, monkeypatch):
+    monkeypatch.setattr(labels, "MOST_LABELLED", 60)
+    late = TEXT.replace("windows: 3", "windows: 3, label_delay_hours: 48")
+    model = watched(db, settings, clock, late)
+    old = answer(model, *sure(80, wrong=20))
+    clock.forward(hours=49)
+    answer(model, *sure(90, wrong=90))  # more than the bound, all of them too young
+
+    with db.read() as session:
+        found = labels.cohort(session, subject(session, "spam", "performance"), clock())
+    assert [row.id for row in found.rows] == [row.id for row in old[20:]]
+    assert (check(model).n_current, check(model).figures["accuracy"]) == (60, 1.0)
 
 
 def test_labels_that_are_slow_are_not_judged_before_their_delay_is_known(model):
