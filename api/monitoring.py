@@ -1,6 +1,5 @@
 """Monitoring: all models in one answer, one model's dashboard, reports, and checks on request."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -11,6 +10,7 @@ from api.docs import guarded
 from api.monitoring_schemas import (
     CheckJob,
     Dashboard,
+    Moment,
     Monitoring,
     Report,
     ReportKind,
@@ -83,16 +83,15 @@ def reports(
     model: Annotated[ModelName | None, Query()] = None,
     kind: Annotated[ReportKind | None, Query()] = None,
     since: Annotated[
-        datetime | None, Query(description="Made then or later; UTC where it names no zone.")
+        Moment | None, Query(description="Made then or later; UTC where it names no zone.")
     ] = None,
     before: Annotated[JobId | None, Query(description="The `next` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> dict[str, Any]:
     """Return monitor reports, the newest first, page by page."""
-    moment = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
     with service.db.read() as session:
         return watched.listed(
-            session, model=model, kind=kind, since=moment, before=before, limit=limit
+            session, model=model, kind=kind, since=since, before=before, limit=limit
         )
 
 

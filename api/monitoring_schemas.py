@@ -1,14 +1,26 @@
 """What the routes of monitoring take and answer, field by field."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from api.schemas import Answer, Body, ModelName
 
 ReportKind = Literal["drift", "quality", "performance", "estimate", "concept", "volume", "service"]
 Share = Annotated[float | None, Field(description="Between 0 and 1.")]
 Interval = Annotated[list[float | None] | None, Field(description="Lower and upper bound.")]
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Read a moment without a zone as UTC; one that UTC cannot say is refused."""
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError as problem:
+        raise ValueError("in UTC this is before the year 1 or after the year 9999") from problem
+
+
+Moment = Annotated[datetime, AfterValidator(_in_utc)]
 
 
 class RunBody(Body):

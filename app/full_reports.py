@@ -34,10 +34,14 @@ def _path(panel: Panel, report: MonitorReport) -> Path:
 
 
 def _download(path: Path, label: str) -> None:
-    with path.open("rb") as file:
-        st.download_button(
-            label, file, file_name=path.name, mime="text/html", key=path.name, on_click="ignore"
-        )
+    st.download_button(
+        label,
+        path.read_bytes,  # once it is clicked: some megabytes each
+        file_name=path.name,
+        mime="text/html",
+        key=path.name,
+        on_click="ignore",
+    )
 
 
 def _ask(panel: Panel, actor: Actor, report: MonitorReport, job: Job | None, key: str) -> None:

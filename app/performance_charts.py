@@ -9,9 +9,11 @@ from app.charts import AMBER, BLUE, GRAY, GREEN, RED, SERIES, base, level, momen
 from app.series import Band, Bin, Hour
 from core.monitoring.retrainings import OUTCOMES, Training
 from core.monitoring.trends import Judged, Quality, Traffic
+from core.serving.storing import BUCKETS_MS
 
 _OUTCOMES = dict(zip(OUTCOMES, (GREEN, AMBER, RED, GRAY, BLUE), strict=True))
 Moments = Sequence[tuple[datetime, str]]
+LAST_MS = BUCKETS_MS[-1]  # the bound of the last bucket: above it nothing is known
 
 
 def accuracy(
@@ -61,6 +63,19 @@ def accuracy(
     return figure
 
 
+def latency_words(ms: float | None) -> str:
+    """Say a latency, or the bound below which it is.
+
+    >>> latency_words(1000.0), latency_words(None), latency_words(float("inf"))
+    ('1,000 ms', '-', 'over 5 s')
+    """
+    if ms is None:
+        return "-"
+    if ms == float("inf"):
+        return f"over {LAST_MS / 1000:g} s"
+    return f"{ms:,.1f}".removesuffix(".0") + " ms"
+
+
 def volume(hours: Sequence[Hour], band: Sequence[Band] = ()) -> go.Figure:
     """Answered requests and errors per hour, and the range that the weeks before let expect."""
     figure = base(y="requests an hour", height=240)
@@ -81,7 +96,10 @@ def volume(hours: Sequence[Hour], band: Sequence[Band] = ()) -> go.Figure:
 
 
 def latency(hours: Sequence[Hour]) -> go.Figure:
-    """Latency per hour: half of the answers and 95 % of them are below; a gap without answers."""
+    """Latency per hour: half of the answers and 95 % of them are below; a gap without answers.
+
+    What is over the last bucket is drawn at its bound, and says so.
+    """
     figure = base(y="milliseconds", height=240)
     at = [hour.at for hour in hours]
     for name, values, color, dash in (
@@ -89,10 +107,16 @@ def latency(hours: Sequence[Hour]) -> go.Figure:
         ("95 % are below", [hour.p95_ms for hour in hours], AMBER, "dot"),
         ("mean", [hour.mean_ms for hour in hours], GRAY, "dash"),
     ):
-        shown = [None if value == float("inf") else value for value in values]
-        line = {"color": color, "dash": dash}
+        shown = [LAST_MS if value == float("inf") else value for value in values]
         figure.add_scatter(
-            x=at, y=shown, name=name, line=line, mode="lines+markers", marker={"size": 4}
+            x=at,
+            y=shown,
+            customdata=[latency_words(value) for value in values],
+            hovertemplate="%{customdata}",
+            name=name,
+            line={"color": color, "dash": dash},
+            mode="lines+markers",
+            marker={"size": 4},
         )
     return figure
 

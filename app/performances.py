@@ -83,17 +83,6 @@ def before(session: Session, model: str, history: Sequence[Served]) -> MonitorRe
     return None
 
 
-def bound(p95: float | None) -> str:
-    """Say the upper bound of a latency.
-
-    >>> bound(5.0), bound(None), bound(float("inf"))
-    ('5 ms', '-', 'over 1 s')
-    """
-    if p95 is None:
-        return ui.NOTHING
-    return "over 1 s" if p95 == float("inf") else f"{p95:g} ms"
-
-
 def cards(now: MonitorReport, before: MonitorReport | None) -> None:
     """Show accuracy, F1 and precision, with the change since the release before and n."""
     old = _values(before.figures) if before else _registered(now.figures)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from core.clock import hour_of
 from core.predictions import Labelled
@@ -98,15 +99,19 @@ def quantile(rows: Sequence[HourlyCount], share: float) -> float | None:
 
 
 def accuracy(rows: Sequence[Labelled], *, bins: int = 20, fewest: int = 20) -> list[Bin]:
-    """Cut labelled answers (newest first) into equal bins per version, oldest first."""
+    """Cut labelled answers (newest first) into equal bins per version, oldest first.
+
+    A bin holds at least `fewest`, but for a version that has fewer: then it is one bin.
+    """
     size = max(fewest, -(-len(rows) // bins))
     found: list[Bin] = []
     by_version: dict[str, list[Labelled]] = {}
     for row in reversed(rows):
         by_version.setdefault(row.prediction.version, []).append(row)
     for version, own in by_version.items():
-        parts = [own[start : start + size] for start in range(0, len(own), size)]
-        found += [_bin(version, part) for part in parts]
+        count = max(1, len(own) // size)
+        cuts = [number * len(own) // count for number in range(count + 1)]
+        found += [_bin(version, own[start:end]) for start, end in pairwise(cuts)]
     return sorted(found, key=lambda one: one.end)
 
 

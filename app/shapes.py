@@ -62,9 +62,9 @@ def _bins(before: "pd.Series[Any]", now: "pd.Series[Any]") -> tuple[list[str], S
     if len(pooled) == 0:
         return [], ([], []), []
     if len(values := np.unique(pooled)) <= BINS:
-        labels = [f"{value:g}" for value in values]
-        told = _shares(labels, *([f"{value:g}" for value in side] for side in sides))
-        return labels, told, values.tolist()
+        shares = [[float(np.mean(side == one)) if len(side) else 0.0 for one in values]
+                  for side in sides]  # fmt: skip
+        return [f"{one:.15g}" for one in values], (shares[0], shares[1]), values.tolist()
     low, high = np.quantile(pooled, _ENDS)
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
     counted = [np.histogram(np.clip(side, edges[0], edges[-1]), edges)[0] for side in sides]

@@ -77,7 +77,7 @@ def show(drill: Drill) -> None:
     ui.chart(drill_charts.timeline(result["timeline"]), f"timeline-{drill.id}", alt)
     path = rows.report_path(panel.settings, drill.id)
     if path.is_file():
-        st.download_button("Download the report", path.read_bytes(), path.name, "text/html")
+        st.download_button("Download the report", path.read_bytes, path.name, "text/html")
 
 
 # load

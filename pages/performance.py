@@ -57,9 +57,9 @@ with top:
 
 answered, failed, slow, known = st.columns(4)
 answered.metric(f"Requests, {span}", f"{requests:,}")
-failed.metric("Errors", f"{errors / requests:.2%}" if requests else ui.NOTHING, f"n = {errors:,}",
-              delta_color="off", delta_arrow="off")  # fmt: skip
-slow.metric("95 % are faster than", performances.bound(series.quantile(live, 0.95)))
+rate, of = (f"{errors / requests:.2%}" if requests else ui.NOTHING), f"{errors:,} of {requests:,}"
+failed.metric("Errors", rate, of, delta_color="off", delta_arrow="off")
+slow.metric("95 % are faster than", performance_charts.latency_words(series.quantile(live, 0.95)))
 recent = sum(row.prediction.at >= points[0].at for row in labelled)
 share = f"{min(1, recent / requests):.1%}" if requests else ui.NOTHING
 known.metric("Labelled", share, f"n = {recent:,}", delta_color="off", delta_arrow="off")

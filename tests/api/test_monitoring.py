@@ -147,6 +147,13 @@ def test_reports_are_listed_by_model_kind_and_time_page_by_page(client, report, 
     is_problem(client.get(url, params={"kind": "rain"}), 422)
 
 
+@pytest.mark.parametrize("since", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_moment_that_utc_cannot_say_is_refused(client, since):
+    answer = client.get("/api/v1/monitoring/reports", params={"since": since})
+    is_problem(answer, 422)
+    assert "in UTC this is before the year 1" in answer.text
+
+
 def test_one_report_has_all_of_its_figures(client, report):
     key = report(figures=DRIFT)
     body = client.get(f"/api/v1/monitoring/reports/{key}").json()

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
-from app import series
+from app import performance_charts, series
 from core.tables.telemetry import HourlyCount
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -60,3 +60,15 @@ def test_accuracy_is_cut_into_bins_with_intervals():
 def test_versions_are_not_mixed_in_a_bin():
     bins = series.accuracy(labelled(20) + labelled(20, wrong=20, version="2.0.0"), bins=1)
     assert {(one.version, one.value) for one in bins} == {("1.0.0", 1.0), ("2.0.0", 0.0)}
+
+
+def test_no_bin_rests_on_a_remainder_of_a_few_labels():
+    assert [one.n for one in series.accuracy(labelled(41))] == [20, 21]
+    assert [one.n for one in series.accuracy(labelled(7))] == [7]
+
+
+def test_latency_over_the_last_bucket_is_drawn_there_and_named():
+    points = series.hourly([count(0, buckets={"5": 1, "inf": 9})], 2, NOON)
+    p95 = performance_charts.latency(points).data[1]
+    assert p95.y == (None, 5000)
+    assert p95.customdata[1] == "over 5 s"

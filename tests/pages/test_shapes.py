@@ -28,3 +28,10 @@ def test_many_categories_end_in_all_others():
 def test_a_column_with_nothing_to_draw_is_no_fault(values):
     found = shape(pd.Series(values, dtype=object), pd.Series(values, dtype=object))
     assert found.labels == []
+
+
+def test_large_numbers_that_differ_little_are_counted_apart():
+    ids = pd.Series([1_000_001, 1_000_002, 1_000_003, 1_000_004])
+    found = shape(ids, ids)
+    assert found.labels == ["1000001", "1000002", "1000003", "1000004"]
+    assert found.reference == found.current == [0.25] * 4
