@@ -9,8 +9,8 @@ from app.charts import AMBER, BLUE, GRAY, RED, SERIES, STATES, base, level
 from app.shapes import Shape
 from core.tables.telemetry import MonitorReport
 
-NEWEST = 40
 MOST_ROWS = 30
+MOST_TICKS = 6
 
 
 def score(reports: Sequence[MonitorReport], threshold: float | None) -> go.Figure:
@@ -71,29 +71,30 @@ def heat(reports: Sequence[MonitorReport], *, dark: bool, chosen: str = "") -> g
     Points lie unseen over the cells, because a heat map itself takes no clicks; each knows its
     column and report. A column that did not change beyond chance is blank in that window.
     """
-    own = [report for report in reversed(reports) if report.figures.get("columns")][-NEWEST:]
+    own = [report for report in reversed(reports) if report.figures.get("columns")]
     by_report = [{c["name"]: c for c in report.figures["columns"]} for report in own]
     names = _ranked(by_report)
+    keys = [report.id for report in own]  # two windows may end in the same second
     at = [f"{report.window_end:%m-%d<br>%H:%M:%S}" for report in own]
     figure = base(y="", height=110 + 26 * max(3, len(names)), x_type="category")
     scale = [[0, "#0B1220" if dark else "#F1F5F9"], [1, "#F87171" if dark else "#B91C1C"]]
     z = [[_distance(one, name) for one in by_report] for name in names]
     bar = {"title": "change", "thickness": 10, "len": 1}
     figure.add_heatmap(
-        x=at, y=names, z=z, zmin=0, zmax=0.5, colorscale=scale, colorbar=bar, xgap=1, ygap=1,
+        x=keys, y=names, z=z, zmin=0, zmax=0.5, colorscale=scale, colorbar=bar, xgap=1, ygap=1,
         hoverinfo="skip",
     )  # fmt: skip
     cells = [
-        (when, name, report.id, _told(columns.get(name)))
-        for when, report, columns in zip(at, own, by_report, strict=True)
+        (key, name, when, _told(columns.get(name)))
+        for key, when, columns in zip(keys, at, by_report, strict=True)
         for name in names
     ]
     unseen = {"opacity": 0}
     figure.add_scatter(
-        x=[when for when, *_ in cells],
+        x=[key for key, *_ in cells],
         y=[name for _, name, *_ in cells],
-        customdata=[[name, key, told] for _, name, key, told in cells],
-        hovertemplate="%{y}, %{x}<br>%{customdata[2]}<extra></extra>",
+        customdata=[[name, key, when, told] for key, name, when, told in cells],
+        hovertemplate="%{y}, %{customdata[2]}<br>%{customdata[3]}<extra></extra>",
         mode="markers",
         marker={"size": 20, "symbol": "square", "color": "rgba(0,0,0,0)"},
         selected={"marker": unseen},
@@ -101,7 +102,8 @@ def heat(reports: Sequence[MonitorReport], *, dark: bool, chosen: str = "") -> g
         showlegend=False,
     )
     ticks = [f"▸ {name}" if name == chosen else name for name in names]
-    figure.update_xaxes(nticks=6, tickangle=0)
+    some = slice(None, None, -(-len(keys) // MOST_TICKS) or 1)
+    figure.update_xaxes(tickvals=keys[some], ticktext=at[some], tickangle=0)
     figure.update_yaxes(
         type="category", autorange="reversed", tickvals=names, ticktext=ticks, dtick=1
     )

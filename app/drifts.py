@@ -1,20 +1,35 @@
 """How one drift report is shown: what to do, the alarm's budget, the words, the facts."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import streamlit as st
+from sqlalchemy.orm import Session
 
 from app import drift_charts, ui
-from core.monitoring import patience, reports
+from core.incidents.board import Standing
+from core.monitoring import reports
 from core.monitoring.labels import short
+from core.panel import Panel
 from core.specs import ModelSpec
 from core.tables.entities import Incident
 from core.tables.telemetry import MonitorReport
 
-CHECKS_A_MONTH = 2_880  # one every 15 minutes
-SHIFT = 0.2
+SPANS = {
+    "24 hours": timedelta(days=1),
+    "3 days": timedelta(days=3),
+    "7 days": timedelta(days=7),
+    "30 days": timedelta(days=30),
+    "90 days": timedelta(days=90),
+}
+MOST = 48  # windows of a version that are drawn of one span
+_DO = {
+    "pass": "Nothing to do.",
+    "warn": "Nothing to do yet: no incident is open. See below what changed.",
+    "fail": "No incident is open yet: one opens by itself if it lasts. See below what changed.",
+    "inconclusive": "Nothing to do: the next check compares more predictions.",
+}
 FAMILIES = {
     "location": "values (location)",
     "category": "categories",
@@ -24,20 +39,70 @@ FAMILIES = {
 }
 
 
-def next_step(report: MonitorReport, incident: Incident | None) -> None:
-    """Say what a person should do about this finding."""
-    if incident is not None:
-        words = f"What to do: an incident is {incident.state}. Read it and take it."
-        st.markdown(ui.plain(words))
+def beside(session: Session, report: MonitorReport | None, kind: str) -> MonitorReport | None:
+    """Return the report of a kind on the same time as `report`: itself, or one that meets it."""
+    if report is None or report.kind == kind:
+        return report
+    of = (report.model, report.version, kind)
+    start, end = report.window_start, report.window_end
+    return reports.overlapping(session, of, start=start, end=end, origin=report.origin)
+
+
+def next_step(
+    report: MonitorReport,
+    current: MonitorReport | None,
+    standing: Standing,
+    incident: Incident | None,
+) -> None:
+    """Say what a person should do about this finding; `current` is the one that counts now."""
+    if report.origin == reports.BACKFILL:
+        st.markdown("Nothing to do: this window was judged afterwards, and raises no alarm.")
+    elif current is None or report.id != current.id:
+        st.markdown("This window is over: what to do follows from the newest one.")
+    elif incident is not None:
+        st.markdown(ui.plain(f"What to do: an incident is {incident.state}. Read it and take it."))
         ui.link("incidents", f"Incident: {incident.title}", id=incident.id)
-        return
-    said = {
-        "pass": "Nothing to do.",
-        "warn": "Nothing to do yet: no incident is open. See below what changed.",
-        "fail": "No incident is open yet: one opens by itself if it lasts. See below what changed.",
-        "inconclusive": "Nothing to do: the next check compares more predictions.",
-    }
-    st.markdown(said.get(report.state, "The check could not be made: mend what the sentence names"))
+    elif standing.state == "suppressed":
+        st.markdown("Nothing to do now: a silence holds the alert back, and nobody is told.")
+        ui.link("incidents", "Incidents: silences")
+    elif report.state in ("warn", "fail") and not standing.watch.enabled:
+        st.markdown("No incident opens by itself: this rule is switched off in the model's spec.")
+    else:
+        st.markdown(_DO.get(report.state, "The check could not be made: mend what is named above."))
+
+
+def where(
+    report: MonitorReport,
+    current: MonitorReport | None,
+    newest: MonitorReport | None,
+    asked: MonitorReport | None,
+) -> None:
+    """Say where in time the window stands that is shown, and what is newer."""
+    if current is None:
+        st.caption(ui.plain(f"Below is the last window before that, of version {report.version}."))
+    elif report.id != current.id:
+        afterwards = report.origin == reports.BACKFILL
+        origin = ", judged afterwards from history" if afterwards else ""
+        st.caption(f"You look at an earlier window{origin}.")
+    elif newest and newest.id != current.id:
+        st.caption(ui.plain(f"Since then: {newest.sentence}"))
+    if asked and asked is not current:
+        ui.link("drift", "The newest window", model=report.model)
+
+
+def history(panel: Panel, chosen: MonitorReport) -> list[MonitorReport]:
+    """Let a person choose a span, and return its gravest windows, newest first, and the chosen."""
+    now = panel.clock()
+    spans = list(SPANS)
+    fits = (number for number, days in enumerate(SPANS.values()) if chosen.at >= now - days)
+    index = next(fits, len(spans) - 1)
+    span = st.selectbox("Span", spans, index=index, key="span", bind="query-params", width=160)
+    since = now - SPANS[span]
+    with panel.db.read() as db:
+        found = reports.gravest(db, chosen.model, "drift", since=since, until=now, most=MOST)
+    if chosen.state in reports.JUDGED and chosen.id not in {one.id for one in found}:
+        found = sorted([*found, chosen], key=lambda one: one.window_end, reverse=True)
+    return found
 
 
 def budget(report: MonitorReport, spec: ModelSpec) -> None:
@@ -54,8 +119,8 @@ def budget(report: MonitorReport, spec: ModelSpec) -> None:
     ui.chart(drift_charts.evidence(shares), "evidence", "evidence per kind of change")
     if watch.get("sentence") and str(watch["sentence"]) not in report.sentence:
         st.caption(ui.plain(watch["sentence"]))
-    if words := watch.get("delay") or _delay(report, watch):
-        st.caption(ui.plain(words))
+    if watch.get("delay"):
+        st.caption(ui.plain(watch["delay"]))
 
 
 def _used(watch: Mapping[str, Any], used: float) -> str:
@@ -67,27 +132,8 @@ def _used(watch: Mapping[str, Any], used: float) -> str:
     return f"Evidence used now: **{used:.0%}** of what raises the alarm{leading}{since}."
 
 
-def _delay(report: MonitorReport, watch: Mapping[str, Any]) -> str:
-    """Say how long a small change would stay unnoticed; for tables, where a shift has a size."""
-    columns = len(report.figures.get("columns") or [])
-    if not columns or not report.n_reference or not report.n_current:
-        return ""
-    needed = patience.checks_needed(
-        SHIFT,
-        columns=columns,
-        n_reference=report.n_reference,
-        n_current=report.n_current,
-        false_alarms_a_check=float(watch.get("false_alarms_a_check") or 0.1 / CHECKS_A_MONTH),
-    )
-    sizes = f"with {report.n_reference:,} reference rows and {report.n_current:,} in a window"
-    what = f"A lasting shift of {SHIFT:g} standard deviations in one column"
-    if needed is None:
-        return f"{what} is never announced {sizes}: more reference rows would help."
-    return f"{what} is announced after about {ui.count(needed, 'check')} {sizes}."
-
-
-def beside(report: MonitorReport, inputs: MonitorReport | None) -> None:
-    """Show what else is known of the same inputs: their quality, the season, what is missing."""
+def limits(report: MonitorReport) -> None:
+    """Say what else bears on this finding: broken inputs, the season, what was not compared."""
     figures = report.figures
     if broken := figures.get("broken_inputs"):
         words = "The inputs themselves are broken, which may be all that changed: "
@@ -97,15 +143,19 @@ def beside(report: MonitorReport, inputs: MonitorReport | None) -> None:
     if absent := figures.get("not_compared"):
         words = ", ".join(short(str(name)) for name in absent)
         st.caption(ui.plain(f"Not compared, because the reference lacks them: {words}."))
+
+
+def inputs(report: MonitorReport | None) -> None:
+    """Show what the expectations say of the same inputs."""
     ui.section("Inputs as expected?")
-    if inputs is None:
+    if report is None:
         ui.empty(
-            "No expectation was checked on live inputs yet.",
+            "No expectation was checked on the inputs of this window.",
             "The next check does so if the model has a suite, from the first data that was loaded.",
         )
         return
-    st.markdown(f"{ui.dot(ui.color(inputs.state))} {ui.plain(inputs.sentence)}")
-    if failed := inputs.figures.get("failed"):
+    st.markdown(f"{ui.dot(ui.color(report.state))} {ui.plain(report.sentence)}")
+    if failed := report.figures.get("failed"):
         ui.small_table(
             {
                 "what": str(one["kind"]).replace("_", " "),
@@ -157,13 +207,17 @@ def campaigns(found: Sequence[Mapping[str, Any]]) -> None:
     )
 
 
-def score(judged: Sequence[MonitorReport], threshold: float | None) -> None:
+def score(history: Sequence[MonitorReport], chosen: MonitorReport) -> None:
     """Show how large the drift was over time."""
-    ui.chart(drift_charts.score(judged, threshold), "score", "drift score over time")
+    if not history:
+        st.caption("No window was judged in this span: choose a longer one.")
+        return
+    figure = drift_charts.score(history, chosen.figures.get("threshold"))
+    ui.chart(figure, "score", "drift score over time")
     said = "0 is no change beyond chance, 1 is nothing in common with the reference."
-    if any(report.origin == "backfill" for report in judged):
+    if any(report.origin == reports.BACKFILL for report in history):
         said += " Hollow rings were judged afterwards, from history, and raise no alarm."
-    st.caption(said)
+    st.caption(f"{said} Where windows are many, the gravest of each {MOST}th of the span is shown.")
 
 
 def facts(report: MonitorReport, now: datetime) -> None:
@@ -178,17 +232,17 @@ def facts(report: MonitorReport, now: datetime) -> None:
         "method": report.method or "not compared",
         "assumed": report.assumptions or "nothing",
         "checked": ui.when(report.at, now),
-        "judged": "from history" if report.origin == "backfill" else "as it came",
+        "judged": "from history" if report.origin == reports.BACKFILL else "as it came",
     }
     ui.small_table({"fact": name, "of this window": value} for name, value in rows.items())
 
 
-def others(history: Sequence[MonitorReport], chosen: MonitorReport, *, model: str) -> None:
-    """Offer every judged window by its address, newest first."""
-    judged = [row for row in history if row.state in reports.JUDGED and row.id != chosen.id]
-    if not judged:
-        st.caption("No other window was judged yet.")
-    for row in judged[:12]:
-        origin = ", from history" if row.origin == "backfill" else ""
+def others(history: Sequence[MonitorReport], chosen: MonitorReport) -> None:
+    """Offer every window of the span by its address, newest first."""
+    rest = [row for row in history if row.id != chosen.id]
+    if not rest:
+        st.caption("No other window was judged in this span.")
+    for row in rest:
+        origin = ", from history" if row.origin == reports.BACKFILL else ""
         label = f"{ui.utc(row.window_end)}: {row.state}{origin}, n = {row.n_current:,}"
-        ui.link("drift", label, model=model, report=row.id)
+        ui.link("drift", label, model=row.model, report=row.id)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import streamlit as st
+from sqlalchemy import select
 
 from app import ui
 from core import jobs
@@ -13,10 +14,11 @@ from core.tables.operational import Job
 from core.tables.telemetry import MonitorReport
 
 SHOWN = 10
+LOOKED_AT = 1_000  # newest files, of all models
 
 
-def show(panel: Panel, actor: Actor, report: MonitorReport, known: list[MonitorReport]) -> None:
-    """Offer the report on this window, and list those made before (of `known` windows)."""
+def show(panel: Panel, actor: Actor, report: MonitorReport) -> None:
+    """Offer the report on this window, and list those made before of this model."""
     key = f"evidently:{report.id}"
     with panel.db.read() as db:
         job = jobs.newest(db, f"{key}:")
@@ -26,7 +28,7 @@ def show(panel: Panel, actor: Actor, report: MonitorReport, known: list[MonitorR
         st.caption("Evidently's verdicts are its own and keep no false-alarm budget.")
     else:
         _ask(panel, actor, report, job, key)
-    _kept(panel, [one for one in known if one.id != report.id])
+    _kept(panel, report)
 
 
 def _path(panel: Panel, report: MonitorReport) -> Path:
@@ -67,9 +69,15 @@ def _wait_for(panel: Panel, job_id: str) -> None:
         ui.done("The report is ready." if job.state == "succeeded" else "The report failed.")
 
 
-def _kept(panel: Panel, known: list[MonitorReport]) -> None:
+def _kept(panel: Panel, shown: MonitorReport) -> None:
     """List the reports on other windows that are still on disk, newest window first."""
-    found = [(one, path) for one in known if (path := _path(panel, one)).is_file()][:SHOWN]
+    folder = panel.settings.folder("reports")
+    ids = [path.stem.removeprefix("drift-") for path in folder.glob("drift-*.html")]
+    query = select(MonitorReport).where(MonitorReport.id.in_(sorted(ids)[-LOOKED_AT:]))
+    query = query.where(MonitorReport.model == shown.model, MonitorReport.id != shown.id)
+    with panel.db.read() as db:
+        rows = db.scalars(query.order_by(MonitorReport.window_end.desc()).limit(SHOWN)).all()
+    found = [(row, _path(panel, row)) for row in rows]
     if not found:
         st.caption("None is kept of another window.")
         return

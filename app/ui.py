@@ -180,6 +180,9 @@ def pick_model(panel: Panel) -> str:
     )
     st.session_state["last_model"] = st.query_params["model"] = chosen
     if chosen != model:
+        for name in ("report", "id", "column"):  # what they name is another model's
+            st.query_params.pop(name, None)
+            st.session_state.pop(name, None)
         st.rerun()
     return chosen
 

@@ -2,10 +2,12 @@
 
 import streamlit as st
 
-from app import drift_columns, drifts, full_reports, session, ui
-from core import incidents, jobs, specs
+from app import checked, drift_columns, drift_past, drifts, full_reports, session, ui
+from core import incidents, specs
 from core.access import may
+from core.incidents import board
 from core.monitoring import reports
+from core.serving import watched
 
 panel, actor = session.panel(), session.actor()
 now = panel.clock()
@@ -15,29 +17,34 @@ def check_now() -> None:
     """Offer a check outside the schedule."""
     if may(actor, "report.request") and st.button("Check now", key="check-now"):
         with ui.reporting():
-            key = f"monitor-now:{model}:{now:%Y%m%d%H%M}"
-            jobs.request(panel.db, actor, "monitor", {"model": model}, key=key)
-            ui.done("A check is queued; its result shows here in a few seconds.")
+            job = watched.ask(panel.db, actor, model)
+            ui.done(f"A check is {job.state}; its result shows here in a few seconds.")
 
 
 # load
 top = st.container()
 model = ui.pick_model(panel)
 with panel.db.read() as db:
-    spec = specs.active(db, model)
-    history = reports.reports(db, model, "drift", limit=120)
-    wanted = st.query_params.get("report")
-    asked = reports.get(db, wanted) if wanted else None
-    inputs = next(iter(reports.reports(db, model, "quality", limit=1)), None)
+    spec, serves = specs.active(db, model), checked.serving(db, model)
+    asked = checked.asked(db, model, ("drift", "quality"))
+    newest = checked.newest(db, serves, "drift")
+    current = checked.newest(db, serves, "drift", judged=True) or newest
+    before = reports.reports(db, model, "drift", 2)  # at most one of them is unfinished
+    last = max(before, key=lambda one: one.state in reports.JUDGED, default=None)
+    chosen = drifts.beside(db, asked, "drift") or current or last
+    inputs = drifts.beside(db, asked or chosen, "quality")
     unresolved = incidents.all(db, open_only=True)
-judged = [row for row in history if row.state in reports.JUDGED]
-newest = next(iter(history), None)
-chosen = asked or next(iter(judged), newest)
+    standing = board.standing(db, spec, "drift")
 mine = [one for one in unresolved if one.model == model and one.cause == "drift"]
+said = asked or current
 
 # render
+if said:
+    ui.head("Drift", said.sentence, ui.color(said.state), at=top)
+else:
+    unchecked = serves.unchecked(now) if serves else "nothing is released."
+    ui.head("Drift", f"{spec.title}: {unchecked}", at=top)
 if chosen is None:
-    ui.head("Drift", f"{spec.title} was not checked yet.", at=top)
     need = spec.monitoring.min_samples
     ui.empty(
         "No window was compared yet.",
@@ -45,21 +52,19 @@ if chosen is None:
         "automation",
     )
     check_now()
+    drift_past.offer(panel, actor, model)
 else:
-    ui.head("Drift", chosen.sentence, ui.color(chosen.state), at=top)
     with top:
-        drifts.next_step(chosen, next(iter(mine), None))
-    if wanted:
-        origin = ", judged afterwards from history" if chosen.origin == "backfill" else ""
-        st.caption(f"You look at an earlier window{origin}.")
-        ui.link("drift", "The newest window", model=model)
-    elif newest and newest.id != chosen.id:
-        st.caption(ui.plain(f"Since then: {newest.sentence}"))
+        drifts.next_step(chosen, current, standing, next(iter(mine), None))
+        drifts.where(chosen, current, newest, asked)
+    if asked and asked.kind == "quality":
+        drifts.inputs(inputs)
     check_now()
-    if judged:
+    history = drifts.history(panel, chosen)
+    if chosen.state in reports.JUDGED:
         ui.section("How sure")
         drifts.budget(chosen, spec)
-        drifts.score(judged, chosen.figures.get("threshold"))
+    drifts.score(history, chosen)
     if "new_terms" in chosen.figures:
         drifts.words(chosen.figures)
     if chosen.figures.get("columns"):
@@ -69,16 +74,19 @@ else:
         heat = st.container()
         column = drift_columns.pick(chosen.figures)
         with heat:
-            drift_columns.over_time(judged, column or "")
+            drift_columns.over_time(history, column or "")
         if column:
-            drift_columns.one(chosen, judged, column, sides)
+            drift_columns.one(chosen, history, column, sides)
         with st.expander("All columns as a table"):
             drift_columns.table(chosen.figures)
-    drifts.beside(chosen, inputs)
+    drifts.limits(chosen)
+    if not asked or asked.kind != "quality":
+        drifts.inputs(inputs)
     with st.expander("What was compared, and how"):
         drifts.facts(chosen, now)
     with st.expander("Other windows"):
-        drifts.others(history, chosen, model=model)
+        drifts.others(history, chosen)
+    drift_past.offer(panel, actor, model)
     if chosen.state in reports.JUDGED:
         ui.section("Full report")
-        full_reports.show(panel, actor, chosen, history)
+        full_reports.show(panel, actor, chosen)

@@ -6,6 +6,7 @@ from app import drill_charts, session, ui
 from core import releases, specs
 from core.access import may
 from core.automation.drill import kinds, rows
+from core.errors import NotFoundError
 from core.tables.entities import Drill
 
 panel, actor = session.panel(), session.actor()
@@ -88,6 +89,8 @@ with panel.db.read() as db:
     spec, served = specs.active(db, model), releases.find_current(db, model)
     history = rows.history(db, model)
     chosen = rows.get(db, wanted) if wanted else next(iter(history), None)
+if chosen and chosen.model != model:
+    raise NotFoundError(f"there is no drill {wanted} of {model}")
 
 # render
 newest = next((row for row in history if row.state == "finished"), None)

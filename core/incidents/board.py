@@ -40,10 +40,15 @@ def standings(session: Session, spec: ModelSpec) -> list[Standing]:
     return [_stands(session, spec, watch, newest[watch.kind]) for watch in rules.all_of(spec)]
 
 
+def standing(session: Session, spec: ModelSpec, rule: str) -> Standing:
+    """Return how one rule of a model stands; `rule` is one of RULES."""
+    watch = rules.of(spec, rule)
+    return _stands(session, spec, watch, _live(session, spec.name, watch.kind))
+
+
 def _live(session: Session, model: str, kind: str) -> list[MonitorReport]:
     """Return the newest report of a kind, and the newest that came to a conclusion."""
-    found = reports.reports(session, model, kind, limit=20)
-    live = [row for row in found if row.origin != "backfill"]
+    live = reports.reports(session, model, kind, limit=20, origin=reports.LIVE)
     return [*live[:1], *[row for row in live[1:] if signals.read(row)][:1]]
 
 

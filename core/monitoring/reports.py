@@ -1,6 +1,6 @@
 """Monitor reports: stored one per window, read newest first."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
@@ -18,6 +18,7 @@ PENDING = "pending"
 
 _PLACE = (MonitorReport.window_end, MonitorReport.window_last_id)
 _NEWEST_WINDOW = tuple(column.desc() for column in _PLACE)
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _MADE_LAST = 100  # reports, among which the last of a chain is looked for
 
 
@@ -48,9 +49,11 @@ def reports(
     *,
     version: str | None = None,
     origin: str | None = None,
+    since: datetime | None = None,
 ) -> list[MonitorReport]:
     """Return the newest reports, newest first; of all kinds, versions and origins unless named.
 
+    With `since` those only that were made then or later.
     One of a backfill stands where it would have been made: at the end of its window.
     """
     query = select(MonitorReport).filter_by(model=canonical(model))
@@ -60,6 +63,8 @@ def reports(
         query = query.filter_by(kind=kind)
     if version is not None:
         query = query.filter_by(version=version)
+    if since is not None:
+        query = query.where(MonitorReport.at >= since)
     by_time = (MonitorReport.at.desc(), *_NEWEST_WINDOW)
     return list(session.scalars(query.order_by(*by_time).limit(limit)))
 
@@ -74,6 +79,30 @@ def judged(
     query = select(MonitorReport).filter_by(model=canonical(model), version=version, kind=kind)
     query = query.where(MonitorReport.state.in_(JUDGED), MonitorReport.origin == origin)
     return list(session.scalars(query.order_by(*_NEWEST_WINDOW).limit(limit)))
+
+
+def gravest(
+    session: Session, model: str, kind: str, *, since: datetime, until: datetime, most: int
+) -> list[MonitorReport]:
+    """Return judged windows that ended since a moment, live and of a backfill, newest first.
+
+    The time is cut into `most` equal stretches; of each version in each of them only the gravest
+    window is returned: so much is read, however many there are.
+    """
+    row = MonitorReport
+    query = (
+        select(row.id, row.version, row.window_end, row.state, row.score)
+        .where(row.model == canonical(model), row.kind == kind, row.state.in_(JUDGED))
+        .where(row.at >= since, row.window_end >= since)  # the first one is in the index
+    )
+    step = (until - since) / most
+    worst: dict[tuple[str, int], tuple[int, float, datetime, str]] = {}
+    for key, version, end, state, score in session.execute(query):
+        place = version, (end - _EPOCH) // step
+        found = JUDGED.index(state), score or 0.0, end, key
+        worst[place] = max(worst.get(place, found), found)
+    ids = [key for *_, key in worst.values()]
+    return list(session.scalars(select(row).where(row.id.in_(ids)).order_by(*_NEWEST_WINDOW)))
 
 
 def newest_window(

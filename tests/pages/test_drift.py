@@ -1,7 +1,11 @@
 from datetime import timedelta
 
-from core import jobs
+from app import drift_charts
+from core import jobs, releases, specs
+from core.access import system
 from core.jobs import Claim
+from core.tables.entities import Alert
+from tests.pages.conftest import ROOT
 from tests.pages.looking import button, text_of
 
 
@@ -72,16 +76,87 @@ def test_a_viewer_cannot_ask_for_checks_or_reports(open_page, drifted, vic):
 
 def test_a_check_can_be_asked_for_now(open_page, panel, served, ana):
     page = open_page("drift", ana, model=served)
-    assert "SMS spam was not checked yet." in text_of(page)
+    assert "SMS spam: 2.0.0 serves since just now" in text_of(page)
 
     button(page, "Check now").click().run()
 
-    assert newest(panel, "monitor-now:").payload == {"model": served}
+    assert newest(panel, "monitor-asked:").payload == {"model": served}
 
 
-def test_an_earlier_window_has_an_address(open_page, drifted, ana):
-    page = open_page("drift", ana, model="sms_spam", report=drifted.id)
-    assert "You look at an earlier window." in text_of(page)
+def test_an_earlier_window_has_an_address(open_page, drifted, put_report, clock, ana):
+    clock.forward(minutes=15)
+    put_report("drift", score=0.0, p_value=0.5)
+    shown = text_of(open_page("drift", ana, model="sms_spam", report=drifted.id))
+    assert "You look at an earlier window." in shown
+    assert "This window is over: what to do follows from the newest one." in shown
+
+
+def test_the_newest_window_is_no_earlier_one_by_its_address(open_page, drifted, ana):
+    shown = text_of(open_page("drift", ana, model="sms_spam", report=drifted.id))
+    assert "earlier window" not in shown
+    assert "one opens by itself if it lasts" in shown
+
+
+def test_another_models_window_is_not_found(open_page, panel, drifted, put_report, ana):
+    other = put_report("drift", model="heart_disease")
+    page = open_page("drift", ana, model="sms_spam", report=other.id)
+    assert "Not found" in [one.value for one in page.title]
+    estimate = put_report("estimate", ago=timedelta(minutes=1))
+    page = open_page("drift", ana, model="sms_spam", report=estimate.id)
+    assert "Not found" in [one.value for one in page.title]
+
+
+def test_choosing_another_model_leaves_the_window_behind(open_page, panel, drifted, ana):
+    specs.apply(panel.db, system("bootstrap"), (ROOT / "specs/heart_disease.yaml").read_text())
+    page = open_page("drift", ana, model="sms_spam", report=drifted.id, column="x")
+    page.selectbox(key="model-sms_spam").select("heart_disease").run()
+    assert not page.exception
+    assert page.title[0].value == "Drift"
+    assert dict(page.query_params) == {"model": "heart_disease"}
+    assert "crypto" not in text_of(page)
+
+
+def test_a_quality_report_is_read_beside_its_window(open_page, drifted, put_report, ana):
+    old = put_report("quality", ago=timedelta(minutes=2), sentence="age was ten times as large.")
+    put_report("quality", ago=timedelta(minutes=1), sentence="age is what it should be.")
+    page = open_page("drift", ana, model="sms_spam", report=old.id)
+    assert "age was ten times as large." in page.markdown[0].value.replace("\\", "")
+
+
+def test_the_inputs_told_are_those_of_the_window(open_page, drifted, put_report, clock, ana):
+    put_report("quality", sentence="Then the inputs were broken.")
+    clock.forward(hours=5)
+    put_report("quality", sentence="Now the inputs are fine.")
+    put_report("drift", score=0.0, p_value=0.5)
+    shown = text_of(open_page("drift", ana, model="sms_spam", report=drifted.id))
+    assert "Then the inputs were broken." in shown
+    assert "Now the inputs are fine." not in shown
+
+
+def roll_back(panel, clock, worker):
+    clock.forward(minutes=15)
+    with panel.db.command(worker, "release.promote") as command:
+        releases.promote(command, "sms_spam", "1.0.0", replaces=2, reason="roll back")
+
+
+def test_after_a_rollback_the_finding_on_the_version_before_is_over(
+    open_page, panel, drifted, clock, worker, ana
+):
+    roll_back(panel, clock, worker)
+    page = open_page("drift", ana, model="sms_spam")
+    assert "1.0.0 serves since just now" in page.markdown[0].value.replace("\\", "")
+    shown = text_of(page)
+    assert "Below is the last window before that, of version 2.0.0." in shown
+    assert "one opens by itself" not in shown
+
+
+def test_a_backfill_is_never_the_finding(open_page, put_report, clock, ana):
+    clock.forward(hours=2)
+    put_report("drift", ago=timedelta(hours=1), score=0.0, p_value=0.5, sentence="It is as it was.")
+    put_report("drift", state="fail", origin="backfill", score=0.4, p_value=0.01, sentence="Old.")
+    page = open_page("drift", ana, model="sms_spam")
+    assert "It is as it was" in page.markdown[0].value
+    assert "one opens by itself" not in text_of(page)
 
 
 def test_an_unknown_window_is_a_friendly_page(open_page, drifted, ana):
@@ -119,13 +194,6 @@ def test_the_budget_says_what_is_allowed_and_how_much_evidence_is_used(open_page
     assert "Evidence used now: **40%** of what raises the alarm, most in location" in shown
     assert "gathered over 7 checks" in shown
     assert "A small shift takes about 9 checks." in shown
-
-
-def test_a_watch_without_a_word_on_its_delay_gets_an_honest_one(open_page, put_report, ana):
-    watch = WATCH | {"delay": ""}
-    put_report("drift", figures=columns(watch=watch), score=0.0, n_reference=240, n_current=200)
-    shown = text_of(open_page("drift", ana, model="sms_spam"))
-    assert "is never announced with 240 reference rows and 200 in a window" in shown
 
 
 def test_an_open_incident_is_what_to_do_about_drift(open_page, drifted, incident, ana):
@@ -189,3 +257,42 @@ def test_reports_made_before_are_kept_with_size_and_date(
     assert "Made before (1)" in [one.label for one in page.expander]
     assert any("0.0 MB" in one.value.replace("\\", "") for one in page.markdown)
     assert page.get("download_button")[0].label.startswith("Download the report until 2029-12-31")
+
+
+def test_a_week_of_windows_is_thinned_to_the_gravest_of_each_stretch(
+    open_page, panel, put_report, ana
+):
+    for hour in range(100):
+        state = "fail" if hour == 60 else "pass"
+        put_report("drift", ago=timedelta(hours=hour), state=state, score=0.4 if hour == 60 else 0)
+    page = open_page("drift", ana, model="sms_spam", span="7 days")
+    links = [str(one.proto) for one in page.get("page_link") if "report=" in str(one.proto)]
+    assert 20 < len(links) <= 49
+    assert sum(": fail" in one for one in links) == 1
+
+
+def test_windows_that_end_in_one_second_have_columns_of_their_own(put_report):
+    rows = [put_report("drift", figures=columns(AGE)) for _ in range(2)]
+    figure = drift_charts.heat(rows, dark=False)
+    assert len(set(figure.data[0].x)) == 2
+    assert list(figure.layout.xaxis.ticktext) == ["01-01<br>12:00:00"] * 2
+
+
+def test_the_past_is_judged_again_by_a_worker(open_page, panel, drifted, clock, ana):
+    page = open_page("drift", ana, model="sms_spam")
+    button(page, "Judge them again").click().run()
+    job = newest(panel, "backfill:sms_spam:")
+    assert job.payload["since"] == (clock.now - timedelta(days=7)).isoformat()
+    assert not [one for one in page.button if one.label == "Judge them again"]
+    assert page.get("progress")[0].proto.text == "waits for a worker"
+
+
+def test_a_silenced_alert_is_nothing_to_do(open_page, panel, drifted, ana):
+    about = {"model": drifted.model, "rule": "drift", "severity": "high", "report_id": drifted.id}
+    with panel.db.command(system("worker"), "incident.open") as command:
+        row = Alert(id="a", fingerprint="sms_spam:drift:drift", state="suppressed", **about)
+        row.value, row.threshold, row.at = 1.0, 1.0, command.now
+        command.session.add(row)
+    shown = text_of(open_page("drift", ana, model="sms_spam"))
+    assert "a silence holds the alert back" in shown
+    assert "one opens by itself" not in shown

@@ -2,9 +2,11 @@ from datetime import timedelta
 
 import pytest
 
-from core import jobs
+from core import jobs, specs
+from core.access import system
 from core.automation.drill import html, rows
 from tests.fakes.drilled import result
+from tests.pages.conftest import ROOT
 from tests.pages.looking import button, text_of
 
 
@@ -67,6 +69,17 @@ def test_a_failed_drill_says_why(open_page, panel, served, ana):
 
 def test_an_unknown_drill_is_a_friendly_page(open_page, served, ana):
     assert open_page("drills", ana, id="nope").title[0].value == "Not found"
+
+
+def test_a_drill_of_another_model_is_not_shown_under_this_ones_name(open_page, panel, drill, ana):
+    specs.apply(panel.db, system("bootstrap"), (ROOT / "specs/heart_disease.yaml").read_text())
+    assert (
+        open_page("drills", ana, model="heart_disease", id=drill.id).title[0].value == "Not found"
+    )
+    page = open_page("drills", ana, model="sms_spam", id=drill.id)
+    page.selectbox(key="model-sms_spam").select("heart_disease").run()
+    assert page.title[0].value == "Fire drill"
+    assert "id" not in page.query_params
 
 
 def test_a_model_that_serves_nothing_has_a_next_step(open_page, model, ana):

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 from core import incidents, outbox, specs
 from core.ids import new_id
 from core.incidents import silences
@@ -144,3 +146,10 @@ def test_a_viewer_sees_silences_and_rules_but_makes_none(open_page, panel, serve
     page = open_page("incidents", vic)
     assert "None: every alert is told." in text_of(page)
     assert not [one for one in page.button if one.label.startswith("Silence")]
+
+
+def test_a_backfill_does_not_hide_what_was_found_live(open_page, panel, served, put_report, ana):
+    report(panel, served, "drift", "ok")
+    for minutes in range(25):
+        put_report("drift", ago=timedelta(minutes=-minutes - 1), origin="backfill")
+    assert "The data has drifted: drift is ok" in text_of(open_page("incidents", ana))
