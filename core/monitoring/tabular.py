@@ -95,7 +95,7 @@ def compare(
     current: pd.DataFrame,
     *,
     alpha: float = 0.01,
-    permutations: int = 999,
+    permutations: int | None = None,
     seed: int = 0,
     columns: Sequence[str] | None = None,
     statistics: Statistics | None = None,
@@ -107,6 +107,7 @@ def compare(
     category: chi-square; missing values; products of normal scores for relations. The global p
     is Westfall-Young's, the list of columns Benjamini-Hochberg's. Effect sizes are of all rows,
     against the `statistics` kept of the reference, or made here for columns that these lack.
+    There are 999 `permutations`, or as many as `alpha` needs.
     Raises: InvalidInputError (empty window, a column in neither, nothing in common, alpha too
     small for the permutations).
 
@@ -115,7 +116,7 @@ def compare(
     >>> compare(before, before.assign(age=before["age"] + 9)).columns[0].change
     'location'
     """
-    permutation.check_permutations(permutations, alpha)
+    permutations = permutation.enough(alpha, permutations)
     found = in_both(reference, current, columns)
     rng = np.random.default_rng(seed)
     whole = pooled(reference, current, found.shared)

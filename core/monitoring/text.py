@@ -87,7 +87,7 @@ def compare(
     current_texts: Sequence[str],
     *,
     alpha: float = 0.01,
-    permutations: int = 999,
+    permutations: int | None = None,
     seed: int = 0,
 ) -> TextDrift:
     """Compare two windows of texts by shuffling whole documents.
@@ -96,7 +96,8 @@ def compare(
     same on TF-IDF mass, and the strongest likelihood ratio of a single word; their p is
     Westfall-Young's. Copies and near-copies count once there; groups of them that are new have an
     exact test of their own, to which a tenth of the error goes. At most 5,000 texts of each
-    window, and the first characters of long ones, are read.
+    window, and the first characters of long ones, are read. There are 999 `permutations`, or as
+    many as `alpha` needs.
     Raises: InvalidInputError (an empty window, alpha too small for the permutations).
 
     >>> before = ["see you soon", "at home now", "call me"] * 20
@@ -104,7 +105,7 @@ def compare(
     >>> result.drift_detected, result.new_terms[0].term
     (True, 'claim')
     """
-    permutation.check_permutations(permutations, alpha * (1 - CAMPAIGN_SHARE))
+    permutations = permutation.enough(alpha * (1 - CAMPAIGN_SHARE), permutations)
     rng = np.random.default_rng(seed)
     pool = documents.pooled(reference_texts, current_texts, rng)
     corpus = tokens.corpus(pool.texts)

@@ -119,7 +119,8 @@ class Monitoring(Part):
     """How a model is watched.
 
     A window is what was answered since the one before, at least `min_samples`; with `window_rows`
-    or `window_minutes` it is cut at that size. `false_alarms_a_month` is the budget of the drift
+    or `window_minutes` it is cut at that size. `alpha` is how often one window may look drifted by
+    chance; under .0002 it counts as that. `false_alarms_a_month` is the budget of the drift
     alarm over all checks together. `reference_rows` bounds the stored reference sample; with
     `season` "week" a window is compared with the same hours one week ago where these were answered.
     Labels older than `label_delay_hours` are complete (learned from the lags where left out).

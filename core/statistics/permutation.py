@@ -3,6 +3,8 @@
 Arrays called `statistics` have shape (1 + permutations, tests); row 0 is what was observed.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaincc, ndtri, xlogy
@@ -10,6 +12,9 @@ from scipy.special import gammaincc, ndtri, xlogy
 from core.errors import InvalidInputError
 
 Array = NDArray[np.float64]
+
+FEWEST, MOST = 999, 6_000
+"""Shuffles that a test makes: more where a small alpha needs them, as far as memory allows."""
 
 LARGEST_Z = 8.0
 """Beyond this a fitted tail is extrapolation; scores are cut here."""
@@ -33,12 +38,21 @@ def shuffled_labels(
     return labels
 
 
-def check_permutations(permutations: int, alpha: float) -> None:
-    """Raise InvalidInputError where a p value of `alpha` could never be reached."""
+def enough(alpha: float, asked: int | None = None) -> int:
+    """Return how many shuffles to make, so that a p value of `alpha` can be reached.
+
+    Raises: InvalidInputError (alpha is no share, or too small for those `asked`, or for any).
+
+    >>> enough(0.01), enough(0.0005)
+    (999, 2000)
+    """
     if not 0 < alpha < 1:
-        raise InvalidInputError(f"alpha lies between 0 and 1, not {alpha}")
-    if (permutations + 1) * alpha < 1:
-        raise InvalidInputError(f"alpha {alpha} needs at least {round(1 / alpha)} permutations")
+        raise InvalidInputError(f"alpha lies between 0 and 1, not {alpha:g}")
+    made = asked or min(MOST, max(FEWEST, math.ceil(1 / alpha)))
+    if (made + 1) * alpha < 1:
+        least = f"{made:,} permutations tell {1 / (made + 1):.2g} at least"
+        raise InvalidInputError(f"alpha {alpha:.2g} is too small: {least}")
+    return made
 
 
 def gamma_tail(statistics: Array) -> Array:

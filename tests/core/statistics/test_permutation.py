@@ -81,7 +81,8 @@ def test_the_debiased_distance_is_zero_at_chance_and_one_when_nothing_is_shared(
 
 
 def test_an_alpha_out_of_reach_is_refused():
-    with pytest.raises(InvalidInputError, match="at least 100 permutations"):
-        permutation.check_permutations(50, 0.01)
-    with pytest.raises(InvalidInputError, match="alpha"):
-        permutation.check_permutations(99, 1.5)
+    with pytest.raises(InvalidInputError, match="50 permutations tell 0.02 at least"):
+        permutation.enough(0.01, 50)
+    for alpha in (1.5, 0.0, 1e-9):
+        with pytest.raises(InvalidInputError, match="alpha"):
+            permutation.enough(alpha)
