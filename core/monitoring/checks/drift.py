@@ -39,6 +39,9 @@ from core.tables.telemetry import MonitorReport
 
 Drift = text.TextDrift | tabular.TabularDrift
 
+SMALLEST_ALPHA = 0.0002
+"""A spec's smaller alpha counts as this: rarer chances are beyond what shuffling can tell."""
+
 
 @dataclass(frozen=True)
 class _Material:
@@ -103,19 +106,22 @@ def _material(
     return _Material(window, now, stored, reference.last_week(session, of, window), left)
 
 
-def _compared(of: Subject, material: _Material) -> tuple[Drift, Json]:
-    """Return the comparison that counts, and what there is to say about its reference."""
+def _compared(of: Subject, material: _Material) -> tuple[dict[str, Drift], Json]:
+    """Return the comparison with each reference, the one that counts first, and what to say."""
     compared = _against(of, material.reference, material.current)
-    if why := getattr(compared, "inconclusive", ""):
-        raise InvalidInputError(why)
+    if compared.inconclusive:
+        raise InvalidInputError(compared.inconclusive)
+    found = {material.reference.key: compared}
+    if material.week is not None:
+        found[material.stored.key] = _against(of, material.stored, material.current)
     about: Json = {"reference": material.reference.told}
     if of.spec.monitoring.season == "week":
-        about |= _seasonal(of, material, compared)
+        about |= _seasonal(*found.values())
     lacking = [name for name in of.spec.columns if name not in material.reference.frame]
     about |= {"not_compared": lacking} if lacking else {}
     if isinstance(compared, tabular.TabularDrift):
         about["lost"] = _lost(compared, material.current)
-    return compared, about
+    return found, about
 
 
 def _lost(compared: tabular.TabularDrift, current: pd.DataFrame) -> list[str]:
@@ -124,11 +130,10 @@ def _lost(compared: tabular.TabularDrift, current: pd.DataFrame) -> list[str]:
     return [*compared.lost, *gone]
 
 
-def _seasonal(of: Subject, material: _Material, compared: Drift) -> Json:
-    if material.week is None:
+def _seasonal(compared: Drift, always: Drift | None = None) -> Json:
+    if always is None:
         words = "Too little is known of the same hours one week ago: compared with the reference."
         return {"season": words, "seasonal_match": False}
-    always = _against(of, material.stored, material.current)
     match = always.p_value <= always.alpha and compared.p_value > compared.alpha
     words = "Compared with the same hours one week ago"
     words += ", which it is like, other than the reference." if match else "."
@@ -149,10 +154,11 @@ def compare(
 
     A column that only one of them has is told as lost or new. Effect sizes are against the
     `statistics` kept of the reference, if there are any; those of texts, which count as their
-    number of words, against the rows.
+    number of words, against the rows. An alpha that no shuffling reaches counts as the smallest
+    that it does: stored specs may have any.
     Raises: InvalidInputError (an empty frame, no column in common).
     """
-    alpha = spec.monitoring.alpha
+    alpha = max(spec.monitoring.alpha, SMALLEST_ALPHA)
     known = [name for name in spec.columns if name in reference or name in current]
     if not any(name in reference and name in current for name in known):
         raise InvalidInputError(f"there is no column {spec.columns[0]} to compare")
@@ -170,10 +176,11 @@ def _report(
     settings: Settings,
     of: Subject,
     material: _Material,
-    compared: Drift,
+    found: dict[str, Drift],
     about: Json,
 ) -> MonitorReport:
-    watch = watching.follow(of, material.window, compared, material.reference, settings=settings)
+    compared = found[material.reference.key]
+    watch = watching.follow(of, material.window, found, settings=settings)
     broken = _broken_inputs(db, of, material.window)
     state = _state(compared, about)
     sentences = [

@@ -1,10 +1,11 @@
 """The drift alarm: evidence of window after window against the budget of false alarms."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from core.monitoring import patience, sequential
-from core.monitoring.checks.reference import WEEK_KEY, Reference
+from core.monitoring.checks.reference import WEEK_KEY
 from core.monitoring.checks.subject import Subject
 from core.monitoring.sequential import Followed
 from core.monitoring.signals import Signal
@@ -26,30 +27,40 @@ _SHIFT = 0.2  # standard deviations: the change whose delay is told
 def follow(
     of: Subject,
     window: Window,
-    compared: TextDrift | TabularDrift,
-    reference: Reference,
+    found: Mapping[str, TextDrift | TabularDrift],
     *,
     settings: Settings,
 ) -> Json:
     """Return the watch after one more window: see `figures["watch"]` of a drift report.
 
+    `found`: the comparison with each reference by its key, the one that counts first.
+
     It goes on from the window before where that was of the same version in the same term of
     service and was compared with the same reference; a version that is released anew, also by a
-    rollback, starts anew. Of a seasonal reference and the stored one, each has a watch of its own.
+    rollback, starts anew. Of a seasonal reference and the stored one, each has a watch of its own;
+    only an alarm that stands is followed to its end whichever of the two counts.
     """
-    kept = _kept(of)
+    kept, (counts, compared) = _kept(of), next(iter(found.items()))
     budget = false_alarms_a_check(of, window, settings)
-    followed = sequential.follow(
-        kept.get(reference.key),
-        compared.evidence,
-        n_reference=compared.n_reference,
-        n_current=compared.n_current,
-        false_alarms_a_check=budget,
-    )
+    now = {
+        key: sequential.follow(
+            kept.get(key),
+            one.evidence,
+            n_reference=one.n_reference,
+            n_current=one.n_current,
+            false_alarms_a_check=budget,
+        )
+        for key, one in found.items()
+        if key == counts or stands(kept.get(key))
+    }
+    followed = now.pop(counts)
+    others = {key: state for key, state in kept.items() if key != counts}
+    others |= {key: one.state for key, one in now.items()}
     return {
-        "reference": reference.key,
+        "reference": counts,
         "state": followed.state,
-        "others": {key: state for key, state in kept.items() if key != reference.key},
+        "others": others,
+        "elsewhere": _elsewhere(others, now),
         "alarm": followed.alarm,
         "recovered": followed.recovered,
         "families": followed.families,
@@ -60,6 +71,27 @@ def follow(
         "false_alarms_a_check": budget,
         "delay": delay(compared, budget),
     }
+
+
+def stands(state: object) -> bool:
+    """Whether the state of a watch is that of an alarm which is not over."""
+    return isinstance(state, dict) and bool(state.get("standing"))
+
+
+def alarmed(watch: object) -> bool:
+    """Whether an alarm stands by a report's `figures["watch"]`, against either reference."""
+    return isinstance(watch, dict) and (
+        bool(watch.get("alarm")) or any(map(stands, watch.get("others", {}).values()))
+    )
+
+
+def _elsewhere(others: Mapping[str, Any], now: Mapping[str, Followed]) -> str:
+    """Say what became of an alarm against the reference that does not count now."""
+    for key, state in others.items():
+        if stands(state):
+            name = "the same hours last week" if key == WEEK_KEY else "the stored reference"
+            return f"The alarm against {name} still stands."
+    return " ".join(one.sentence for one in now.values())
 
 
 def _kept(of: Subject) -> dict[str, Any]:
@@ -110,16 +142,21 @@ def delay(compared: TextDrift | TabularDrift, budget: float) -> str:
 
 def told(compared: TextDrift | TabularDrift, watch: Json) -> str:
     """Return the finding of this window and where the alarm stands, in plain words."""
-    if watch["alarm"] or watch["recovered"]:
-        return f"{compared.sentence} {watch['sentence']}"
-    return f"{compared.sentence} The alarm budget is used to {watch['used']:.0%}."
+    about = watch["sentence"]
+    if not watch["alarm"] and not watch["recovered"]:
+        about = f"The alarm budget is used to {watch['used']:.0%}."
+    return f"{compared.sentence} {about} {watch['elsewhere']}".strip()
 
 
 def signal(report: MonitorReport, watch: Json) -> Signal:
-    """Return what the watch tells the alert rules; the value is the share of the budget used."""
+    """Return what the watch tells the alert rules; the value is the share of the budget used.
+
+    While an alarm stands against the reference that does not count now, nothing is known to be
+    over.
+    """
     return Signal(
         rule="drift",
-        state="firing" if watch["alarm"] else "ok",
+        state="firing" if watch["alarm"] else "unknown" if alarmed(watch) else "ok",
         severity="high",
         value=round(watch["used"], 6),
         threshold=1.0,

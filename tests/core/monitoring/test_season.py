@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.monitoring import checks
+from core.monitoring import checks, signals
 from tests.fakes.watched import Watched, be_quick
 
 
@@ -63,3 +63,31 @@ def test_each_reference_has_a_watch_of_its_own(model):
     assert second.figures["watch"]["reference"] == "week"
     kept = first.figures["watch"]["state"]
     assert second.figures["watch"]["others"] == {model.reference: kept}
+
+
+def signal(report):
+    (found,) = signals.read(report)
+    return found.state
+
+
+def test_an_alarm_against_the_reference_is_not_over_because_last_week_was_alike(model):
+    campaign = {"campaign": "crypto", "share": 0.4}
+    report = weeks(model, campaign, campaign)
+    watch = report.figures["watch"]
+    assert (watch["reference"], watch["alarm"], signal(report)) == ("week", False, "unknown")
+    assert "The alarm against the stored reference still stands." in report.sentence
+
+
+def test_an_alarm_against_the_reference_ends_where_windows_are_like_it_again(model):
+    model.answer(900)
+    judge(model)
+    model.clock.forward(days=3)
+    model.answer(150, campaign="crypto", share=0.9)
+    found = [judge(model)]
+    model.clock.forward(days=4, seconds=-model_seconds(1050))
+    while signal(found[-1]) != "ok" and len(found) < 9:
+        model.answer(110)
+        found.append(judge(model))
+    assert [signal(one) for one in found] == ["firing", *["unknown"] * (len(found) - 2), "ok"]
+    assert found[-1].figures["reference"]["kind"] == "week"
+    assert "is over after" in found[-1].sentence

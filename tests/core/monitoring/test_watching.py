@@ -1,10 +1,13 @@
 """The drift alarm goes on from window to window, and starts anew where it has to."""
 
+import pandas as pd
 import pytest
 
+from core import specs
+from core.datasets import generator
 from core.monitoring import checks, signals
-from core.monitoring.checks import watching
-from tests.fakes.watched import TABLE, Watched, be_quick, hearts
+from core.monitoring.checks import drift, watching
+from tests.fakes.watched import TABLE, TEXT, Watched, be_quick, hearts
 
 
 @pytest.fixture
@@ -113,3 +116,19 @@ def test_the_delay_that_the_reference_allows_is_told(db, settings, clock, monkey
     watched.log([{"features": row} for row in rows])
     told = checks.check_drift(db, settings, "heart").figures["watch"]["delay"]
     assert told.startswith("A lasting shift of 0.2 standard deviations in one column")
+
+
+@pytest.mark.parametrize("spec", [TEXT, TABLE], ids=["texts", "table"])
+@pytest.mark.parametrize("alpha", ["0.001", "0.0005", "0.000000001"])
+def test_every_alpha_that_a_spec_may_say_can_be_reached(spec, alpha):
+    parsed = specs.parse(spec.replace("alpha: 0.01", f"alpha: {alpha}"))
+    if parsed.task == "text":
+        drawn = (
+            generator.messages(60, seed=1),
+            generator.drifted(60, seed=2, campaign="crypto", share=1),
+        )
+        before, now = (pd.DataFrame({"message": [one.text for one in m]}) for m in drawn)
+    else:
+        before, now = hearts(60, seed=1), hearts(60, seed=2, older=60)
+    found = drift.compare(parsed, before, now)
+    assert found.p_value <= found.alpha == max(float(alpha), drift.SMALLEST_ALPHA)
