@@ -81,3 +81,14 @@ class TooManyRequestsError(UnavailableError):
     """The key asks more often than it may."""
 
     code = "too-many-requests"
+
+
+def reason(problem: BaseException) -> str:
+    """Return why something broke: our own sentence, or the kind of a fault and its words.
+
+    >>> reason(NotFoundError("there is no model x")), reason(KeyError("age"))
+    ('there is no model x', "KeyError: 'age'")
+    """
+    if isinstance(problem, PilothouseError):
+        return str(problem)
+    return f"{type(problem).__name__}: {str(problem)[:300]}"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from core.errors import InvalidInputError
+from core.errors import InvalidInputError, reason
 
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
@@ -27,7 +27,8 @@ def render(
 
     A text is described by its length, words and signs, since Evidently's text drift trains a
     classifier and its other descriptors download word lists.
-    Raises: InvalidInputError (an empty window, no column in common, no such text column).
+    Raises: InvalidInputError (an empty window, no column in common, no such text column, values
+    that Evidently cannot describe).
     """
     frames = [reference, current]
     if text_column is not None:
@@ -36,7 +37,13 @@ def render(
     if not shared or min(len(frame) for frame in frames) == 0:
         raise InvalidInputError("a report needs rows on both sides and a column in common")
     before, now = _same_types(frames[0][shared], frames[1][shared])
-    _write(path, _shut_in(_html(before, now)))
+    try:
+        html = _html(before, now)
+    except Exception as problem:  # whatever breaks in there, the person who waits is told
+        raise InvalidInputError(
+            f"Evidently cannot describe this window: {reason(problem)}"
+        ) from problem
+    _write(path, _shut_in(html))
     return path
 
 

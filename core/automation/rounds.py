@@ -6,7 +6,7 @@ from typing import cast
 
 from core import releases
 from core.db import Database
-from core.errors import PilothouseError
+from core.errors import PilothouseError, reason
 from core.monitoring import checks, reports, windows
 from core.monitoring.checks import subject
 from core.monitoring.checks.watching import MOST_AT_ONCE
@@ -62,16 +62,10 @@ def _carefully(db: Database, settings: Settings, model: str, kind: str) -> Monit
             log.exception("the %s check of %s broke", kind, model)
         with db.read() as session:
             of = subject.subject(session, model, kind)
-        words = f"The {kind} check could not be made: {_words(problem)}"
+        words = f"The {kind} check could not be made: {reason(problem)}"
         return subject.unfinished(db, of, kind, "error", 0, words)
 
 
 def _check(kind: str) -> Check:
     """Return the check of a kind, as `core/monitoring/checks` names it."""
     return cast(Check, getattr(checks, f"check_{kind}"))
-
-
-def _words(problem: Exception) -> str:
-    if isinstance(problem, PilothouseError):
-        return str(problem)
-    return f"{type(problem).__name__}: {str(problem)[:300]}"

@@ -74,7 +74,9 @@ def _answered(session: Session, incident: Incident, db: Database) -> bool:
 def full_report(db: Database, settings: Settings, report_id: str) -> Path:
     """Render Evidently's report on the window of a drift report; returns the HTML file.
 
-    Raises: NotFoundError (no such report, version or reference; predictions no longer stored).
+    It shows the columns that the reference of that version and the spec of today share.
+    Raises: NotFoundError (no such report, version or reference; predictions no longer stored; no
+    column in common), InvalidInputError (Evidently cannot describe them).
     """
     with db.read() as session:
         report = reports.get(session, report_id)
@@ -84,9 +86,13 @@ def full_report(db: Database, settings: Settings, report_id: str) -> Path:
         current = windows.frame(spec, windows.of_report(session, report))
     if reference is None or current.empty:
         raise NotFoundError("the predictions or the reference of this report are not stored")
+    before = versions.frame(settings, reference)
+    shared = [name for name in spec.columns if name in before and name in current]
+    if not shared:
+        raise NotFoundError("the reference of this version has none of the columns of today's spec")
     return evidently_report.render(
-        versions.frame(settings, reference)[spec.columns],
-        current,
+        before[shared],
+        current[shared],
         text_column=spec.input.text,
         path=settings.folder("reports") / f"drift-{report.id}.html",
     )

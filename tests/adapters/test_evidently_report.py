@@ -71,3 +71,14 @@ def test_windows_that_cannot_be_compared_are_refused_in_words(tmp_path):
             evidently_report.render(frame, other, text_column=None, path=tmp_path / "x.html")
     with pytest.raises(InvalidInputError, match="no column text"):
         evidently_report.render(frame, frame, text_column="text", path=tmp_path / "x.html")
+
+
+def test_what_breaks_inside_is_told_in_a_sentence(tmp_path, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError("by a bug")
+
+    monkeypatch.setattr(evidently_report, "_html", broken)
+    frame, path = pd.DataFrame({"age": [1.0, 2.0]}), tmp_path / "report.html"
+    with pytest.raises(InvalidInputError, match="this window: ZeroDivisionError: by a bug"):
+        evidently_report.render(frame, frame, text_column=None, path=path)
+    assert not path.exists()

@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 from core import incidents
@@ -186,6 +187,20 @@ def test_a_full_report_shows_the_window_it_is_about(model, monkeypatch):
     reference, current = given["frames"]
     assert (len(reference), len(current), given["text_column"]) == (600, 120, "message")
     assert given["path"].name == f"drift-{report.id}.html"
+
+
+def test_a_full_report_shows_the_columns_that_reference_and_spec_share(model, monkeypatch):
+    given = []
+    monkeypatch.setattr(watch.evidently_report, "render", lambda *frames, **_: given.extend(frames))
+    model.answer(120)
+    report = checks.check_drift(model.db, model.settings, "spam")
+    stored = pd.DataFrame({"message": ["hello"], "gone": [1.0]})
+    monkeypatch.setattr(watch.versions, "frame", lambda *_: stored)
+    watch.full_report(model.db, model.settings, report.id)
+    assert [list(frame.columns) for frame in given] == [["message"]] * 2
+    monkeypatch.setattr(watch.versions, "frame", lambda *_: stored[["gone"]])
+    with pytest.raises(NotFoundError, match="none of the columns"):
+        watch.full_report(model.db, model.settings, report.id)
 
 
 def test_a_full_report_of_an_unfinished_window_is_refused_in_words(model):
