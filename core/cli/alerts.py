@@ -46,16 +46,16 @@ def list_alerts(
         silent = [rows.silence(row, now) for row in holding]
         print_json({"alerts": [rows.alert(row) for row in found], "silences": silent})
         return
-    _show(found)
+    _show(found, state)
     for row in holding:
         until = f"until {row.ends_at:%Y-%m-%d %H:%M} UTC"
         say(f"Silence {row.id} ({silences.state(row, now)}): {silences.describe(row.matchers)}")
         say(f"  {until}; {row.author}: {row.comment}")
 
 
-def _show(found: list[Alert]) -> None:
+def _show(found: list[Alert], state: str | None) -> None:
     if not found:
-        say("No alert lives.")
+        say(f"No alert is {state or 'live'}.")
         return
     head = ("model", "rule", "severity", "state", "value", "threshold", "reports", "since")
     table(

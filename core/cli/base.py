@@ -16,6 +16,9 @@ from core.settings import Settings
 if TYPE_CHECKING:  # `serve` becomes another program at once: it should not wait for these
     from core.panel import Panel
 
+DRIFTED, UNTOLD = 1, 3
+"""Exit codes of `drift --fail-on-drift`: it has drifted; nothing can be told, a column is lost."""
+
 app = typer.Typer(
     name="pilothouse",
     no_args_is_help=True,

@@ -7,7 +7,7 @@ import typer
 from core.automation.drill import rows, run
 from core.cli.bar import Bar
 from core.cli.base import actor, app, model_name, panel, print_json, say
-from core.errors import PilothouseError
+from core.errors import reason
 from core.tables.entities import Drill
 
 
@@ -35,8 +35,9 @@ def drill(
         bar.end()
         rows.fail(built.db, asked.id, "it was interrupted")
         raise
-    except PilothouseError as problem:
-        rows.fail(built.db, asked.id, str(problem))
+    except Exception as problem:  # its sandbox is gone: nothing else would end its record
+        bar.end()
+        rows.fail(built.db, asked.id, reason(problem))
         raise
     bar.end()
     if as_json:

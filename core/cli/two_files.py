@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from core.cli.base import panel, print_json, say, table
+from core.cli.base import DRIFTED, UNTOLD, panel, print_json, say, table
 from core.monitoring import two_files
 from core.monitoring.two_files import Compared
 
@@ -11,23 +11,24 @@ _MOST_TERMS = 10
 
 def compare(
     reference: Path, current: Path, *, alpha: float, text: str | None, columns: bool, as_json: bool
-) -> bool:
-    """Print how two files differ; returns whether the second has drifted from the first.
+) -> int:
+    """Print how two files differ; returns the exit code of who wants to end on drift.
 
     Raises: NotFoundError, InvalidInputError, TooLargeError (a sentence about the file).
     """
     settings = panel().settings
     frames = [two_files.read(path, settings) for path in (reference, current)]
     found = two_files.compare(frames[0], frames[1], alpha=alpha, text_column=text)
+    code = DRIFTED if found.drifted else UNTOLD if found.lost or found.inconclusive else 0
     if as_json:
         print_json(found.to_dict())
-        return found.drifted
+        return code
     say(found.sentence)
     for note in found.notes:
         say(note)
     _columns(found, every=columns)
     _texts(found)
-    return found.drifted
+    return code
 
 
 def _columns(found: Compared, *, every: bool) -> None:

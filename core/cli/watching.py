@@ -7,13 +7,25 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.orm import Session
 
-from core import incidents, jobs, recommendations
+from core import incidents, jobs, recommendations, releases
 from core.automation import watch
 from core.automation.runners import RUNNERS
-from core.cli.base import actor, app, fail, model_name, panel, print_json, say, stamped
+from core.cli.base import (
+    DRIFTED,
+    UNTOLD,
+    actor,
+    app,
+    fail,
+    model_name,
+    panel,
+    print_json,
+    say,
+    stamped,
+)
 from core.cli.traffic import Client, Source
 from core.errors import InvalidInputError
 from core.monitoring import reports
+from core.monitoring.checks import subject, watching
 from core.panel import Panel
 from core.tables.telemetry import MonitorReport
 
@@ -35,7 +47,7 @@ def drift(  # noqa: PLR0913 (each one is an option)
     ] = None,
     columns: Annotated[bool, typer.Option(help="Files: show every column.")] = False,
     fail_on_drift: Annotated[
-        bool, typer.Option("--fail-on-drift", help="Exit with 1 where something has drifted.")
+        bool, typer.Option("--fail-on-drift", help="Exit with 1 on drift, 3 where none can tell.")
     ] = False,
     campaign: Annotated[str, typer.Option(help="inject: which campaign.")] = "crypto",
     share: Annotated[float, typer.Option(min=0, max=1, help="inject: its share.")] = 0.3,
@@ -45,32 +57,37 @@ def drift(  # noqa: PLR0913 (each one is an option)
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Show a model's drift, compare two files, or send drifted traffic (inject)."""
+    no_files = reference is None and current is None
     match words or []:
-        case ["inject", model]:
+        case ["inject", model] if no_files:
             _inject(panel(), model, campaign=campaign, share=share, n=n, labels=labels, seed=seed)
-        case [model]:
+        case [model] if no_files:
             _end(_show(panel(), model, as_json=as_json), fail_on_drift=fail_on_drift)
         case [] if reference and current:
             from core.cli import two_files
 
-            drifted = two_files.compare(
+            code = two_files.compare(
                 reference, current, alpha=alpha, text=text, columns=columns, as_json=as_json
             )
-            _end(drifted, fail_on_drift=fail_on_drift)
+            _end(code, fail_on_drift=fail_on_drift)
         case _:
-            raise typer.BadParameter("give MODEL, or inject MODEL, or --reference and --current")
+            raise typer.BadParameter(
+                "give MODEL, or inject MODEL, or both --reference and --current without a model"
+            )
 
 
-def _end(drifted: bool, *, fail_on_drift: bool) -> None:
-    if drifted and fail_on_drift:
-        sys.exit(1)
+def _end(code: int, *, fail_on_drift: bool) -> None:
+    if code and fail_on_drift:
+        sys.exit(code)
 
 
-def _show(built: Panel, model: str, *, as_json: bool) -> bool:
-    """Print the newest windows; returns whether the newest judged one has drifted."""
+def _show(built: Panel, model: str, *, as_json: bool) -> int:
+    """Print the newest windows; returns what the alarm of what serves says, as an exit code."""
+    name = model_name(built, model)
     with built.db.read() as session:
-        found = reports.reports(session, model_name(built, model), "drift", _MOST_SHOWN)
-    judged = next((report for report in found if report.state in reports.JUDGED), None)
+        found = reports.reports(session, name, "drift", _MOST_SHOWN)
+        serves = releases.find_current(session, name) is not None
+        of = subject.subject(session, name, "drift") if serves else None
     if as_json:
         print_json([_report(report) for report in found])
     elif not found:
@@ -79,12 +96,21 @@ def _show(built: Panel, model: str, *, as_json: bool) -> bool:
         for report in found:
             at = f"{report.at:%Y-%m-%d %H:%M:%S}"
             say(f"{at}  {report.version}  {report.state}  {report.sentence}")
-    return judged is not None and judged.state == "fail"
+    return _code(of.before if of and of.contiguous else None)
+
+
+def _code(newest: MonitorReport | None) -> int:
+    """Return 0 where the newest window of what serves was judged and no alarm stands."""
+    told = newest.figures if newest else {}
+    if watching.alarmed(told.get("watch")):
+        return DRIFTED
+    judged = newest is not None and newest.state in reports.JUDGED
+    return UNTOLD if told.get("lost") or not judged else 0
 
 
 def _report(report: MonitorReport) -> dict[str, Any]:
-    names = ("model", "version", "kind", "state", "p_value", "score", "n_current", "sentence",
-             "figures")  # fmt: skip
+    names = ("model", "version", "kind", "origin", "state", "p_value", "score", "n_current",
+             "sentence", "figures")  # fmt: skip
     return {"at": report.at, **{name: getattr(report, name) for name in names}}
 
 
@@ -140,7 +166,7 @@ def _check_now(built: Panel, asked: str | None, *, quiet: bool) -> list[MonitorR
 
 
 def _released(built: Panel) -> list[str]:
-    from core import releases, specs
+    from core import specs
 
     with built.db.read() as session:
         names = [spec.name for spec in specs.all_active(session)]

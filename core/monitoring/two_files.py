@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,8 @@ MOST_COLUMNS = 100
 class Compared:
     """What was found in two files: `table` over all columns, `texts` about the words of one.
 
-    `drifted` says that one of them alarms at `alpha`, of which each gets its part. `notes` say
-    what was left out or drawn.
+    `drifted` says that one of them alarms at `alpha`, of which each gets its part. `lost` columns
+    are in the reference only. `notes` say what was left out or drawn.
     """
 
     drifted: bool
@@ -38,12 +38,19 @@ class Compared:
     table: TabularDrift | None
     texts: TextDrift | None
     text_column: str | None
-    notes: tuple[str, ...] = field(default=())
+    lost: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def inconclusive(self) -> str:
+        """Why nothing can be concluded from what the files share, "" where it can."""
+        told = (one.inconclusive for one in (self.texts, self.table) if one is not None)
+        return "" if self.drifted else " ".join(words for words in told if words)
 
     @property
     def sentence(self) -> str:
         """The finding in words."""
-        told = []
+        told = [_listed("Lost", self.lost)] if self.lost else []
         if self.texts is not None:
             told.append(f"Text of {self.text_column}: {self.texts.sentence}")
         if self.table is not None:
@@ -59,6 +66,8 @@ class Compared:
             "p_value": self.p_value,
             "alpha": self.alpha,
             "score": self.score,
+            "inconclusive": self.inconclusive,
+            "lost": list(self.lost),
             "sentence": self.sentence,
             "n_reference": sizes.n_reference if sizes else 0,
             "n_current": sizes.n_current if sizes else 0,
@@ -99,7 +108,7 @@ def _json_lines(name: str, content: bytes) -> pd.DataFrame:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, parse_int=float)  # as tables keep it; too long a one is infinite
         except ValueError as error:
             raise InvalidInputError(f"{name}: line {number:,} is not JSON.") from error
         except RecursionError as error:
@@ -152,7 +161,8 @@ def compare(
     if chosen:
         words = text.compare(_spoken(before, chosen), _spoken(now, chosen), alpha=level)
     notes = _notes(reference, current, others, moving)
-    return _result(table, words, chosen, alpha, parts=parts, notes=notes)
+    lost = _only(reference, current)
+    return _result(table, words, chosen, alpha, parts=parts, lost=lost, notes=notes)
 
 
 def _result(
@@ -162,6 +172,7 @@ def _result(
     alpha: float,
     *,
     parts: int,
+    lost: tuple[str, ...],
     notes: tuple[str, ...],
 ) -> Compared:
     found = [one for one in (table, words) if one is not None]
@@ -174,6 +185,7 @@ def _result(
         table=table,
         texts=words,
         text_column=chosen,
+        lost=lost,
         notes=notes,
     )
 
@@ -213,6 +225,14 @@ def _spoken(frame: pd.DataFrame, column: str) -> list[str]:
     return [str(one) for one in frame[column].dropna()]
 
 
+def _only(own: pd.DataFrame, other: pd.DataFrame) -> tuple[str, ...]:
+    return tuple(str(name) for name in own.columns if name not in set(other.columns))
+
+
+def _listed(words: str, names: tuple[str, ...]) -> str:
+    return f"{words} columns, not compared: {', '.join(names[:20])}."
+
+
 def _notes(
     before: pd.DataFrame, now: pd.DataFrame, both: list[str], moving: list[str]
 ) -> tuple[str, ...]:
@@ -220,9 +240,8 @@ def _notes(
     told = []
     if moving:
         told.append(f"Dates and numbers of rows, not compared: {', '.join(moving[:20])}.")
-    for own, other, words in ((before, now, "lost"), (now, before, "new")):
-        if only := [str(name) for name in own.columns if name not in set(other.columns)]:
-            told.append(f"{words.capitalize()} columns, not compared: {', '.join(only[:20])}.")
+    if new := _only(now, before):
+        told.append(_listed("New", new))
     for frame, name in ((before, "reference"), (now, "current")):
         if len(frame) > MOST_ROWS:
             told.append(f"Of the {name}'s {len(frame):,} rows {MOST_ROWS:,} were drawn.")

@@ -73,7 +73,7 @@ def test_texts_are_found_and_their_new_words_and_campaigns_told(say, pair):
 def test_different_columns_dates_and_row_numbers_are_told_and_not_compared(say, pair):
     before = people(200, seed=1).assign(id=range(200), day="2030-01-01", old=1.0)
     now = people(200, seed=2).assign(id=range(200, 400), day="2030-02-01", new=1.0)
-    code, out, _ = say(*pair(before, now), "--columns", "--fail-on-drift")
+    code, out, _ = say(*pair(before, now), "--columns")
     assert code == 0
     assert "Lost columns, not compared: old." in out
     assert "New columns, not compared: new." in out
@@ -81,6 +81,31 @@ def test_different_columns_dates_and_row_numbers_are_told_and_not_compared(say, 
     assert "age" in out.split("not compared: new.")[1]
     code, _, err = say(*pair(before[["age"]], now[["sex"]]))
     assert (code, err) == (1, "pilothouse: The two files have no column in common.\n")
+
+
+def test_what_cannot_be_told_has_an_exit_code_of_its_own(say, pair):
+    lost = pair(people(200, seed=1), people(200, seed=2)[["age"]])
+    assert say(*lost, "--fail-on-drift")[0] == 3
+    code, out, _ = say(*pair(people(200, seed=1), people(1, seed=2)), "--fail-on-drift")
+    assert (code, "No drift" in out) == (3, False)
+    assert "Nothing can be concluded from 1 row of the current window." in out
+    assert say(*lost)[0] == 0
+
+
+def test_a_number_of_400_digits_is_a_number(say, tmp_path):
+    (tmp_path / "a").write_text('{"a": 1' + "0" * 400 + "}\n" + '{"a": 2}\n' * 30)
+    code, out, err = say(
+        "drift", "--reference", str(tmp_path / "a"), "--current", str(tmp_path / "a")
+    )
+    assert (code, err, "No drift." in out) == (0, "", True)
+
+
+def test_files_beside_a_model_are_refused_and_not_ignored(say, pair):
+    words = pair(people(60, seed=1), people(60, seed=2))
+    for extra in (["spam"], ["inject", "spam"]):
+        code, out, err = say("drift", *extra, *words[1:])
+        assert (code, out, "without a model" in err) == (2, "", True)
+    assert say("drift", "spam", *words[3:])[0] == 2
 
 
 def test_a_sample_of_many_rows_is_told(say, pair):

@@ -3,8 +3,11 @@ from datetime import timedelta
 
 import pytest
 
-from core.cli import bar
+from core.automation.drill import rows
+from core.cli import bar, drill
 from core.clock import utc_now
+from core.panel import Panel
+from core.tables.telemetry import MonitorReport
 from tests.fakes.watched import Watched, be_quick
 
 
@@ -62,3 +65,51 @@ def test_a_drill_of_a_model_without_its_data_fails_in_words_and_is_recorded(say,
     assert (code, err.count("\n")) == (1, 1)
     assert say("drill", "spam", "--kind", "fire")[0] == 1
     assert say("drill", "ghost", "--kind", "drift")[0] == 1
+
+
+def test_a_drill_that_breaks_is_recorded_as_failed_with_the_reason(spam, settings, db, monkeypatch):
+    def broken(*_of, **_how):
+        raise ZeroDivisionError("by a bug")
+
+    monkeypatch.setattr(drill.run, "carry_out", broken)
+    monkeypatch.setattr(drill, "panel", lambda: Panel(settings, db, spam.clock))
+    with pytest.raises(ZeroDivisionError):
+        drill.drill("spam", "drift")
+    with db.read() as session:
+        (found,) = rows.history(session)
+    assert found.state == "failed"
+    assert found.sentence == "It was not played to its end: ZeroDivisionError: by a bug."
+
+
+def fails(say):
+    return say("drift", "spam", "--fail-on-drift")[0]
+
+
+def test_a_build_fails_by_the_alarm_of_what_serves_and_not_by_the_past(say, spam):
+    say("monitor", "spam", "--since", "1d", "--rows", "150")
+    assert fails(say) == 3  # nothing was watched live
+    say("monitor", "spam", "--check-now")
+    assert fails(say) == 1
+    assert say("drift", "spam")[0] == 0
+    spam.release("2.0.0")
+    assert fails(say) == 3
+
+
+def test_a_single_odd_window_without_an_alarm_fails_no_build(say, spam, db):
+    with db.append() as session:
+        session.add(report(spam, state="fail", watch={"alarm": False, "others": {}}))
+    assert fails(say) == 0
+    with db.append() as session:
+        session.query(MonitorReport).delete()
+        session.add(report(spam, state="warn", watch={"alarm": False}, lost=["age"]))
+    assert fails(say) == 3
+
+
+def report(spam, *, state, **figures):
+    return MonitorReport(
+        **dict.fromkeys(("method", "sentence", "assumptions"), ""),
+        **{"id": "0001", "model": "spam", "version": "1.0.0", "kind": "drift", "origin": "live"},
+        **{"state": state, "score": 0.3, "figures": figures, "at": spam.clock()},
+        **{"window_start": spam.clock(), "window_end": spam.clock(), "window_last_id": "1"},
+        **{"follows": "", "n_current": 300, "n_reference": 600},
+    )
