@@ -6,6 +6,7 @@ from core.monitoring.signals import Signal
 from core.specs import ModelSpec
 from core.specs.alerts import RULES, Rule, RuleName, Severity
 from core.specs.document import AlertRule
+from core.specs.thresholds import least_samples
 
 SWITCHED_OFF = "the rule was switched off in the model's spec"
 
@@ -45,10 +46,7 @@ class Watch:
 
 
 def of(spec: ModelSpec, name: str) -> Watch:
-    """Return one rule as it holds for a model; `name` is one of RULES.
-
-    A model that is judged on smaller windows (`monitoring.min_samples`) is alerted on them too.
-    """
+    """Return one rule as it holds for a model; `name` is one of RULES."""
     rule: Rule = RULES[name]  # type: ignore[index]
     own = spec.alerts.get(rule.name, AlertRule())
     return Watch(
@@ -61,7 +59,7 @@ def of(spec: ModelSpec, name: str) -> Watch:
         usual_severity=own.severity or rule.severity,
         windows=own.windows or rule.windows,
         patient=own.windows is not None,
-        min_samples=own.min_samples or min(rule.min_samples, spec.monitoring.min_samples),
+        min_samples=least_samples(spec, rule.name),
     )
 
 

@@ -1,12 +1,13 @@
 """Do requests fail, are answers slow? Counters in, a finding with its certainty out. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from core.monitoring.signals import Signal, State
 from core.serving.storing import BUCKETS_MS
-from core.specs.alerts import Severity
+from core.specs.alerts import RuleName, Severity
 from core.specs.thresholds import Policy
 from core.statistics.intervals import wilson
 
@@ -16,10 +17,15 @@ LEVEL = 0.99
 METHOD = f"Wilson intervals at {LEVEL:.0%} of the share that failed and of the share that was slow"
 ASSUMPTIONS = (
     "Each request fails, or is slow, for itself. Latencies are counted in buckets: the 95th "
-    "percentile lies between the bounds of its bucket, in which it is interpolated."
+    "percentile lies between the bounds of its bucket, in which it is interpolated; a limit "
+    "between two bounds is judged at the upper one."
 )
 
 _SLOW = 0.05  # the share of answers beyond the 95th percentile
+_WORDS: dict[RuleName, tuple[str, str]] = {
+    "error_rate": ("Errors are", "requests"),
+    "latency": ("Latency is", "answers"),
+}
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,10 @@ class Counts:
     requests: int
     errors: int
     buckets: Mapping[str, int]
+
+
+Windows = Mapping[RuleName, Sequence[Counts]]
+"""What each of the two rules, error_rate and latency, has not judged yet, by version."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +56,10 @@ class Percentile:
 
 @dataclass(frozen=True)
 class Served:
-    """How one version served one window; `error_interval` at 99 %."""
+    """How one version served: requests and errors since errors were judged, latency likewise.
+
+    `error_interval` at 99 %; `slow_share` took longer than is critical; `judged` by either rule.
+    """
 
     version: str
     requests: int
@@ -72,27 +85,35 @@ class Service:
         return {"versions": [asdict(one) for one in self.versions]}
 
 
-def judge(counts: Sequence[Counts], policy: Policy) -> Service:
-    """Judge every version that answered at least `min_requests`; the worst one is the finding.
+def samples(rule: RuleName, counts: Counts) -> int:
+    """Return on how many samples a rule rests: errors on requests, latency on answers."""
+    return sum(counts.buckets.values()) if rule == "latency" else counts.requests
 
-    "Surely" means that the whole interval lies beyond the threshold. Without a version that
-    answered enough the state is `inconclusive`.
 
-    >>> judge([Counts("1.0.0", 1000, 60, {"5": 940})], Policy()).state
+def judge(windows: Windows, least: Mapping[RuleName, float], policy: Policy) -> Service:
+    """Judge for each rule every version that has `least` samples; the worst one is the finding.
+
+    "Surely" means that the whole interval lies beyond the threshold. A rule for which no version
+    has enough is `unknown`; where that holds for both the state is `inconclusive`.
+
+    >>> counted = [Counts("1.0.0", 1000, 60, {"5": 940})]
+    >>> both = {"error_rate": counted, "latency": counted}
+    >>> judge(both, {"error_rate": 100, "latency": 100}, Policy()).state
     'fail'
     """
-    served = tuple(_served(one, policy) for one in counts if one.requests)
-    judged = [one for one in counts if one.requests >= max(1, policy.min_requests)]
-    if not judged:
-        n = max((one.requests for one in counts), default=0)
-        missing = f"{int(policy.min_requests) - n:,} more are needed"
-        return Service(
-            "inconclusive", served, (), f"Not judged yet: {n:,} new requests, {missing}."
-        )
-    signals = (
-        _worst([_errors(one, policy) for one in judged]),
-        _worst([_latency(one, policy) for one in judged]),
+    enough = {
+        rule: [one for one in counts if samples(rule, one) >= max(1, least[rule])]
+        for rule, counts in windows.items()
+    }
+    signals = tuple(
+        _worst([_JUDGES[rule](one, policy) for one in enough[rule]])
+        if enough[rule]
+        else _waiting(rule, counts, least[rule])
+        for rule, counts in windows.items()
     )
+    served = _served(windows, enough, policy)
+    if not any(enough.values()):
+        return Service("inconclusive", served, signals, signals[0].sentence)
     firing = [signal for signal in signals if signal.state == "firing"]
     critical = any(signal.severity == "critical" for signal in firing)
     return Service(
@@ -140,19 +161,38 @@ def _bound_before(bound: float) -> float:
     return max((float(b) for b in BUCKETS_MS if b < bound), default=0.0)
 
 
-def _served(counts: Counts, policy: Policy) -> Served:
-    rate = wilson(counts.errors, counts.requests, level=LEVEL)
-    slow, n = _slower_than(counts.buckets, policy.latency_critical_ms)
+def _served(windows: Windows, enough: Windows, policy: Policy) -> tuple[Served, ...]:
+    """Return what every version did that was asked anything, by name."""
+    counted, timed = ({one.version: one for one in counts} for counts in windows.values())
+    judged = {one.version for counts in enough.values() for one in counts}
+    return tuple(
+        _one(counted[version], timed[version].buckets, policy, version in judged)
+        for version in sorted(counted)
+        if counted[version].requests or timed[version].requests
+    )
+
+
+def _one(counts: Counts, buckets: Mapping[str, int], policy: Policy, judged: bool) -> Served:
+    n, answers = counts.requests, sum(buckets.values())
+    rate = wilson(counts.errors, n, level=LEVEL) if n else None
+    slow = _slower_than(buckets, _judged_at(policy.latency_critical_ms))
     return Served(
         version=counts.version,
-        requests=counts.requests,
+        requests=n,
         errors=counts.errors,
-        error_rate=rate.value,
-        error_interval=(rate.low, rate.high),
-        latency_p95=percentile(counts.buckets),
-        slow_share=slow / n if n else 0.0,
-        judged=counts.requests >= policy.min_requests,
+        error_rate=rate.value if rate else 0.0,
+        error_interval=(rate.low, rate.high) if rate else (0.0, 1.0),
+        latency_p95=percentile(buckets),
+        slow_share=slow / answers if answers else 0.0,
+        judged=judged,
     )
+
+
+def _waiting(rule: RuleName, counts: Sequence[Counts], least: float) -> Signal:
+    n = max((samples(rule, one) for one in counts), default=0)
+    what, noun = _WORDS[rule]
+    missing = f"{n:,} new {noun}, {math.ceil(least) - n:,} more are needed"
+    return Signal(rule, "unknown", "high", 0.0, 0.0, f"{what} not judged yet: {missing}.", n)
 
 
 def _errors(counts: Counts, policy: Policy) -> Signal:
@@ -170,25 +210,27 @@ def _errors(counts: Counts, policy: Policy) -> Signal:
 
 
 def _latency(counts: Counts, policy: Policy) -> Signal:
-    found = percentile(counts.buckets)
+    """Judge at bounds of buckets; what lies in the last one is only known to be slower than it."""
+    found = percentile(counts.buckets) or Percentile(0.0, 0.0, None)
     limits = (policy.latency_critical_ms, policy.latency_warning_ms)
-    if found is None:
-        words = f"Version {counts.version} gave no answer whose latency could be measured."
-        return Signal("latency", "unknown", "high", 0.0, limits[1], words, 0)
-    surely = []
-    for one in limits:
-        slow, n = _slower_than(counts.buckets, one)
-        surely.append(wilson(slow, n, level=LEVEL).low > _SLOW)
-    state, severity, limit = _beyond(surely, found.value > limits[1], limits)
+    bounds = [_judged_at(limit) for limit in limits]
+    n = sum(counts.buckets.values())
+    state, severity, limit = _beyond(
+        [wilson(_slower_than(counts.buckets, one), n, level=LEVEL).low > _SLOW for one in bounds],
+        found.high is None or found.high > bounds[1],
+        limits,
+    )
     who = f"of the answers of version {counts.version}"
     if found.high is None:
         seen = f"More than 5 % {who} take over {found.low:g} ms"
     else:
-        bounds = f"between {found.low:g} and {found.high:g}"
-        seen = f"95 % {who} come within about {found.value:.0f} ms ({bounds})"
-    sentence = f"{seen}{_verdict(state, f'{limit:g} ms')}"
-    n = sum(counts.buckets.values())
-    return Signal("latency", state, severity, found.value, limit, sentence, n)
+        between = f"between {found.low:g} and {found.high:g}"
+        seen = f"95 % {who} come within about {found.value:.0f} ms ({between})"
+    at = _judged_at(limit)
+    words = f"{at:g} ms" if at == limit else f"{at:g} ms, at which the limit of {limit:g} is judged"
+    return Signal(
+        "latency", state, severity, found.value, limit, f"{seen}{_verdict(state, words)}", n
+    )
 
 
 def _beyond(
@@ -208,13 +250,22 @@ def _verdict(state: State, limit: str) -> str:
     return f"; more than {limit}, but not surely." if state == "unknown" else "."
 
 
-def _slower_than(buckets: Mapping[str, int], limit: float) -> tuple[int, int]:
-    """Count answers in buckets that lie wholly beyond `limit`, and all answers."""
-    slow = sum(n for bound, n in buckets.items() if _bound_before(float(bound)) >= limit)
-    return int(slow), int(sum(buckets.values()))
+def _judged_at(limit: float) -> float:
+    """Return the first bound from `limit` up: answers in one bucket are not told apart."""
+    return min((float(bound) for bound in BUCKETS_MS if bound >= limit), default=float("inf"))
+
+
+def _slower_than(buckets: Mapping[str, int], bound: float) -> int:
+    return sum(int(n) for edge, n in buckets.items() if float(edge) > bound)
 
 
 def _worst(signals: Sequence[Signal]) -> Signal:
     """A firing one before an unsure one, a critical one before a lesser one, then by value."""
     order = {"firing": 2, "unknown": 1, "ok": 0}
     return max(signals, key=lambda s: (order[s.state], s.severity == "critical", s.value))
+
+
+_JUDGES: dict[RuleName, Callable[[Counts, Policy], Signal]] = {
+    "error_rate": _errors,
+    "latency": _latency,
+}

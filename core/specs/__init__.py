@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from core.access import Actor, Kind, require, system
 from core.db import Command, Database
 from core.errors import NotFoundError
-from core.specs import definitions
+from core.specs import definitions, thresholds
 from core.specs.candidates import Candidate, Range, Search, Threshold
 from core.specs.document import (
     Feature,
@@ -72,6 +72,7 @@ def apply_in(command: Command, text: str) -> ModelSpec:
         return spec
     command.note(model=spec.name)
     definitions.check(command.session, spec)
+    thresholds.Policy.of(spec.policy.accuracy_floor, spec.policy.overrides)
     before = parse(newest.yaml) if newest else None
     if before and (before.gate, before.policy) != (spec.gate, spec.policy):
         command.note(changes="gate or policy")

@@ -5,6 +5,11 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from core.errors import InvalidInputError
+from core.specs.alerts import RULES, RuleName
+from core.specs.document import ModelSpec
+
+LONGEST_LATENCY_MS = 5_000
+"""Latencies are counted in buckets of which this is the last bound: beyond it all are alike."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,10 @@ class Policy:
 
     @classmethod
     def of(cls, accuracy_floor: float, overrides: Mapping[str, Any] | None = None) -> "Policy":
-        """Return the defaults with a spec's own values. Raises: InvalidInputError.
+        """Return the defaults with a spec's own values.
+
+        Raises: InvalidInputError (no such threshold, no number from 0 up, a limit of latency that
+        is not told apart from slower answers).
 
         >>> Policy.of(0.8, {"drop_critical": 0.1}).drop_critical
         0.1
@@ -46,4 +54,19 @@ class Policy:
         for name, value in own.items():
             if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
                 raise InvalidInputError(f"policy setting {name} must be a number from 0 up")
+            if name.startswith("latency_") and value > LONGEST_LATENCY_MS:
+                raise InvalidInputError(
+                    f"policy setting {name} must be at most {LONGEST_LATENCY_MS} ms: "
+                    "how much slower an answer was is not counted"
+                )
         return replace(cls(accuracy_floor=accuracy_floor), **own)
+
+
+def least_samples(spec: ModelSpec, name: RuleName) -> int:
+    """Return on how many samples an alert rule of a model counts at least.
+
+    A model that is judged on smaller windows (`monitoring.min_samples`) is alerted on them too.
+    """
+    own = spec.alerts.get(name)
+    by_default = min(RULES[name].min_samples, spec.monitoring.min_samples)
+    return (own and own.min_samples) or by_default

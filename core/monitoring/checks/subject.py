@@ -44,6 +44,13 @@ class Subject:
         """Whether the window before belongs to the same term of service."""
         return self.before is not None and self.before.window_end >= self.since
 
+    def ahead(self, now: datetime) -> str:
+        """Say that the window before ends in the future, which some clock was set back from."""
+        if self.before is None or self.before.window_end <= now + CLOCKS_APART:
+            return ""
+        until = f"{self.before.window_end:%Y-%m-%d %H:%M} UTC"
+        return f"A clock was set back: the report before ends at {until}, so this begins anew."
+
     @property
     def after(self) -> Position:
         """The end of the window before; a new term of service starts a new window."""

@@ -2,13 +2,16 @@ from datetime import timedelta
 
 import pytest
 
-from core import releases
+from core import incidents, releases, specs
 from core.access import system
 from core.clock import hour_of
+from core.errors import InvalidInputError
+from core.incidents import reading
 from core.monitoring import reports, service, signals
 from core.monitoring.checks.service import check_service
 from core.monitoring.service import Counts, judge, percentile
-from core.specs.thresholds import Policy
+from core.serving.storing import BUCKETS_MS
+from core.specs.thresholds import LONGEST_LATENCY_MS, Policy
 from core.tables.telemetry import HourlyCount
 from tests.fakes.watched import TEXT, Watched
 
@@ -17,7 +20,12 @@ FAST = {"5": 1}
 
 def found(*, requests=1000, errors=0, **buckets):
     answers = {name[1:]: n for name, n in buckets.items()} or {"5": requests - errors}
-    return judge([Counts("1.0.0", requests, errors, answers)], Policy())
+    return seen([Counts("1.0.0", requests, errors, answers)])
+
+
+def seen(counts, policy=None, *, errors=50, latency=50):
+    both = {"error_rate": counts, "latency": counts}
+    return judge(both, {"error_rate": errors, "latency": latency}, policy or Policy())
 
 
 @pytest.mark.parametrize(
@@ -55,23 +63,60 @@ def test_the_percentile_lies_within_its_bucket_and_says_so():
 
 
 def test_the_worst_of_the_versions_is_the_finding():
-    judged = judge(
-        [Counts("1.0.0", 900, 0, FAST), Counts("2.0.0", 100, 30, FAST), Counts("3", 9, 9, {})],
-        Policy(),
+    judged = seen(
+        [Counts("1.0.0", 900, 0, FAST), Counts("2.0.0", 100, 30, FAST), Counts("3", 9, 9, {})]
     )
     assert "version 2.0.0" in judged.signals[0].sentence
     assert [one.judged for one in judged.versions] == [True, True, False]
 
 
 def test_a_version_that_only_fails_has_no_latency_to_judge():
-    judged = judge([Counts("1.0.0", 500, 500, {})], Policy())
+    judged = seen([Counts("1.0.0", 500, 500, {})])
     assert (judged.state, judged.signals[1].state) == ("fail", "unknown")
 
 
 def test_a_spec_moves_the_thresholds():
-    policy = Policy.of(0.9, {"error_critical": 0.2, "error_warning": 0.1, "min_requests": 2000})
-    assert judge([Counts("1.0.0", 3000, 150, FAST)], policy).state == "pass"
-    assert judge([Counts("1.0.0", 1000, 500, FAST)], policy).state == "inconclusive"
+    policy = Policy.of(0.9, {"error_critical": 0.2, "error_warning": 0.1})
+    assert seen([Counts("1.0.0", 3000, 150, FAST)], policy).state == "pass"
+    assert seen([Counts("1.0.0", 3000, 900, FAST)], policy).state == "fail"
+
+
+def test_each_rule_waits_for_its_own_samples():
+    judged = seen([Counts("1.0.0", 104, 10, {"5": 94})], errors=100, latency=100)
+    assert [(one.state, one.n) for one in judged.signals] == [("firing", 104), ("unknown", 94)]
+    assert judged.signals[1].sentence == (
+        "Latency is not judged yet: 94 new answers, 6 more are needed."
+    )
+
+
+@pytest.mark.parametrize(
+    ("limit", "bucket", "state"),
+    [
+        (5000, "inf", "firing"),
+        (300, "500", "ok"),
+        (300, "1000", "firing"),
+        (6000, "inf", "unknown"),
+    ],
+)
+def test_a_limit_of_latency_is_judged_at_the_next_bound(limit, bucket, state):
+    policy = Policy(latency_warning_ms=limit, latency_critical_ms=limit)
+    (_, latency) = seen([Counts("1.0.0", 200, 0, {bucket: 200})], policy).signals
+    assert latency.state == state
+    if (limit, state) == (300, "firing"):
+        assert "more than 500 ms, at which the limit of 300 is judged" in latency.sentence
+
+
+def test_slow_answers_that_may_be_chance_in_the_last_bucket_do_not_reassure():
+    policy = Policy(latency_warning_ms=5000, latency_critical_ms=5000)
+    counts = [Counts("1.0.0", 1000, 0, {"100": 948, "inf": 52})]
+    assert seen(counts, policy).signals[1].state == "unknown"
+
+
+def test_a_limit_that_cannot_be_told_from_slower_answers_is_refused(db):
+    assert BUCKETS_MS[-1] == LONGEST_LATENCY_MS
+    own = TEXT + "policy: {overrides: {latency_warning_ms: 6000}}\n"
+    with pytest.raises(InvalidInputError, match="at most 5000 ms"):
+        specs.apply(db, system("bootstrap"), own)
 
 
 @pytest.fixture
@@ -161,11 +206,52 @@ def test_a_rule_that_asks_for_fewer_requests_gets_smaller_windows(db, settings, 
     assert check(watched).state == "fail"
 
 
+def told(model, **fields):
+    """Check, and tell the alert engine of it; the rules whose alerts fire then."""
+    incidents.consider(model.db, model.settings, model.spec, check(model, **fields))
+    with model.db.read() as session:
+        return {one.rule for one in reading.found(session, state="firing")}
+
+
+def test_latency_is_judged_over_many_windows_of_errors(db, settings, clock):
+    own = "alerts: {error_rate: {min_samples: 50}, latency: {min_samples: 1000}}\n"
+    watched = Watched(db, settings, clock, TEXT + own)
+    watched.release("1.0.0")
+    for _ in range(5):
+        count(watched, 200, slow=190)
+        fired = told(watched)
+    assert fired == {"latency"}
+    assert [row.n_current for row in stored(watched)] == [1000, 200, 200, 200, 200]
+
+
+def test_answers_that_wait_for_latency_are_kept_when_errors_are_judged(model):
+    count(model, 104, 10, slow=94)
+    assert told(model) == {"error_rate"}
+    count(model, 6, slow=6)
+    assert told(model) == {"error_rate", "latency"}
+
+
+def test_few_requests_that_all_fail_are_judged_once_there_are_enough(model):
+    for hours in range(30):
+        count(model, 4, 4)
+        fired = told(model, minutes=60)
+        assert bool(fired) == (hours >= 24), hours
+
+
+def test_the_first_look_goes_as_far_back_as_it_must_and_no_further(model):
+    count(model, 500, 500)
+    model.clock.forward(hours=5)
+    count(model, 90)
+    model.clock.forward(hours=4)
+    count(model, 90)
+    assert check(model).n_current == 180
+
+
 def test_few_requests_wait_and_leave_one_report(model):
     for _ in range(4):
         count(model, 10)
         report = check(model)
-    assert report.sentence == "Not judged yet: 40 new requests, 60 more are needed."
+    assert report.sentence == "Errors are not judged yet: 40 new requests, 60 more are needed."
     assert [row.state for row in stored(model)] == ["inconclusive"]
 
 
@@ -183,11 +269,11 @@ def test_shadows_and_versions_that_no_longer_serve_do_not_count(model):
     assert check(model).state == "inconclusive"
 
 
-def test_what_is_older_than_a_day_is_in_no_window(model):
+def test_what_is_older_than_a_week_is_in_no_window(model):
     count(model, 200)
     check(model)
     count(model, 500, 500)
-    model.clock.forward(hours=40)
+    model.clock.forward(hours=7 * 24)
     assert check(model).n_current == 0
 
 
@@ -196,3 +282,18 @@ def test_after_a_clock_that_jumps_back_nothing_is_judged_twice(model):
     check(model)
     model.clock.now -= timedelta(hours=3)
     assert check(model).state == "inconclusive"
+
+
+def test_a_report_from_the_future_does_not_blind_the_check(model):
+    count(model, 10)
+    model.clock.forward(days=30)
+    count(model, 200)
+    ahead = check(model)
+    model.clock.now -= timedelta(days=30)
+    count(model, 200, 100)
+    report = check(model)
+    assert (report.state, report.follows) == ("fail", ahead.window_last_id)
+    assert "A clock was set back" in report.sentence
+
+    count(model, 200)
+    assert check(model).sentence.count("A clock was set back") == 0
