@@ -1,6 +1,6 @@
 """Which processes live: each says so every few seconds."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,10 +12,17 @@ SECONDS = 5.0
 SILENT_AFTER = timedelta(seconds=30)
 
 
-def beat(db: Database, process: str) -> None:
-    """Note that `process` lives now."""
+def beat(db: Database, process: str, begun: datetime | None = None) -> None:
+    """Note that `process` lives now, and since when if that is known."""
+    detail = {"begun": begun.isoformat()} if begun else {}
     with db.keep() as session:
-        session.merge(Heartbeat(process=process, at=db.clock(), detail={}))
+        session.merge(Heartbeat(process=process, at=db.clock(), detail=detail))
+
+
+def since(row: Heartbeat) -> datetime | None:
+    """Return when a process began, or None where it does not say."""
+    begun = row.detail.get("begun")
+    return datetime.fromisoformat(begun) if begun else None
 
 
 def lives(db: Database, process: str) -> bool:

@@ -154,9 +154,10 @@ def _keep_alive(built: "Panel", name: str, stop: threading.Event) -> None:
     from core import heartbeat
 
     def beat() -> None:
+        begun = built.db.clock()
         while True:
             with suppress(UnavailableError):  # the next beat tries again
-                heartbeat.beat(built.db, _on_this_host(name))
+                heartbeat.beat(built.db, _on_this_host(name), begun)
             if stop.wait(heartbeat.SECONDS):
                 return
 

@@ -117,7 +117,9 @@ def newest_window(
     told = (MonitorReport.id, MonitorReport.follows, *_PLACE)  # without the figures: these are long
     query = select(*told).filter_by(**of).where(MonitorReport.follows != PENDING)
     rows = session.execute(query.order_by(MonitorReport.at.desc()).limit(_MADE_LAST)).all()
-    followed = {row.follows for row in rows}
+    ends = {row.window_last_id for row in rows}
+    behind = select(MonitorReport.follows).filter_by(**of).where(MonitorReport.follows.in_(ends))
+    followed = set(session.scalars(behind))
     last = [row for row in rows if row.window_last_id not in followed] or rows
     newest = max(last, key=lambda row: (row.window_end, row.window_last_id), default=None)
     return session.get(MonitorReport, newest.id) if newest else None

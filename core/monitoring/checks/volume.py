@@ -1,5 +1,7 @@
 """Whether as many requests came as usual, in the newest full hours."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
@@ -8,19 +10,23 @@ from sqlalchemy.orm import Session
 from core import heartbeat
 from core.clock import hour_of
 from core.db import Database
+from core.ids import new_id
 from core.monitoring import signals, volume
 from core.monitoring.checks.subject import Subject, subject, unfinished
+from core.monitoring.checks.together import Together, hourly, low, together
 from core.monitoring.reports import store
 from core.monitoring.signals import Signal
 from core.monitoring.volume import Volume
 from core.settings import Settings
-from core.tables.operational import Tick
+from core.tables.operational import Heartbeat, Tick
 from core.tables.telemetry import HourlyCount, MonitorReport, SpoolPosition
 
 COMPLETE_AFTER = timedelta(minutes=5)
 """The log is moved within seconds; after so long an hour that is over counts as complete."""
 
 _SILENT_AFTER = timedelta(minutes=2)
+_GIVEN_UP_AFTER = timedelta(days=1)
+_HANDOVER = timedelta(minutes=10)
 _DAY = 24
 
 
@@ -28,9 +34,11 @@ def check_volume(db: Database, settings: Settings, model: str) -> MonitorReport 
     """Compare the requests of the newest full hours, over all versions, with what is usual.
 
     A window is as many hours as hold about 30 requests; the next one begins where it ended, and
-    until that is over the report before is returned again. Inconclusive while there is less than
-    two days of history, and where few requests have another reason than the clients: the log is
-    not moved to the database, or is behind; the product was stopped; no model was asked at all.
+    until that is over the report before is returned again, unless a clock was set back from there.
+    Inconclusive while there is less than two days of history, and where few requests have another
+    reason than the clients: the log is not moved to the database, or is behind; the product was
+    stopped. Where all models have too few at once, one of them tells it for all, as a critical
+    finding where nothing came at all; the others are inconclusive and name it.
 
     Figures: those of `core.monitoring.volume.Volume` (observed, expected, low, high, p_value,
     hours, last, season, dispersion, history) and `signals` (volume).
@@ -40,15 +48,29 @@ def check_volume(db: Database, settings: Settings, model: str) -> MonitorReport 
     last = hour_of(now - COMPLETE_AFTER) - 1
     with db.read() as session:
         of = subject(session, model, "volume")
-        counts = _hourly(session, of.spec.name, last)
+        counts = hourly(session, last, of.spec.name).get(of.spec.name, {})
         judged = volume.judge(counts, first=min(counts, default=last), last=last)
-        if of.before is not None and _begins(judged) < of.before.window_end:
+        anew = of.ahead(now)
+        if of.before is not None and not anew and _begins(judged) < of.before.window_end:
             return of.before
-        why = _not_moved(session, now, last) or _not_the_clients(session, of, judged)
-    if why or judged.state == "inconclusive":
-        sentence = f"Not judged: {why}." if why else judged.sentence
-        return unfinished(db, of, "volume", "inconclusive", judged.observed, sentence)
-    return store(db, _report(of, judged, now))
+        why = _not_the_clients(session, judged, now)
+        shared = together(session, of.spec, judged) if low(judged) and not why else None
+    if shared and shared.teller != of.spec.name:
+        why = f"{shared.sentence} It is told once, for {shared.teller}."
+    judged = _worded(judged, why, shared, anew)
+    if judged.state == "inconclusive":
+        if anew:
+            of = replace(of, before=None)
+        return unfinished(db, of, "volume", judged.state, judged.observed, judged.sentence)
+    return store(db, _report(of, judged, shared, now))
+
+
+def _worded(judged: Volume, why: str, shared: Together | None, anew: str) -> Volume:
+    """Say what the finding means, and not only what was counted."""
+    told = f"Not judged: {why}" if why else judged.sentence
+    first = shared.sentence if shared and not why else ""
+    sentence = " ".join(part for part in (first, told, anew) if part)
+    return replace(judged, state="inconclusive" if why else judged.state, sentence=sentence)
 
 
 def _begins(judged: Volume) -> datetime:
@@ -59,14 +81,18 @@ def _moment(hour: int) -> datetime:
     return datetime.fromtimestamp(hour * 3600, UTC)
 
 
-def _hourly(session: Session, model: str, last: int) -> dict[int, int]:
-    """Return the requests of each hour that had any, within the history that is looked at."""
-    query = select(HourlyCount.hour, func.sum(HourlyCount.requests)).where(
-        HourlyCount.model == model,
-        HourlyCount.variant != "shadow",
-        HourlyCount.hour.between(last - volume.LONGEST_HISTORY, last),
-    )
-    return {hour: int(n) for hour, n in session.execute(query.group_by(HourlyCount.hour))}
+def _not_the_clients(session: Session, judged: Volume, now: datetime) -> str:
+    """Say why few requests are no word about the clients, or nothing.
+
+    A release is none: versions are counted together. A stopped product leaves hours in which the
+    schedule did nothing.
+    """
+    if not low(judged):
+        return ""
+    if why := _not_moved(session, now, judged.last):
+        return why
+    stopped = _stopped(session, judged.last + 1 - judged.hours, judged.last)
+    return "the product was stopped for a part of the last full hours." if stopped else ""
 
 
 def _not_moved(session: Session, now: datetime, last: int) -> str:
@@ -75,36 +101,33 @@ def _not_moved(session: Session, now: datetime, last: int) -> str:
     Answers are counted in the hour they were given in, however late the log is moved: what comes
     late looks like silence until then.
     """
-    beats = [row for row in heartbeat.all(session) if row.process.startswith("shipper")]
-    newest = max((row.at for row in beats), default=now)
-    if now - newest > _SILENT_AFTER:
-        since = newest.strftime("%d %b %H:%M")
-        return f"the process that moves the log was last heard of on {since} UTC"
+    shippers = [row for row in heartbeat.all(session) if row.process.startswith("shipper")]
+    if missing := _missing(shippers, now):
+        since = f"{missing.at:%d %b %H:%M} UTC ({missing.process})"
+        return f"the process that moves the log was last heard of on {since}."
     moved = session.scalar(select(func.max(SpoolPosition.at)))
     counted = session.scalar(select(func.max(HourlyCount.hour)))
     if moved and counted is not None and now - moved < _SILENT_AFTER and counted < last:
         until = _moment(counted + 1).strftime("%d %b %H:%M")
-        return f"the log is still being moved, and its answers are counted up to {until} UTC only"
+        return f"the log is still being moved, and its answers are counted up to {until} UTC only."
     return ""
 
 
-def _not_the_clients(session: Session, of: Subject, judged: Volume) -> str:
-    """Say why few requests are no word about the clients of this model, or nothing.
+def _missing(shippers: Sequence[Heartbeat], now: datetime) -> Heartbeat | None:
+    """Return a shipper that fell silent and that none has replaced: its host's log lies there.
 
-    A release is none: versions are counted together. A stopped product leaves hours in which the
-    schedule did nothing; one that cannot be reached leaves all models without requests.
+    Nothing takes the word of a host away that is gone for good: after a day it is not waited for
+    while another one lives, and one that began when it ended has taken its place.
     """
-    if judged.state not in ("warn", "fail") or judged.observed > judged.expected:
-        return ""
-    first = judged.last + 1 - judged.hours
-    if _stopped(session, first, judged.last):
-        return "the product was stopped for a part of the last full hours"
-    if _others_silent_too(session, of.spec.name, first, judged.last):
-        return (
-            "no model was asked anything, so this is no word about the clients of one; "
-            "see whether the service can be reached"
-        )
-    return ""
+    live = [row for row in shippers if now - row.at <= _SILENT_AFTER]
+    gone = [row for row in shippers if now - row.at > _SILENT_AFTER]
+    if live:
+        gone = [row for row in gone if now - row.at <= _GIVEN_UP_AFTER]
+    begun = sorted(filter(None, map(heartbeat.since, live)))
+    for row in sorted(gone, key=lambda row: row.at, reverse=True):
+        if not begun or begun.pop() < row.at - _HANDOVER:
+            return row
+    return None
 
 
 def _stopped(session: Session, first: int, last: int) -> bool:
@@ -116,22 +139,7 @@ def _stopped(session: Session, first: int, last: int) -> bool:
     return before >= _DAY - 4 and any(hour not in busy for hour in range(first, last + 1))
 
 
-def _others_silent_too(session: Session, model: str, first: int, last: int) -> bool:
-    """Whether no other model was asked, although that is unusual too."""
-    query = select(HourlyCount.hour, func.sum(HourlyCount.requests)).where(
-        HourlyCount.model != model,
-        HourlyCount.variant != "shadow",
-        HourlyCount.hour.between(first - 7 * _DAY, last),
-    )
-    asked = {hour: int(n) for hour, n in session.execute(query.group_by(HourlyCount.hour))}
-    days = [
-        sum(asked.get(hour - day * _DAY, 0) for hour in range(first, last + 1)) for day in range(8)
-    ]
-    usual = sorted(days[1:])[3]
-    return days[0] == 0 and usual >= volume.FEWEST_EXPECTED
-
-
-def _report(of: Subject, judged: Volume, now: datetime) -> MonitorReport:
+def _report(of: Subject, judged: Volume, shared: Together | None, now: datetime) -> MonitorReport:
     end = _moment(judged.last + 1)
     return of.report(
         "volume",
@@ -139,7 +147,7 @@ def _report(of: Subject, judged: Volume, now: datetime) -> MonitorReport:
         now=now,
         window_start=_begins(judged),
         window_end=end,
-        window_last_id=f"{end:%Y-%m-%dT%H}",
+        window_last_id=new_id(now),  # not the hour: that comes twice when a clock is set back
         follows=of.before.window_last_id if of.before else "",
         n_current=judged.observed,
         n_reference=judged.history,
@@ -147,17 +155,17 @@ def _report(of: Subject, judged: Volume, now: datetime) -> MonitorReport:
         score=judged.observed / judged.expected,
         method=volume.METHOD,
         sentence=judged.sentence,
-        figures=judged.figures() | signals.figures(_signal(judged)),
+        figures=judged.figures() | signals.figures(_signal(judged, shared)),
         assumptions=volume.ASSUMPTIONS,
     )
 
 
-def _signal(judged: Volume) -> Signal:
+def _signal(judged: Volume, shared: Together | None) -> Signal:
     few = judged.observed < judged.expected
     return Signal(
         rule="volume",
         state="ok" if judged.state == "pass" else "firing",
-        severity="low",
+        severity="critical" if shared and shared.silent else "low",
         value=float(judged.observed),
         threshold=judged.low if few else judged.high,
         sentence=judged.sentence,

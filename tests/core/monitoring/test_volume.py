@@ -4,14 +4,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from core import heartbeat
+from core import heartbeat, incidents, specs
+from core.access import system
 from core.clock import hour_of
 from core.ids import new_id
 from core.monitoring import reports, signals, volume
 from core.monitoring.checks.volume import check_volume
 from core.tables.operational import Tick
 from core.tables.telemetry import HourlyCount, SpoolPosition
-from tests.fakes.watched import Watched
+from tests.fakes.watched import TEXT, Watched
 
 WEEK = 168
 
@@ -106,7 +107,7 @@ def log(model, *, days=10, silent=0, name=None, n=100):
     """Count `n` requests in each hour of the days before now, none in the last `silent`."""
     now = hour_of(model.clock())
     with model.db.append() as session:
-        for hour in range(now - 24 * days, now - silent):
+        for hour in range(now - round(24 * days), now - silent):
             session.add(
                 HourlyCount(
                     model=name or model.spec.name,
@@ -163,6 +164,60 @@ def test_a_log_that_nobody_moves_is_no_silence(model):
     assert "moves the log was last heard of" in report.sentence
 
 
+def half(model):
+    """Only half of the usual requests in the last full hour, while one shipper of two lives."""
+    log(model, silent=1)
+    log(model, days=1 / 24, n=40)
+    heartbeat.beat(model.db, "shipper@there")
+
+
+def test_a_log_that_one_of_two_hosts_does_not_move_is_no_silence(model):
+    half(model)
+    model.clock.forward(minutes=20)
+    heartbeat.beat(model.db, "shipper@here", model.clock() - timedelta(days=2))
+    assert "(shipper@there)" in check(model).sentence
+
+
+def test_a_process_that_took_the_place_of_another_moves_its_log(model):
+    half(model)
+    model.clock.forward(minutes=20)
+    heartbeat.beat(model.db, "shipper@here", model.clock() - timedelta(minutes=19))
+    assert check(model).state == "warn"
+
+
+def test_a_host_that_is_gone_for_a_day_is_not_waited_for(model):
+    heartbeat.beat(model.db, "shipper@there")
+    model.clock.forward(days=2)
+    heartbeat.beat(model.db, "shipper@here", model.clock() - timedelta(days=9))
+    log(model, silent=1)
+    assert check(model).state == "fail"
+
+
+def test_a_report_from_the_future_does_not_blind_the_check(model):
+    log(model)
+    model.clock.forward(days=1)
+    ahead = check(model)
+    model.clock.now -= timedelta(days=1)
+    report = check(model)
+    assert (report.state, report.follows) == ("pass", ahead.window_last_id)
+    assert "A clock was set back" in report.sentence
+
+
+def test_many_checks_after_a_clock_was_set_back_each_judges_its_hour(model, monkeypatch):
+    monkeypatch.setattr(reports, "_MADE_LAST", 3)
+    log(model)
+    model.clock.forward(days=1)
+    check(model)
+    model.clock.now -= timedelta(days=1)
+    found = []
+    for _ in range(6):
+        log(model, days=0, silent=-1)
+        found.append(check(model))
+        model.clock.forward(hours=1)
+    assert len({one.id for one in found}) == 6
+    assert "A clock was set back" not in found[-1].sentence
+
+
 def test_a_log_that_is_behind_is_no_silence(model):
     log(model, silent=3)
     heartbeat.beat(model.db, "shipper@here")
@@ -192,10 +247,57 @@ def test_silence_while_the_product_ran_is_told(model):
     assert check(model).state == "fail"
 
 
-def test_silence_of_all_models_is_no_word_about_one(model):
+@pytest.fixture
+def other(model):
+    """A second model, which is asked more than the first."""
+    second = Watched(model.db, model.settings, model.clock, TEXT.replace("spam", "second", 1))
+    second.release("1.0.0")
+    return second
+
+
+def told(*models):
+    """Check the models and tell the alert engine of it; the incidents that are open then."""
+    for one in models:
+        incidents.consider(one.db, one.settings, one.spec, check(one))
+    with models[0].db.read() as session:
+        return incidents.all(session, open_only=True)
+
+
+def test_silence_of_all_models_opens_one_critical_incident(model, other):
     log(model, silent=1)
-    log(model, silent=1, name="other")
-    assert "no model was asked anything" in check(model).sentence
+    log(other, silent=1, n=200)
+    (opened,) = told(model, other)
+    assert (opened.model, opened.severity) == ("second", "critical")
+    assert "No requests arrive for any model" in opened.timeline[-1]["what"]
+    assert "It is told once, for second." in check(model).sentence
+
+
+def test_an_outage_that_ends_within_an_hour_stays_one_incident(model, other):
+    for one, n in ((model, 100), (other, 200)):
+        log(one, silent=3, n=n)
+    for left in (0.3, 0.0, 0.3, 1.0, 1.0):
+        for one, n in ((model, 100), (other, 200)):
+            log(one, days=0, silent=-1, n=int(n * left))
+        model.clock.forward(hours=1)
+        found = told(model, other)
+    assert found == []
+    with model.db.read() as session:
+        assert [one.model for one in incidents.all(session)] == ["second"]
+
+
+def test_a_model_whose_alert_is_switched_off_tells_nothing_for_others(model, other):
+    other.spec = specs.apply(
+        other.db, system("bootstrap"), f"{other.text}alerts: {{volume: {{enabled: false}}}}\n"
+    )
+    log(model, silent=1)
+    log(other, silent=1, n=200)
+    assert [one.model for one in told(other, model)] == ["spam"]
+
+
+def test_silence_of_all_but_one_model_is_a_word_about_each(model, other):
+    log(model, silent=1)
+    log(other, n=200)
+    assert signals.read(check(model))[0].severity == "low"
 
 
 def test_silence_of_one_model_among_others_is_told(model):
