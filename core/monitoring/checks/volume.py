@@ -37,7 +37,7 @@ def check_volume(db: Database, settings: Settings, model: str) -> MonitorReport 
     until that is over the report before is returned again, unless a clock was set back from there.
     Inconclusive while there is less than two days of history, and where few requests have another
     reason than the clients: the log is not moved to the database, or is behind; the product was
-    stopped. Where all models have too few at once, one of them tells it for all, as a critical
+    stopped. Where all models have too few at once, one of them tells it for all, as a grave
     finding where nothing came at all; the others are inconclusive and name it.
 
     Figures: those of `core.monitoring.volume.Volume` (observed, expected, low, high, p_value,
@@ -165,7 +165,7 @@ def _signal(judged: Volume, shared: Together | None) -> Signal:
     return Signal(
         rule="volume",
         state="ok" if judged.state == "pass" else "firing",
-        severity="critical" if shared and shared.silent else "low",
+        severity="high" if shared and shared.silent else "low",
         value=float(judged.observed),
         threshold=judged.low if few else judged.high,
         sentence=judged.sentence,

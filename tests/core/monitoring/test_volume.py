@@ -263,11 +263,13 @@ def told(*models):
         return incidents.all(session, open_only=True)
 
 
-def test_silence_of_all_models_opens_one_critical_incident(model, other):
+def test_silence_of_all_models_opens_one_grave_incident(model, other):
     log(model, silent=1)
     log(other, silent=1, n=200)
+    assert told(model, other) == []
+    model.clock.forward(hours=1)
     (opened,) = told(model, other)
-    assert (opened.model, opened.severity) == ("second", "critical")
+    assert (opened.model, opened.severity) == ("second", "high")
     assert "No requests arrive for any model" in opened.timeline[-1]["what"]
     assert "It is told once, for second." in check(model).sentence
 
@@ -291,6 +293,8 @@ def test_a_model_whose_alert_is_switched_off_tells_nothing_for_others(model, oth
     )
     log(model, silent=1)
     log(other, silent=1, n=200)
+    told(other, model)
+    model.clock.forward(hours=1)
     assert [one.model for one in told(other, model)] == ["spam"]
 
 
