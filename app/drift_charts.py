@@ -10,7 +10,7 @@ from app.shapes import Shape
 from core.tables.telemetry import MonitorReport
 
 MOST_ROWS = 30
-MOST_TICKS = 6
+MOST_TICKS = 4  # beside each other on a phone
 
 
 def score(reports: Sequence[MonitorReport], threshold: float | None) -> go.Figure:
@@ -101,11 +101,12 @@ def heat(reports: Sequence[MonitorReport], *, dark: bool, chosen: str = "") -> g
         unselected={"marker": unseen},
         showlegend=False,
     )
-    ticks = [f"▸ {name}" if name == chosen else name for name in names]
+    rows = [f"▸ {name}" if name == chosen else name for name in names]
     some = slice(None, None, -(-len(keys) // MOST_TICKS) or 1)
-    figure.update_xaxes(tickvals=keys[some], ticktext=at[some], tickangle=0)
+    ticks = [f"{report.window_end:%m-%d<br>%H:%M}" for report in own[some]]
+    figure.update_xaxes(tickvals=keys[some], ticktext=ticks, tickangle=0)
     figure.update_yaxes(
-        type="category", autorange="reversed", tickvals=names, ticktext=ticks, dtick=1
+        type="category", autorange="reversed", tickvals=names, ticktext=rows, dtick=1
     )
     return figure.update_layout(hovermode="closest", dragmode=False)
 

@@ -11,8 +11,11 @@ from core.specs.alerts import RULES, SEVERITIES
 from core.tables.entities import Alert, Incident, Recommendation, Silence
 from core.tables.operational import Delivery
 
-REPORTS = {"drift": "drift", "performance": "performance", "estimate": "performance"}
-"""Where the report that raised an alert is shown."""
+REPORTS = {
+    **dict.fromkeys(("drift", "quality"), "drift"),
+    **dict.fromkeys(("performance", "estimate", "concept", "service", "volume"), "performance"),
+}
+"""The page on which a report of a kind is read."""
 
 NO_CHANNEL = "No channel is set up; messages show in the inbox only. See Admin."
 
@@ -121,18 +124,14 @@ def links(row: Incident, found: Sequence[Alert], proposals: Sequence[Recommendat
     with st.container(horizontal=True):
         for proposal in proposals:
             ui.link("recommendation", f"Proposed: {proposal.title}", id=proposal.id)
-        reported = _report(found)
-        if reported:
-            stem, report_id = reported
-            ui.link(stem, "The report that said so", model=row.model, report=report_id)
+        for report_id, (stem, title) in _reports(found).items():
+            ui.link(stem, f"The report: {title}", model=row.model, report=report_id)
         for stem, label in (("drift", "Drift"), ("performance", "Performance")):
             ui.link(stem, label, model=row.model)
         ui.link("releases", "Releases", model=row.model)
 
 
-def _report(found: Sequence[Alert]) -> tuple[str, str] | None:
-    for alert in reversed(found):
-        rule = RULES.get(alert.rule)  # type: ignore[call-overload]
-        if rule and (stem := REPORTS.get(rule.kind)):
-            return stem, alert.report_id
-    return None
+def _reports(found: Sequence[Alert]) -> dict[str, tuple[str, str]]:
+    """Return the reports that raised alerts by their id, with page and finding, newest first."""
+    told = [(alert, RULES.get(alert.rule)) for alert in reversed(found)]  # type: ignore[call-overload]
+    return {alert.report_id: (REPORTS[rule.kind], rule.title) for alert, rule in told if rule}

@@ -7,7 +7,8 @@ from typing import Any
 import streamlit as st
 from sqlalchemy.orm import Session
 
-from app import curves, performance_charts, ui
+from app import checked, curves, performance_charts, ui
+from app.checked import Serving
 from app.performance_charts import Moments
 from app.series import Bin
 from core import releases
@@ -35,9 +36,16 @@ _STATES = {
 }
 
 
-def gravest(latest: Mapping[str, MonitorReport]) -> MonitorReport | None:
+def latest(session: Session, serves: Serving | None, kind: str) -> MonitorReport | None:
+    """Return what the newest check of a kind found; one that waits for more leaves it as it was."""
+    newest = checked.newest(session, serves, kind)
+    waits = newest is not None and newest.state == "inconclusive"
+    return (checked.newest(session, serves, kind, judged=True) if waits else None) or newest
+
+
+def gravest(latest: Mapping[str, MonitorReport | None]) -> MonitorReport | None:
     """Return the newest report that matters most; of equals the first kind in `KINDS`."""
-    found = [latest[kind] for kind in KINDS if kind in latest]
+    found = [report for kind in KINDS if (report := latest.get(kind))]
     return min(found, key=lambda one: _rank(one.state), default=None)
 
 
@@ -45,7 +53,19 @@ def _rank(state: str) -> int:
     return _GRAVITY.index(state) if state in _GRAVITY else len(_GRAVITY)
 
 
-def findings(latest: Mapping[str, MonitorReport], shown: MonitorReport | None) -> None:
+def unjudged(
+    serves: Serving | None, n_labelled: int, requests: int, span: str, now: datetime
+) -> tuple[str, ui.Color]:
+    """Say what is known before any check has told of what serves, and in which colour."""
+    said = f"{serves.unchecked(now)} " if serves else ""
+    if n_labelled:
+        return f"{said}{ui.count(n_labelled, 'labelled answer')} so far.", "gray"
+    if requests:
+        return f"{said}Requests are answered, but no label has arrived yet.", "orange"
+    return f"{said}No request was answered in the last {span}.", "gray"
+
+
+def findings(latest: Mapping[str, MonitorReport | None], shown: MonitorReport | None) -> None:
     """Say what the newest check of each kind found, but for what the head has said."""
     for kind, title in KINDS.items():
         report = latest.get(kind)
@@ -128,16 +148,17 @@ def quality(
     """Show realised beside estimated accuracy by version, on one chart and as a table."""
     if not bins and not estimated:
         ui.empty(
-            "No label has arrived yet.",
+            "No label has arrived in this span.",
             "Clients send the truth to POST /feedback with the prediction's id; accuracy follows.",
         )
         return
     if bins:
         newest = bins[-1]
         words = ui.with_interval(newest.value, (newest.low, newest.high), newest.n)
-        st.markdown(f"The newest {newest.n} labels alone: accuracy **{ui.plain(words)}**")
+        alone = f"The newest {ui.count(newest.n, 'label')} alone"
+        st.markdown(f"{alone}: accuracy **{ui.plain(words)}**")
     else:
-        st.markdown("No label has arrived yet: all that is known is an estimate.")
+        st.markdown("No label has arrived in this span: all that is known is an estimate.")
     figure = performance_charts.accuracy(
         bins,
         estimated,
@@ -149,7 +170,8 @@ def quality(
     if estimated:
         st.caption(
             "An estimate needs no labels. It assumes that the concept has not changed: "
-            "where labels say something else, believe the labels."
+            "where labels say something else, believe the labels. "
+            "Where estimates are many, the lowest of each stretch of time is drawn."
         )
     if bins:
         with st.expander("As a table"):
@@ -209,9 +231,9 @@ def calibration(figures: Mapping[str, Any]) -> None:
     st.caption(f"On the dotted line, what is said with 90 % is true in 90 % of the cases.{off}")
 
 
-def labels(figures: Mapping[str, Any]) -> None:
+def labels(report: MonitorReport | None) -> None:
     """Show how many answers have a label, how late labels come, and whether they are typical."""
-    told = figures.get("labels")
+    told = report.figures.get("labels") if report else None
     if not told:
         return
     ui.section("Labels")

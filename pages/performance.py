@@ -4,86 +4,103 @@ from datetime import timedelta
 
 import streamlit as st
 
-from app import disputes, performance_charts, performances, series, session, trend_views, ui
+from app import (
+    checked,
+    disputes,
+    performance_charts,
+    performances,
+    series,
+    session,
+    trend_views,
+    ui,
+)
 from core import labels, predictions, registry, releases, specs
 from core.monitoring import reports, retrainings, trends
 
 panel, actor = session.panel(), session.actor()
 now = panel.clock()
 SPANS = {"24 hours": 24, "3 days": 72, "7 days": 168}
+MOST_DRAWN = 3_000  # labelled answers
 
 # load
 top = st.container()
 model = ui.pick_model(panel)
 span = st.selectbox("Span", list(SPANS), key="span", bind="query-params", width=160)
 hours = SPANS[span]
-since = now - timedelta(hours=hours)
+first = (now - timedelta(hours=hours - 1)).replace(minute=0, second=0, microsecond=0)  # full hours
 with panel.db.read() as db:
-    spec = specs.active(db, model)
+    spec, serves = specs.active(db, model), checked.serving(db, model)
+    asked = checked.asked(db, model, performances.KINDS)
     history = releases.past(db, model)
-    champion = releases.champion(history[0].release) if history else ""
-    version = registry.get(db, model, champion) if history else None
+    version = registry.get(db, model, serves.version) if serves else None
     counts = predictions.volume(db, model, hours, now=now)
-    labelled = predictions.labelled(db, model, limit=3000)
+    labelled = predictions.labelled(db, model, limit=MOST_DRAWN)
+    n_labelled, n_answered = predictions.label_counts(db, model, since=first)
     open_disputes, n_disputed = labels.disputes(db, model, limit=20), labels.disputed(db, model)
-    newest = {kind: reports.reports(db, model, kind, limit=1) for kind in performances.KINDS}
-    judged = reports.judged(db, model, champion, "performance", limit=1)
+    latest = {kind: performances.latest(db, serves, kind) for kind in performances.KINDS}
+    judged = checked.newest(db, serves, "performance", judged=True)
     before = performances.before(db, model, history)
-    estimates = reports.reports(db, model, "estimate", limit=200)
-    volumes = reports.reports(db, model, "volume", limit=200)
+    estimates = reports.gravest(db, model, "estimate", since=first, until=now, most=48)
+    volumes = reports.reports(db, model, "volume", limit=200, origin=reports.LIVE, since=first)
     trained = retrainings.recent(db, model)
-latest = {kind: found[0] for kind, found in newest.items() if found}
-points, bins = series.hourly(counts, hours, now), series.accuracy(labelled)
+earlier = asked is not None and asked != latest[asked.kind]
+if asked:
+    latest[asked.kind] = asked
+    judged, before = (asked, None) if asked.kind == "performance" else (judged, before)
+drawn = [row for row in labelled if row.prediction.at >= first]
+points, bins = series.hourly(counts, hours, now), series.accuracy(drawn)
 guesses = [trends.quality(one.window_end, one) for one in reversed(estimates)]
-estimated = [one for one in guesses if one is not None and one.start >= since]
+estimated = [one for one in guesses if one is not None]
 marks = performances.marks(history)
 live = [row for row in counts if row.variant != "shadow"]
 requests, errors = sum(row.requests for row in live), sum(row.errors for row in live)
-said = performances.gravest(latest)
+said = asked or performances.gravest(latest)
 
 # render
 if said:
     finding, tone = said.sentence, ui.color(said.state)
-elif bins:
-    finding, tone = f"{len(labelled):,} labelled answers, not judged by a check yet.", ui.color("")
-elif requests:
-    finding, tone = "Requests are answered, but no label has arrived yet.", ui.color("warn")
 else:
-    finding, tone = f"No request was answered in the last {span}.", ui.color("")
+    finding, tone = performances.unjudged(serves, len(drawn), requests, span, now)
 ui.head("Performance", finding, tone, at=top)
 with top:
+    if earlier and asked:
+        st.caption(ui.plain(f"You look at an earlier report, made {ui.when(asked.at, now)}."))
+        ui.link("performance", "What counts now", model=model)
+    else:
+        performances.what_to_do(said, model)
     performances.findings(latest, said)
-    performances.what_to_do(said, model)
 
 answered, failed, slow, known = st.columns(4)
 answered.metric(f"Requests, {span}", f"{requests:,}")
 rate, of = (f"{errors / requests:.2%}" if requests else ui.NOTHING), f"{errors:,} of {requests:,}"
 failed.metric("Errors", rate, of, delta_color="off", delta_arrow="off")
 slow.metric("95 % are faster than", performance_charts.latency_words(series.quantile(live, 0.95)))
-recent = sum(row.prediction.at >= points[0].at for row in labelled)
-share = f"{min(1, recent / requests):.1%}" if requests else ui.NOTHING
-known.metric("Labelled", share, f"n = {recent:,}", delta_color="off", delta_arrow="off")
+share = f"{n_labelled / n_answered:.1%}" if n_answered else ui.NOTHING
+of = f"{n_labelled:,} of {n_answered:,}"
+known.metric("Labelled", share, of, delta_color="off", delta_arrow="off")
 
 ui.section("Accuracy from labels and estimated")
 if judged:
-    performances.cards(judged[0], before)
+    performances.cards(judged, before)
 if n_disputed:
     st.caption(f"{n_disputed:,} more are disputed by their sources: see below.")
-performances.quality(bins, estimated, marked=marks, spec=spec, version=version)
+released = [one for one in marks if one[0] >= first]
+performances.quality(bins, estimated, marked=released, spec=spec, version=version)
+if len(drawn) == MOST_DRAWN:
+    st.caption(f"Drawn are the newest {MOST_DRAWN:,} labelled answers.")
 disputes.show(panel, actor, open_disputes, n_disputed)
 if judged:
-    performances.slices(judged[0].figures, spec)
-    performances.calibration(judged[0].figures)
-if "performance" in latest:
-    performances.labels(latest["performance"].figures)
-performances.concept(latest.get("concept"))
+    performances.slices(judged.figures, spec)
+    performances.calibration(judged.figures)
+performances.labels(latest["performance"])
+performances.concept(latest["concept"])
 
 ui.section("Traffic")
 if requests:
-    band = [one for one in series.band(volumes) if one.at >= since]
-    ui.chart(performance_charts.volume(points, band), "volume", "requests and errors an hour")
+    band = performance_charts.volume(points, series.band(volumes))
+    ui.chart(band, "volume", "requests and errors an hour")
     ui.chart(performance_charts.latency(points), "latency", "latency an hour")
-    performances.service(latest.get("service"))
+    performances.service(latest["service"])
 else:
     ui.empty(
         f"No request in the last {span}.",
@@ -92,7 +109,7 @@ else:
 trend_views.trainings(trained, marks)
 trend_views.over(panel, model)
 trend_views.feed(panel, model)
-if judged and judged[0].figures:
+if judged and judged.figures:
     with st.expander("The newest check of the labels in figures"):
-        ui.table([ui.flat({"figure": k, "value": v}) for k, v in judged[0].figures.items()])
-        st.caption(ui.plain(f"{judged[0].method}. Assumed: {judged[0].assumptions}"))
+        ui.table([ui.flat({"figure": k, "value": v}) for k, v in judged.figures.items()])
+        st.caption(ui.plain(f"{judged.method}. Assumed: {judged.assumptions}"))

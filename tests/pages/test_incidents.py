@@ -1,5 +1,8 @@
 from datetime import timedelta
 
+import pytest
+
+from app.incidents import REPORTS
 from core import incidents, outbox, specs
 from core.ids import new_id
 from core.incidents import silences
@@ -153,3 +156,18 @@ def test_a_backfill_does_not_hide_what_was_found_live(open_page, panel, served, 
     for minutes in range(25):
         put_report("drift", ago=timedelta(minutes=-minutes - 1), origin="backfill")
     assert "The data has drifted: drift is ok" in text_of(open_page("incidents", ana))
+
+
+@pytest.mark.parametrize("rule", ["data_quality", "accuracy_drop", "error_rate"])
+def test_each_alert_leads_to_the_page_where_its_report_is_read(open_page, panel, served, rule, ana):
+    row = report(panel, served, rule, severity="critical")
+    for _ in range(3):  # as many in a row as any rule asks for
+        row = report(panel, served, rule, severity="critical")
+    page = open_page("incidents", ana)
+    link = next(one for one in page.get("page_link") if f"report={row.id}" in str(one.proto))
+    there = open_page(link.proto.page, ana, model=served, report=row.id)
+    assert row.sentence in there.markdown[0].value.replace("\\", "")
+
+
+def test_the_reports_of_every_rule_have_a_page_to_be_read_on():
+    assert {rule.kind for rule in RULES.values()} == set(REPORTS)

@@ -1,8 +1,12 @@
+import json
 from datetime import timedelta
 
-from core import predictions
+import pytest
+
+from core import predictions, releases
 from core.tables.entities import Run
-from core.tables.telemetry import Label
+from core.tables.telemetry import Label, Prediction
+from tests.pages.conftest import prediction
 from tests.pages.looking import text_of
 
 
@@ -14,6 +18,7 @@ def test_accuracy_from_labels_has_its_interval_and_n(open_page, traffic, ana):
 def test_volume_errors_latency_and_label_coverage_are_shown(open_page, traffic, ana):
     page = open_page("performance", ana, model=traffic)
     assert [one.value for one in page.metric] == ["60", "5.00%", "10 ms", "100.0%"]
+    assert [one.delta for one in page.metric][1::2] == ["3 of 60", "57 of 57"]
 
 
 def test_without_traffic_it_says_how_traffic_comes(open_page, served, ana):
@@ -62,6 +67,16 @@ def test_the_gravest_finding_of_all_checks_comes_first(open_page, put_report, an
     assert "**Answers are slow" in page.markdown[0].value.replace("\\", "")
     assert "Accuracy from labels: This is about performance." in text_of(page)
     assert "What to do: look at traffic below" in text_of(page)
+
+
+def test_a_check_that_waits_for_more_leaves_the_finding_as_it_was(
+    open_page, put_report, clock, ana
+):
+    put_report("service", state="fail", sentence="Answers are slow.")
+    clock.forward(minutes=15)
+    put_report("service", state="inconclusive", sentence="36 more requests are needed.")
+    page = open_page("performance", ana, model="sms_spam")
+    assert "Answers are slow" in page.markdown[0].value
 
 
 def test_cards_tell_the_change_since_the_version_before(open_page, put_report, ana):
@@ -135,3 +150,52 @@ def test_the_newest_predictions_are_listed_cut_short_and_safe(open_page, panel, 
     assert rows["input"].iloc[0].startswith("look aaa")
     assert len(rows["input"].iloc[0]) == 60
     assert page.toggle(key="live").value is False
+
+
+def test_estimates_and_labels_are_drawn_of_the_span_alone(
+    open_page, panel, traffic, put_report, ana
+):
+    for hours in range(0, 100, 3):
+        put_report("estimate", ago=timedelta(hours=hours), figures={"accuracy": 0.93})
+    with panel.db.append() as db:
+        for row in db.query(Prediction).order_by(Prediction.at).limit(40):
+            old = prediction(traffic, f"old {row.id}", row.at - timedelta(days=2))
+            db.add_all([old, Label(prediction_id=old.id, source="t", value="ham",
+                                   state="confirmed", at=old.at)])  # fmt: skip
+    day, week = (_points(open_page, ana, span) for span in ("24 hours", "7 days"))
+    assert day == {"2.0.0 from labels": 3, "2.0.0 estimated": 8}
+    assert week == {"2.0.0 from labels": 5, "2.0.0 estimated": 29}  # of 34, thinned
+
+
+def _points(open_page, ana, span):
+    page = open_page("performance", ana, model="sms_spam", span=span)
+    chart = next(one for one in page.get("plotly_chart") if "accuracy" in one.proto.id)
+    return {one["name"]: len(one["x"]) for one in json.loads(chart.proto.spec)["data"]}
+
+
+def test_after_a_rollback_the_finding_on_the_version_before_is_over(
+    open_page, panel, traffic, put_report, clock, worker, ana
+):
+    put_report("performance", state="fail", figures=FIGURES, sentence="Accuracy has fallen.")
+    clock.forward(minutes=15)
+    with panel.db.command(worker, "release.promote") as command:
+        releases.promote(command, traffic, "1.0.0", replaces=2, reason="roll back")
+    page = open_page("performance", ana, model=traffic)
+    assert "1.0.0 serves since just now" in page.markdown[0].value.replace("\\", "")
+    assert "Accuracy has fallen." not in text_of(page)
+    assert "What to do" not in text_of(page)
+
+
+@pytest.mark.parametrize("kind", ["concept", "service"])
+def test_an_earlier_report_has_an_address(open_page, put_report, kind, ana):
+    old = put_report(kind, ago=timedelta(hours=1), state="fail", sentence="It was bad.")
+    put_report(kind)
+    page = open_page("performance", ana, model="sms_spam", report=old.id)
+    assert not page.exception
+    assert "It was bad" in page.markdown[0].value
+    assert "You look at an earlier report, made 60 min ago" in text_of(page)
+
+
+def test_a_report_that_is_read_elsewhere_is_not_found_here(open_page, put_report, ana):
+    page = open_page("performance", ana, model="sms_spam", report=put_report("drift").id)
+    assert page.title[0].value == "Not found"
