@@ -11,7 +11,7 @@ from typing import Literal
 from sqlalchemy import ColumnElement, Integer, case, func, literal_column, select
 from sqlalchemy.orm import Session
 
-from core.monitoring.reports import JUDGED
+from core.monitoring.reports import BACKFILL, JUDGED
 from core.specs import canonical
 from core.tables.base import Json
 from core.tables.telemetry import HourlyCount, MonitorReport
@@ -111,22 +111,33 @@ def _traffic(start: datetime, requests: float, errors: float, total_ms: float) -
 
 
 def judged(session: Session, model: str, kind: str, per: Per, *, now: datetime) -> list[Judged]:
-    """Return what the judged windows of a kind say, per period and version, oldest first."""
+    """Return what the judged windows of a kind say, per period and version.
+
+    Oldest first, within a period by their newest window. A period in which a model was watched
+    live is told by that alone, another one by a backfill.
+    """
     begun = starts(per, now)
     row = MonitorReport
     inner = (
-        select(_number(begun).label("period"), row.version, row.state, row.score, row.id)
+        select(_number(begun).label("period"), row.version, row.origin, row.state, row.score,
+               row.window_end, row.id)
         .where(row.model == canonical(model), row.kind == kind, row.state.in_(JUDGED))
         .where(row.at >= begun[0], row.window_end >= begun[0])  # the first one is in the index
         .subquery()
-    )
+    )  # fmt: skip
     bad = func.sum(case((inner.c.state != "pass", 1), else_=0))
+    key = inner.c.period, inner.c.version, inner.c.origin
     query = select(
-        inner.c.period, inner.c.version, func.count(), bad, func.max(inner.c.score),
-        func.max(inner.c.id),
-    ).group_by(inner.c.period, inner.c.version)  # fmt: skip
-    rows = session.execute(query.order_by(inner.c.period, inner.c.version))
-    return [Judged(begun[number], *rest) for number, *rest in rows]
+        *key, func.count(), bad, func.max(inner.c.score), func.max(inner.c.id),
+    ).group_by(*key)  # fmt: skip
+    query = query.order_by(inner.c.period, func.max(inner.c.window_end), func.max(inner.c.id))
+    rows = session.execute(query).all()
+    live = {number for number, _version, origin, *_ in rows if origin != BACKFILL}
+    return [
+        Judged(begun[number], version, *rest)
+        for number, version, origin, *rest in rows
+        if (origin != BACKFILL) == (number in live)
+    ]
 
 
 def _number(begun: Sequence[datetime]) -> ColumnElement[int]:
@@ -140,6 +151,7 @@ def _number(begun: Sequence[datetime]) -> ColumnElement[int]:
 def accuracy(session: Session, model: str, kind: str, per: Per, *, now: datetime) -> list[Quality]:
     """Return the accuracy at the end of each period, realised ("performance") or ("estimate").
 
+    In the order of `judged`: of the versions of one period the newest is the last.
     A report that holds no accuracy, as those of other releases of this product may, is left out.
     """
     found = judged(session, model, kind, per, now=now)

@@ -20,11 +20,13 @@ def count(at, *, requests=10, errors=1, variant="control", version="1.0.0"):
     )
 
 
-def report(at, number, *, kind="drift", state="pass", score=0.0, version="1.0.0", **figures):
+def report(
+    at, number, *, kind="drift", state="pass", score=0.0, version="1.0.0", origin="live", **figures
+):
     return MonitorReport(
         **dict.fromkeys(("method", "sentence", "assumptions"), ""),
         **{"id": f"{number:04d}", "model": "spam", "version": version, "kind": kind},
-        **{"state": state, "score": score, "figures": figures, "at": at},
+        **{"origin": origin, "state": state, "score": score, "figures": figures, "at": at},
         window_start=at - timedelta(hours=1),
         window_end=at,
         window_last_id=str(number),
@@ -108,3 +110,37 @@ def test_accuracy_of_a_period_is_that_of_its_newest_report(db):
         (one,) = trends.accuracy(session, "spam", "performance", "month", now=NOON)
 
     assert (one.value, one.low, one.high, one.n) == (0.9, 0.8, 0.95, 90)
+
+
+def test_a_backfill_tells_only_of_the_days_that_nobody_watched(db):
+    put(
+        db,
+        report(NOON - timedelta(days=1), 1, state="fail", origin="backfill"),
+        report(NOON - timedelta(hours=1), 2, accuracy=0.9),
+        report(NOON - timedelta(hours=1), 3, state="fail", origin="backfill", accuracy=0.1),
+        report(NOON, 4, version="2.0.0", state="fail", origin="backfill"),
+    )
+
+    with db.read() as session:
+        found = trends.judged(session, "spam", "drift", "day", now=NOON)
+
+    assert [(one.version, one.windows, one.bad, one.newest) for one in found] == [
+        ("1.0.0", 1, 1, "0001"),
+        ("1.0.0", 1, 0, "0002"),
+    ]
+
+
+def test_versions_of_a_day_stand_in_the_order_of_their_newest_window(db):
+    at = {"1.10.0": NOON, "1.9.0": NOON - timedelta(hours=1), "1.2.0": NOON - timedelta(hours=2)}
+    put(
+        db,
+        *(
+            report(end, n, kind="performance", version=version, accuracy=0.9)
+            for n, (version, end) in enumerate(at.items(), start=1)
+        ),
+    )
+
+    with db.read() as session:
+        found = trends.accuracy(session, "spam", "performance", "day", now=NOON)
+
+    assert [one.version for one in found] == ["1.2.0", "1.9.0", "1.10.0"]
