@@ -4,10 +4,11 @@ Figures of a performance report: `n_labelled`, `n_correct`, `accuracy`, `accurac
 `precision`, `recall`, `f1`, `f1_interval`, `level`, `baseline_accuracy`, `baseline_f1`, `drop`,
 `floor`; `metrics` {name: {value, interval, n, source, registered}}; `confusion` {tp, fp, fn, tn};
 `calibration` [{mean, share, n, interval}]; `evidence` {drop, floor}, shares of the way to an alarm;
-`slices` [see `slices.Found`]; `labels` {n_predictions, n_labelled, coverage, lag_median_hours,
-lag_p90_hours, delay_hours, settled, learned, waiting, selective, positive_labelled,
-positive_unlabelled, probability_labelled, probability_unlabelled, sentence}; `cohort`, the digest
-of what was judged; `signals`. An inconclusive report has `labels` only.
+`slices` [see `slices.Found`], `no_slices`, why there are none although the spec names some;
+`labels` {n_predictions, n_labelled, coverage, lag_median_hours, lag_p90_hours, delay_hours,
+settled, learned, waiting, selective, positive_labelled, positive_unlabelled, probability_labelled,
+probability_unlabelled, sentence}; `cohort`, the digest of what was judged; `signals`. An
+inconclusive report has `labels` only.
 """
 
 import numpy as np
@@ -52,8 +53,8 @@ def check_performance(db: Database, settings: Settings, model: str) -> MonitorRe
     if of.before is not None and of.before.figures.get("cohort") == found.digest:
         return of.before
     verdict = performance.judge(found.answers(of.spec.positive), standard)
-    parts = _slices(db, settings, of, found) if of.spec.monitoring.slices else []
-    return store(db, _report(db, of, found, standard, verdict, parts))
+    sliced = _slices(db, settings, of, found) if of.spec.monitoring.slices else {"slices": []}
+    return store(db, _report(db, of, found, standard, verdict, sliced))
 
 
 def _report(
@@ -62,17 +63,18 @@ def _report(
     found: Cohort,
     standard: Standard,
     verdict: Verdict,
-    parts: list[Json],
+    sliced: Json,
 ) -> MonitorReport:
     newest = found.rows[-verdict.n :]
     figures = {
         **verdict.figures,
-        "slices": parts,
+        **sliced,
         "labels": found.figures(),
         "cohort": found.digest,
         **signals.figures(*verdict.signals),
     }
-    worse = [part["sentence"] for part in parts if part["state"] == "worse"]
+    worse = [part["sentence"] for part in sliced["slices"] if part["state"] == "worse"]
+    lacking = [sliced["no_slices"]] if "no_slices" in sliced else []
     caution = [found.maturity.sentence] if found.maturity.selective else []
     return of.report(
         KIND,
@@ -86,14 +88,14 @@ def _report(
         n_reference=standard.n,
         score=verdict.drop,
         method=performance.METHOD,
-        sentence=" ".join([verdict.sentence, *worse[:1]]),
+        sentence=" ".join([verdict.sentence, *worse[:1], *lacking]),
         figures=plain(figures),
         assumptions=" ".join([performance.ASSUMPTIONS, *caution]),
     )
 
 
-def _slices(db: Database, settings: Settings, of: Subject, found: Cohort) -> list[Json]:
-    """Judge the parts that the spec names; none where the reference is not stored."""
+def _slices(db: Database, settings: Settings, of: Subject, found: Cohort) -> Json:
+    """Judge the parts that the spec names, or say why there is nothing to cut or compare by."""
     rows = found.rows[-NEWEST:]
     with db.read() as session:
         reference = session.get(DatasetVersion, of.version.reference_dataset_id)
@@ -102,8 +104,9 @@ def _slices(db: Database, settings: Settings, of: Subject, found: Cohort) -> lis
     try:
         before = versions.frame(settings, _there(reference))
         judged = _registered(settings, of, held_out)
-    except PilothouseError:  # then there is nothing to cut by, or to compare with
-        return []
+    except PilothouseError as problem:
+        why = f"The parts that the spec names could not be judged: {str(problem).rstrip('.')}."
+        return {"slices": [], "no_slices": why}
     spec = of.spec
     asked = [(given.get(row.id) or {}).get("features") or {} for row in rows]
     now = pd.DataFrame(asked, columns=spec.columns), np.array([row.correct for row in rows])
@@ -114,7 +117,7 @@ def _slices(db: Database, settings: Settings, of: Subject, found: Cohort) -> lis
         overall=float(of.version.metrics["accuracy"]),
         level=performance.LEVEL,
     )
-    return [plain(vars(one)) for one in made]
+    return {"slices": [plain(vars(one)) for one in made]}
 
 
 def _there(row: DatasetVersion | None) -> DatasetVersion:

@@ -8,11 +8,13 @@ from sklearn import metrics as sklearn_metrics
 
 from core import specs
 from core.access import system
+from core.datasets import versions
 from core.errors import InvalidInputError
 from core.monitoring import calibration, checks, measures, signals, slices
 from core.monitoring.checks import labels
 from core.monitoring.checks.subject import subject
 from core.monitoring.performance import Answers, Standard, judge
+from core.tables.entities import DatasetVersion
 from tests.fakes.answered import answer, told, watched
 from tests.fakes.watched import TABLE, TEXT
 
@@ -275,6 +277,19 @@ def test_the_slices_of_the_spec_are_judged_one_by_one(db, settings, clock):
         "pain is typical": "worse",
         "pain is other": "not_enough_evidence",
     }
+
+
+def test_slices_that_cannot_be_judged_say_why(db, settings, clock):
+    model = watched(db, settings, clock, TABLE.replace("windows: 3", "windows: 3, slices: [pain]"))
+    with db.read() as session:
+        kept = versions.path_of(settings, session.get(DatasetVersion, model.reference))
+    kept.write_bytes(b"something else")
+    answer(model, *sure(100))
+    report = check(model)
+    why = report.figures["no_slices"]
+    assert (report.state, report.figures["slices"]) == ("pass", [])
+    assert "could not be judged: " in why
+    assert report.sentence.endswith(why)
 
 
 def test_figures_are_of_the_newest_labels_and_evidence_of_all():
