@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from core.agent.facts import FactBook
 from core.agent.rules import RULES
-from core.agent.verdict import DECISIONS, SEVERITIES, Act, Verdict
+from core.agent.verdict import DECISIONS, Act, Verdict
+from core.specs.alerts import SEVERITIES
 from core.specs.thresholds import Policy
 
 __all__ = ["DECISIONS", "SEVERITIES", "Act", "Policy", "Verdict", "decide"]

@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-SEVERITIES = ("critical", "high", "medium", "low")
 DECISIONS = (
     "no_action",
     "log_only",

@@ -11,14 +11,12 @@ from core.monitoring import checks, reports, windows
 from core.monitoring.checks import subject
 from core.monitoring.checks.watching import MOST_AT_ONCE
 from core.settings import Settings
+from core.specs.alerts import KINDS
 from core.tables.telemetry import MonitorReport
 
 Check = Callable[[Database, Settings, str], MonitorReport | None]
 
 log = logging.getLogger("monitor")
-
-CHECKS = ("quality", "drift", "performance", "estimate", "concept", "volume", "service")
-"""In this order: the drift report tells what was found about the quality of the same inputs."""
 
 
 def look(db: Database, settings: Settings, model: str) -> Iterator[MonitorReport]:
@@ -26,7 +24,7 @@ def look(db: Database, settings: Settings, model: str) -> Iterator[MonitorReport
 
     Raises: NotFoundError (no such model, or nothing is released).
     """
-    for kind in CHECKS:
+    for kind in KINDS:
         yield from _windows(db, settings, model, kind)
 
 
@@ -38,7 +36,7 @@ def newest(db: Database, model: str) -> list[MonitorReport]:
     with db.read() as session:
         serving = releases.champion(releases.current(session, model))
         since = windows.serving_since(session, model)
-        found = [reports.newest_window(session, model, serving, kind) for kind in CHECKS]
+        found = [reports.newest_window(session, model, serving, kind) for kind in KINDS]
         return [report for report in found if report is not None and report.at >= since]
 
 

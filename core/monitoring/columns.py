@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from core.errors import InvalidInputError
 from core.monitoring.labels import short
+from core.monitoring.limits import MOST_ROWS
+from core.monitoring.reference import Kind, is_numeric, numbers, word
 
 Array = NDArray[np.float64]
-Kind = Literal["numeric", "category"]
 
-MOST_ROWS = 5_000
 MOST_LEVELS = 50
 NUMERIC_BINS = 20
 
@@ -164,29 +164,16 @@ def _comparable(frame: pd.DataFrame) -> list[str]:
     return [name for name in frame.columns if not pd.api.types.is_datetime64_any_dtype(frame[name])]
 
 
-def _is_number(series: "pd.Series[Any]") -> bool:
-    types = pd.api.types
-    return types.is_numeric_dtype(series) and not types.is_bool_dtype(series)
-
-
 def _encode(
     reference: "pd.Series[Any]", current: "pd.Series[Any]"
 ) -> tuple[Kind, tuple[str, ...], Array]:
     telling = current if reference.isna().all() else reference
-    if telling.isna().all() or _is_number(telling):
-        values = np.concatenate([_numbers(reference), _numbers(current)])
-        values[~np.isfinite(values)] = np.nan
-        return "numeric", (), values
+    if telling.isna().all() or is_numeric(telling):
+        return "numeric", (), np.concatenate([numbers(reference), numbers(current)])
     words = np.concatenate([_words(reference), _words(current)])
     codes, levels = pd.factorize(words, sort=False)
     values = np.where(codes < 0, np.nan, codes)
     return "category", tuple(short(str(level)) for level in levels), values
-
-
-def _numbers(series: "pd.Series[Any]") -> Array:
-    """Numbers as floats; what cannot be read as a number counts as missing."""
-    read = pd.to_numeric(series, errors="coerce")
-    return read.to_numpy(dtype=np.float64, na_value=np.nan).copy()
 
 
 def _words(series: "pd.Series[Any]") -> NDArray[np.object_]:
@@ -195,14 +182,8 @@ def _words(series: "pd.Series[Any]") -> NDArray[np.object_]:
         read = np.array(series, dtype=np.object_)
         read[series.isna().to_numpy()] = None
         return read
-    words = series.map(_word, na_action="ignore").astype(object)
+    words = series.map(word, na_action="ignore").astype(object)
     return np.asarray(words.where(words.notna(), None), dtype=np.object_)
-
-
-def _word(value: object) -> str:
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
 
 
 def _copies_are_copies(distinct: Table) -> bool:

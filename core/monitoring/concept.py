@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 
 from core.errors import InvalidInputError
 from core.monitoring import estimate
+from core.monitoring.calibration import bins
 from core.monitoring.performance import Answers
 from core.monitoring.signals import Signal
 from core.statistics import falls
-from core.statistics.intervals import normal_quantile, wilson
+from core.statistics.intervals import normal_quantile
 from core.statistics.isotonic import Isotonic
 
 Floats = NDArray[np.float64]
@@ -39,7 +40,6 @@ TOLERATED = 0.01
 FEWEST = 20
 """Labelled answers of one kind, under which they are not looked at by themselves."""
 
-BINS = 10
 METHOD = (
     "Labels against calibrated probabilities on the same answers, by a Shiryaev-Roberts e-detector"
     " that may be looked at as often as one likes"
@@ -177,20 +177,11 @@ def _found(
 
 def _bins(chance: Floats, truth: Mask) -> tuple[Mapping[str, Any], ...]:
     """Return per tenth of calibrated probability: its mean, and what share labels call positive."""
-    place, made = np.minimum((chance * BINS).astype(int), BINS - 1), []
-    for number in np.unique(place):
-        inside = place == number
-        n = int(inside.sum())
-        share = wilson(int(truth[inside].sum()), n, level=LEVEL)
-        made.append(
-            {
-                "estimated": float(chance[inside].mean()),
-                "realised": share.value,
-                "n": n,
-                "interval": (share.low, share.high),
-            }
-        )
-    return tuple(made)
+    found = bins(chance, truth, level=LEVEL)
+    return tuple(
+        {"estimated": one.mean, "realised": one.share, "n": one.n, "interval": one.interval}
+        for one in found
+    )
 
 
 def _sentence(every: Family, strongest: Family, *, alarm: bool) -> str:

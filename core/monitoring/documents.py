@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 
 from core.errors import InvalidInputError
 from core.monitoring import tokens
+from core.monitoring.limits import LONGEST_TEXT, MOST_ROWS
 from core.monitoring.tokens import Corpus
 
 Array = NDArray[np.float64]
 
-MOST_TEXTS = 5_000
-LONGEST_TEXT = 10_000
 MOST_CHARACTERS = 10_000_000
 FEWEST_TEXTS = 10
 
@@ -81,7 +80,7 @@ def pooled(
 def _sample(texts: Sequence[object], rng: np.random.Generator) -> list[str]:
     if len(texts) == 0:
         raise InvalidInputError("Both windows need at least one text to compare.")
-    picked = np.sort(rng.permutation(len(texts))[:MOST_TEXTS])
+    picked = np.sort(rng.permutation(len(texts))[:MOST_ROWS])
     return [text if isinstance(text := texts[i], str) else "" for i in picked.tolist()]
 
 

@@ -122,7 +122,7 @@ def levels(series: "pd.Series[Any]") -> dict[str, int]:
     """How often each level comes, as text."""
     found = series.value_counts(sort=False)
     counted: dict[str, int] = {}
-    for level, n in zip(map(_word, found.index.tolist()), found.tolist(), strict=True):
+    for level, n in zip(map(word, found.index.tolist()), found.tolist(), strict=True):
         counted[level] = counted.get(level, 0) + int(n)
     return counted
 
@@ -134,10 +134,11 @@ def few_values(known: Array, sought: Mapping[str, int] | None = None) -> dict[st
     values, counts = np.unique(known, return_counts=True)
     if not sought and len(values) > FEW_VALUES:
         return {}
-    return {_word(value): int(n) for value, n in zip(values.tolist(), counts, strict=True)}
+    return {word(value): int(n) for value, n in zip(values.tolist(), counts, strict=True)}
 
 
-def _word(value: object) -> str:
+def word(value: object) -> str:
+    """A level as text; 1.0 and 1 are the same level."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 

@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 from core.db import Database
 from core.errors import NotFoundError
 from core.specs import canonical
+from core.tables import telemetry
 from core.tables.telemetry import MonitorReport
 
-JUDGED = ("pass", "warn", "fail")
+JUDGED = telemetry.JUDGED
 LIVE, BACKFILL = "live", "backfill"
 PENDING = "pending"
 """What the one report of an unfinished window "follows"."""

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from core.monitoring import column_tests, effects, families
 from core.monitoring.column_tests import ColumnTest
 from core.monitoring.columns import (
-    MOST_ROWS,
     Columns,
     Table,
     capped,
@@ -21,6 +20,7 @@ from core.monitoring.columns import (
 )
 from core.monitoring.effects import Effect
 from core.monitoring.labels import short
+from core.monitoring.limits import MOST_ROWS
 from core.monitoring.reference import Statistics
 from core.monitoring.sequential import Evidence
 from core.statistics import permutation

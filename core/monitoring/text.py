@@ -12,7 +12,8 @@ from scipy.special import ndtri, xlogy
 from core.monitoring import campaigns, documents, tokens
 from core.monitoring import labels as safe
 from core.monitoring.campaigns import Campaign, Found
-from core.monitoring.documents import MOST_TEXTS, Pool, Windows
+from core.monitoring.documents import Pool, Windows
+from core.monitoring.limits import MOST_ROWS
 from core.monitoring.sequential import Evidence
 from core.statistics import permutation
 from core.statistics.permutation import LARGEST_Z
@@ -196,7 +197,7 @@ def _assumptions(pool: Pool) -> tuple[str, ...]:
     always = (
         "Texts are independent of each other; copies and near-copies were counted once, but for "
         "the count of campaigns.",
-        f"At most {MOST_TEXTS:,} texts of each window are compared, picked at random.",
+        f"At most {MOST_ROWS:,} texts of each window are compared, picked at random.",
     )
     if pool.cut_at is None:
         return always

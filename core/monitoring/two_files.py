@@ -13,12 +13,11 @@ import pandas as pd
 from core.datasets import schema, uploads
 from core.errors import InvalidInputError, NotFoundError, TooLargeError
 from core.monitoring import columns, tabular, text
+from core.monitoring.limits import MOST_ROWS
 from core.monitoring.tabular import TabularDrift
 from core.monitoring.text import TextDrift
 from core.settings import Settings
 
-MOST_ROWS = 5_000
-"""Of a larger file, so many rows are drawn at random; the same file gives the same rows."""
 MOST_MEGABYTES = 500
 MOST_COLUMNS = 100
 
@@ -191,6 +190,7 @@ def _result(
 
 
 def _sampled(frame: pd.DataFrame) -> pd.DataFrame:
+    """Draw rows of a larger file at random; the same file gives the same rows."""
     if len(frame) <= MOST_ROWS:
         return frame
     places = np.random.default_rng(0).choice(len(frame), MOST_ROWS, replace=False)

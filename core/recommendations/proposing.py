@@ -16,10 +16,10 @@ from core.chain import canonical
 from core.db import Command, Database
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.ids import new_id
+from core.specs.alerts import SEVERITIES
 from core.tables.entities import Experiment, ModelVersion, Recommendation
 
 LIFETIME = timedelta(hours=24)
-SEVERITIES = ("critical", "high", "medium", "low")
 
 KINDS: dict[str, frozenset[str]] = {
     "retrain": frozenset(),

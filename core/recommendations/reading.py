@@ -5,7 +5,8 @@ from sqlalchemy.orm import Session
 
 from core import releases
 from core.errors import NotFoundError
-from core.recommendations.proposing import RISKY, SEVERITIES
+from core.recommendations.proposing import RISKY
+from core.specs.alerts import SEVERITIES
 from core.tables.entities import Experiment, ModelVersion, Recommendation
 
 Difference = list[tuple[str, str, str]]

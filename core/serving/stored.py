@@ -10,10 +10,7 @@ from sqlalchemy.orm import Session
 from core import predictions, releases
 from core.tables.entities import Run
 from core.tables.operational import Job
-from core.tables.telemetry import MonitorReport
-
-JUDGED = ("pass", "warn", "fail")
-"""States of a report whose window was compared; others say why one is not judged yet."""
+from core.tables.telemetry import JUDGED, MonitorReport
 
 
 @dataclass(frozen=True, slots=True)

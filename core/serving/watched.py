@@ -19,12 +19,11 @@ from core.db import Database
 from core.errors import NotFoundError
 from core.serving.stored import newest_report
 from core.specs import ModelSpec
+from core.specs.alerts import KINDS, SEVERITIES
 from core.tables.entities import Alert, Incident
 from core.tables.operational import Job
 from core.tables.telemetry import HourlyCount, MonitorReport
 
-SEVERITIES = ("critical", "high", "medium", "low")
-KINDS = ("drift", "quality", "performance", "estimate", "concept", "volume", "service")
 JOBS = ("monitor", "backfill")
 _DRIFT_FIGURES = ("vocabulary_drift", "tfidf_drift", "threshold")
 _COLUMN = ("name", "kind", "change", "detail", "distance", "p_value", "drifted")

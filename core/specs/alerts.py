@@ -17,6 +17,10 @@ RuleName = Literal[
 Severity = Literal["critical", "high", "medium", "low"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
 
+KINDS = ("quality", "drift", "performance", "estimate", "concept", "volume", "service")
+"""Of checks and their reports, in the order of a round: the drift report tells what was found about
+the quality of the same inputs."""
+
 
 @dataclass(frozen=True)
 class Rule:

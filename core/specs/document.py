@@ -8,7 +8,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from core.errors import InvalidInputError, TooLargeError
-from core.specs.alerts import RuleName
+from core.specs.alerts import RuleName, Severity
 from core.specs.candidates import Candidate, Part, Search, Task, Threshold, check_candidates
 
 MAX_CHARACTERS, MAX_DEPTH = 100_000, 50
@@ -143,7 +143,7 @@ class AlertRule(Part):
     """What a spec changes of one alert rule, see `core/specs/alerts.py` for the defaults."""
 
     enabled: bool = True
-    severity: Literal["critical", "high", "medium", "low"] | None = None
+    severity: Severity | None = None
     windows: Annotated[int, Field(ge=1, le=100)] | None = None  # in a row, until it fires
     min_samples: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 

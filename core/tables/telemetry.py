@@ -112,6 +112,10 @@ class SpoolPosition(Table):
     at: Mapped[datetime]
 
 
+JUDGED = ("pass", "warn", "fail")
+"""States of a report whose window was compared; others say why one is not judged yet."""
+
+
 class MonitorReport(Table):
     """What one check of one window found."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from core.automation.drill import rows
 from core.settings import Settings
+from core.specs.alerts import KINDS
 from core.tables.entities import Drill
 
 _STYLE = """
@@ -20,7 +21,6 @@ padding: .3rem .5rem; text-align: left; vertical-align: top; overflow-wrap: anyw
 small {color: #94A3B8;}}
 """
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-_KINDS = ("drift", "quality", "performance", "estimate", "concept", "volume", "service")
 
 
 def keep(settings: Settings, drill: Drill) -> None:
@@ -89,7 +89,7 @@ def _table(head: Iterable[str], lines: Iterable[Sequence[str]]) -> str:
 
 
 def _timeline(timeline: Sequence[Mapping[str, Any]]) -> str:
-    kinds = [kind for kind in _KINDS if any(kind in one["reports"] for one in timeline)]
+    kinds = [kind for kind in KINDS if any(kind in one["reports"] for one in timeline)]
     head = "".join(f"<th>{_text(one)}</th>" for one in ("check", *kinds, "what happened"))
     lines = "".join(_check(one, kinds) for one in timeline)
     return (
