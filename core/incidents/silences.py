@@ -211,7 +211,7 @@ def _sentence(
     before: Sequence[Alert],
     open_ones: Sequence[Incident],
 ) -> str:
-    now = f"{_count(len(living))} that {'lives' if len(living) == 1 else 'live'} now"
+    now = f"{_count(len(living))} now"
     told = f"{_count(len(before))} of the last 7 days"
     held = " What is open already stays open and sends no more messages." if open_ones else ""
     wake = "" if matchers.get("severity") == "critical" else " Critical alerts pass through it."

@@ -112,7 +112,7 @@ def test_a_silence_is_made_after_its_preview_and_ended_with_a_reason(open_page, 
     page = open_page("incidents", ana)
     button(page, "Silence …").click().run()
     assert "High alerts" not in text_of(page)
-    assert "this covers 1 alert that lives now" in text_of(page)
+    assert "this covers 1 alert now" in text_of(page)
     with panel.db.read() as db:
         assert silences.all(db) == []
 

@@ -36,7 +36,7 @@ def test_an_unknown_state_is_one_clear_line(say, spam):
 def test_a_silence_is_previewed_made_listed_and_ended(say, drifted):
     given = ("alerts", "silence", "--model", "sms_spam", "--hours", "4", "--comment", "campaign")
     _, out, _ = say(*given, "--preview")
-    assert "this covers 1 alert that lives now" in out
+    assert "this covers 1 alert now" in out
     assert json.loads(say("alerts", "list", "--json")[1])["silences"] == []
 
     made = json.loads(say(*given, "--json")[1])

@@ -132,7 +132,7 @@ def test_a_preview_names_what_lives_and_what_was_in_the_last_seven_days(told):
     shown = preview(told, model="spam", severity="high")
     assert ([a.rule for a in shown.now], len(shown.before)) == (["drift"], 2)
     assert [one.cause for one in shown.incidents] == ["drift"]
-    assert "covers 1 alert that lives now, and would have covered 2 alerts" in shown.sentence
+    assert "covers 1 alert now, and would have covered 2 alerts" in shown.sentence
 
     told.clock.forward(days=8)
     assert len(preview(told, model="spam").before) == 0
