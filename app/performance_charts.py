@@ -151,20 +151,21 @@ def _over(traffic: Sequence[Traffic], *, y: str, height: int) -> go.Figure:
 def trend(
     points: Sequence[Quality], estimated: Sequence[Quality], traffic: Sequence[Traffic]
 ) -> go.Figure:
-    """Accuracy at the end of each period: realised, and estimated where it was."""
+    """Accuracy at the end of each period: realised and estimated, a line for each version."""
     figure = _over(traffic, y="accuracy", height=260)
-    for name, own, color, dash in (
+    for name, told, color, dash in (
         ("from labels", points, BLUE, "solid"),
         ("estimated", estimated, AMBER, "dot"),
     ):
-        if own:
+        for version in dict.fromkeys(one.version for one in told):
+            own = [one for one in told if one.version == version]
             figure.add_scatter(
                 x=[one.start for one in own],
                 y=[one.value for one in own],
                 error_y=whiskers(*zip(*((o.value, o.low, o.high) for o in own), strict=True)),
-                customdata=[[one.version, one.n] for one in own],
-                hovertemplate="%{y:.3f}, version %{customdata[0]}, n = %{customdata[1]}",
-                name=name,
+                customdata=[one.n for one in own],
+                hovertemplate="%{y:.3f}, n = %{customdata}",
+                name=f"{version} {name}",
                 mode="lines+markers",
                 line={"color": color, "dash": dash},
             )

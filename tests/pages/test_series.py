@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 from app import performance_charts, series
+from core.monitoring import trends
 from core.tables.telemetry import HourlyCount
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -72,3 +73,17 @@ def test_latency_over_the_last_bucket_is_drawn_there_and_named():
     p95 = performance_charts.latency(points).data[1]
     assert p95.y == (None, 5000)
     assert p95.customdata[1] == "over 5 s"
+
+
+def test_each_version_has_an_accuracy_line_of_its_own():
+    versions = ("1.9.0", "1.10.0", "1.9.0")
+    told = [
+        trends.Quality(NOON + timedelta(days=day), version, 0.9, 0.8, 0.95, 100)
+        for day, version in enumerate(versions)
+    ]
+    days = [trends.Traffic(NOON + timedelta(days=n), 1, 0, 2.0) for n in range(3)]
+    lines = performance_charts.trend(told, [], days).data
+    assert {line.name: len(line.x) for line in lines} == {
+        "1.9.0 from labels": 2,
+        "1.10.0 from labels": 1,
+    }
