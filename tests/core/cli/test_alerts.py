@@ -64,3 +64,8 @@ def test_an_incident_is_taken_and_resolved_with_a_reason(say, drifted):
     _, out, _ = say("incidents", "list", "--all", "--json")
     assert [row["state"] for row in json.loads(out)] == ["resolved"]
     assert say("incidents", "resolve", drifted.id, "--reason", "again")[0] == 1
+
+
+def test_an_empty_list_says_of_which_alerts_there_are_none(say):
+    assert "No alert is live." in say("alerts", "list")[1]
+    assert "No alert is resolved." in say("alerts", "list", "--state", "resolved")[1]
