@@ -1,8 +1,10 @@
-.PHONY: help install run demo lab bench test test-extras test-chaos check unit browser browser-stories browser-pages lock clean
+.PHONY: help install run demo lab bench test test-extras test-chaos check unit browser lock clean
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 SLIPCOVER := $(BIN)/python -m slipcover
+# each of the hundred processes that start would otherwise compile its libraries anew
+unexport PYTHONDONTWRITEBYTECODE
 EXTRAS := $(filter-out requirements-dev.txt requirements-lab.txt,$(wildcard requirements-*.txt))
 
 help: ## say what can be made
@@ -26,7 +28,8 @@ demo: install ## the product with simulated clients and an incident, five minute
 
 test: .venv/.ready-dev ## everything: lint, types, contracts, unit, API, page and browser tests
 	@sh ops/browser.sh
-	@$(MAKE) --no-print-directory check unit browser
+	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory -j2 --output-sync=target unit browser
 
 check: .venv/.ready-dev ## lint, types and import contracts
 	$(BIN)/ruff check .
@@ -39,13 +42,7 @@ unit: .venv/.ready-dev ## all tests without a browser, with coverage
 	@$(SLIPCOVER) --merge .coverage.json --out /dev/null --skip-covered --fail-under 85
 
 browser: .venv/.ready-dev ## the whole loop in a real browser; screenshots in artifacts/
-	@$(MAKE) --no-print-directory -j2 --output-sync=target browser-stories browser-pages
-
-browser-stories: .venv/.ready-dev
-	$(PYTEST) -q -n 0 -m "browser and story"
-
-browser-pages: .venv/.ready-dev
-	$(PYTEST) -q -n 0 -m "browser and not story"
+	$(PYTEST) -q -n 0 -m browser
 
 .venv/.ready-extras: $(EXTRAS) .venv/.ready-dev
 	@sh ops/install.sh requirements.txt requirements-dev.txt $(filter-out requirements-gpu.txt,$(EXTRAS))
