@@ -8,12 +8,13 @@ from datetime import datetime
 from sqlalchemy import Select, and_, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
-from core import predictions
+from core import answers, predictions
 from core.access import Actor
+from core.answers import Stretch
 from core.datasets.values import category
 from core.db import Command, Database
 from core.errors import ConflictError, InvalidInputError
-from core.predictions import REVIEW
+from core.predictions import MOST_READ, REVIEW
 from core.tables.telemetry import EarlierLabel, Label, Prediction
 
 
@@ -41,17 +42,22 @@ class Dispute:
 
 
 def disputes(session: Session, model: str, *, limit: int = 50) -> list[Dispute]:
-    """Return the predictions that wait for a decision, the newest first."""
-    query = _disputed(session, model).order_by(Prediction.at.desc()).limit(limit)
-    rows = list(session.scalars(query))
-    words = said(session, [row.id for row in rows])
-    return [Dispute(row, words[row.id]) for row in rows]
+    """Return the predictions that wait for a decision, the newest first; see `disputed`."""
+    newest = sorted(_disputed(session, model), reverse=True)[:limit]
+    ids = [prediction_id for _, prediction_id in newest]
+    query = select(Prediction).where(Prediction.id.in_(ids), ~Prediction.is_shadow)
+    rows = {row.id: row for row in session.scalars(query)}
+    words = said(session, ids)
+    return [Dispute(rows[key], words[key]) for key in ids]
 
 
 def disputed(session: Session, model: str) -> int:
-    """Count the predictions that wait for a decision."""
-    query = _disputed(session, model).with_only_columns(func.count())
-    return session.scalar(query) or 0
+    """Count the predictions that wait for a decision.
+
+    The cost is bounded: they are looked for behind the 20,000 newest labels, and where there are
+    more, among as many of the newest answers too.
+    """
+    return len(_disputed(session, model))
 
 
 def said(session: Session, prediction_ids: Sequence[str]) -> dict[str, list[Word]]:
@@ -113,24 +119,42 @@ def _decide(command: Command, prediction_id: str, value: str) -> None:
         before.value, before.at = value, now
 
 
-def _disputed(session: Session, model: str) -> Select[Prediction]:
+def _disputed(session: Session, model: str) -> set[answers.Position]:
+    words = select(Label.prediction_id, Label.source, Label.value)
+    newest = words.order_by(Label.at.desc()).limit(MOST_READ)
+    queries = [newest]
+    if session.scalar(select(func.count()).select_from(newest.subquery())) == MOST_READ:
+        for part in answers.newest(session, Stretch(model), MOST_READ):
+            keys = part.subquery()
+            queries.append(words.join(keys, keys.c.id == Label.prediction_id))
+    found = (session.execute(_apart(session, model, query)) for query in queries)
+    return {(at, key) for rows in found for at, key in rows}
+
+
+def _apart(session: Session, model: str, newest: Select[str, str, str]) -> Select[datetime, str]:
+    """Return the answers of which one of these labels and another say different things.
+
+    The labels are compared first, by themselves: few are apart, and the log has more answers.
+    """
     fits = predictions.fitting(session, model)
-    one, other, review = aliased(Label), aliased(Label), aliased(Label)
+    some, other, one, review = newest.subquery(), aliased(Label), aliased(Label), aliased(Label)
+    elsewhere = and_(
+        other.prediction_id == some.c.prediction_id,
+        other.source != some.c.source,
+        other.value != some.c.value,
+    )
+    ids = select(some.c.prediction_id).join(other, elsewhere).distinct().subquery()
     apart = and_(
         other.prediction_id == one.prediction_id,
         other.source > one.source,
         other.value != one.value,
         *fits(other),
     )
-    disagree = (
-        select(one.prediction_id)
-        .join(other, apart)
-        .where(one.prediction_id == Prediction.id, *fits(one))
-        .exists()
-    )
+    disagree = select(one.prediction_id).join(other, apart)
     decided = exists().where(
         review.prediction_id == Prediction.id, review.source == REVIEW, *fits(review)
     )
-    return select(Prediction).where(
-        Prediction.model == model, ~Prediction.is_shadow, disagree, ~decided
+    answered = answers.by_id(Stretch(model), select(ids.c.prediction_id))
+    return answers.joined(select(Prediction.at, Prediction.id), answered).where(
+        disagree.where(one.prediction_id == Prediction.id, *fits(one)).exists(), ~decided
     )

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from core import answers
+from core.answers import Stretch
 from core.clock import hour_of, utc_now
 from core.errors import NotFoundError
 from core.tables.entities import ModelVersion, Release
@@ -23,7 +25,10 @@ from core.tables.telemetry import HourlyCount, Label, Prediction
 REVIEW = "pilothouse:review"
 """The source of what a person decided about a dispute; no client may name it."""
 
-_MOST_READ = 20_000  # labels, or answers, that one look at outcomes reads
+MOST_READ = 20_000
+"""Labels, and then answers, that one look at what was true reads."""
+
+_SAMPLE = 5_000  # of more answers than that, among which the labelled are counted
 _CLOCKS_APART = timedelta(hours=1)  # a label may seem older than its answer by another clock
 
 Fits = Callable[[type[Label]], list[ColumnElement[bool]]]
@@ -110,23 +115,6 @@ def classes(session: Session, prediction_ids: Sequence[str]) -> dict[str, set[st
     return {key: of[model, version] for key, model, version in answered if (model, version) in of}
 
 
-def window(
-    session: Session,
-    model: str,
-    version: str,
-    *,
-    after: tuple[datetime, str] | None,
-    limit: int,
-) -> list[Prediction]:
-    """Return answers of a version behind the prediction `after` = (at, id), oldest first."""
-    query = _answers(model, version=version, since=None)
-    if after is not None:
-        at, last = literal(after[0], Prediction.at.type), literal(after[1])
-        query = query.where(tuple_(Prediction.at, Prediction.id) > tuple_(at, last))
-    query = query.order_by(Prediction.at, Prediction.id).limit(limit)
-    return list(session.scalars(query))
-
-
 def recent(session: Session, model: str, limit: int) -> list[Prediction]:
     """Return the newest answers, newest first."""
     query = _answers(model, version=None, since=None)
@@ -134,19 +122,43 @@ def recent(session: Session, model: str, limit: int) -> list[Prediction]:
 
 
 def labelled(
-    session: Session,
-    model: str,
-    *,
-    version: str | None = None,
-    since: datetime | None = None,
-    limit: int | None = None,
-    shadow: bool = False,
+    session: Session, model: str, *, limit: int, most_read: int = MOST_READ
 ) -> list[Labelled]:
-    """Return predictions whose truth is known, the newest prediction first."""
-    query = _answers(model, version=version, since=since, shadow=shadow)
-    query = _with_label(session, model, query).add_columns(Label).order_by(Prediction.at.desc())
-    rows: Sequence[Any] = session.execute(query.limit(limit)).all()
-    return [Labelled(prediction, label) for prediction, label in rows]
+    """Return the newest predictions whose truth is known, newest first.
+
+    They are those of the `most_read` newest labels, and where these are not all labels, those
+    among as many of the newest answers.
+    """
+    of = Stretch(model)
+    told, first = _behind_labels(session, of, limit, most_read)
+    if len(told) < limit and first is not None:
+        told += _among_answers(session, of, limit, most_read)
+    ids = list(dict.fromkeys(one.id for one in _newest_first(told)))[:limit]
+    rows: dict[str, Labelled] = {}
+    for start in range(0, len(ids), 500):
+        query = _with_label(session, model, _among(ids[start : start + 500])).add_columns(Label)
+        rows |= {row.id: Labelled(row, label) for row, label in session.execute(query)}
+    return [rows[one] for one in ids]
+
+
+def label_counts(session: Session, model: str, *, since: datetime) -> tuple[int, int]:
+    """Return how many answers have a label, and how many there are, since the hour of `since`.
+
+    Of more than 20,000 answers, those with a label are estimated through a sample of 5,000.
+    """
+    recent = and_(HourlyCount.model == model, HourlyCount.hour >= hour_of(since))
+    versions = session.scalars(select(HourlyCount.version).where(recent).distinct())
+    stretches = [Stretch.of(model, version, since, None) for version in versions]
+    counted = [(of, answers.hours(session, of)) for of in stretches]
+    answered = sum(sum(hours.values()) for _, hours in counted)
+    share = _SAMPLE / answered if answered > MOST_READ else 1.0
+    read = known = 0
+    for of, hours in counted:
+        drawn = answers.by_hour(of, hours, share=share)
+        read += answers.count(session, drawn)
+        among = _with_label(session, model, answers.joined(select(Prediction), drawn))
+        known += session.scalar(among.with_only_columns(func.count())) or 0
+    return (round(answered * known / read) if read else 0), answered
 
 
 def outcomes(
@@ -155,22 +167,22 @@ def outcomes(
     """Return the newest answers from `since` until `until` whose truth is known, newest first.
 
     The cost is bounded: they are looked for behind the newest labels, and where these are so many
-    that they do not reach back as far, behind the newest answers. So it may be fewer than `limit`,
+    that they do not reach back as far, among the newest answers. So it may be fewer than `limit`,
     but no label of any answer as new as the oldest one returned is left out.
     """
-    rows, whole = _behind_labels(session, model, version, since, until)
-    if len(rows) < limit and not whole:
-        first = _newest_answers_from(session, model, version, until) or since
-        query = _answers(model, version=version, since=max(since, first))
-        more = _outcomes(session, model, query.where(Prediction.at <= until))
-        rows = max(rows, more, key=len)
-    return sorted(rows, key=lambda row: (row.at, row.id), reverse=True)[:limit]
+    of = Stretch.of(model, version, since, until)
+    rows, first = _behind_labels(session, of, limit, MOST_READ)
+    if first is not None:
+        rows = [row for row in rows if row.at >= first]
+        if len(rows) < limit:
+            rows = max(rows, _among_answers(session, of, limit, MOST_READ), key=len)
+    return _newest_first(rows)[:limit]
 
 
 def truths(session: Session, model: str, prediction_ids: Sequence[str]) -> dict[str, Outcome]:
     """Return what was true of these answers, where that is known, by prediction id."""
-    query = select(Prediction).where(Prediction.id.in_(prediction_ids), ~Prediction.is_shadow)
-    return {row.id: row for row in _outcomes(session, model, query)}
+    rows = session.execute(_outcomes(session, model, _among(prediction_ids)))
+    return {row.id: Outcome(*row) for row in rows}
 
 
 def inputs(session: Session, prediction_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -179,38 +191,50 @@ def inputs(session: Session, prediction_ids: Sequence[str]) -> dict[str, dict[st
     return {key: given for key, given in session.execute(query)}
 
 
-def _behind_labels(
-    session: Session, model: str, version: str, since: datetime, until: datetime
-) -> tuple[list[Outcome], bool]:
-    """Return the outcomes among the newest labels, as far back as these tell of every answer.
+def _among(prediction_ids: Sequence[str]) -> Select[Any]:
+    return select(Prediction).where(Prediction.id.in_(prediction_ids), ~Prediction.is_shadow)
 
-    The second value says that this is all there are.
+
+def _newest_first(rows: list[Outcome]) -> list[Outcome]:
+    return sorted(rows, key=lambda row: (row.at, row.id), reverse=True)
+
+
+def _behind_labels(
+    session: Session, of: Stretch, limit: int, most_read: int
+) -> tuple[list[Outcome], datetime | None]:
+    """Return the newest outcomes behind the newest labels.
+
+    The second value is since when these tell of every answer; None: there are no other labels.
     """
-    newest = select(Label.prediction_id, Label.at).where(Label.at >= since - _CLOCKS_APART)
-    newest = newest.order_by(Label.at.desc()).limit(_MOST_READ)
+    newest = select(Label.prediction_id, Label.at).order_by(Label.at.desc()).limit(most_read)
+    if of.after is not None:
+        newest = newest.where(Label.at >= of.after[0] - _CLOCKS_APART)
     found = newest.subquery()
     n, first = session.execute(select(func.count(), func.min(found.c.at))).one()
-    # no range of time in the words: databases would begin to read there, at the whole log
-    query = _answers(model, version=version, since=None)
-    query = query.where(Prediction.id.in_(select(found.c.prediction_id)))
-    start = since if n < _MOST_READ else max(since, first)
-    rows = [row for row in _outcomes(session, model, query) if start <= row.at <= until]
-    return rows, n < _MOST_READ
+    ours = of.inside(answers.by_id(of, select(found.c.prediction_id)))
+    known = _outcomes(session, of.model, answers.joined(select(Prediction), ours)).cte()
+    known = known.prefix_with("MATERIALIZED")  # before they are put in order: see `answers`
+    rows = select(known).order_by(known.c.at.desc(), known.c.id.desc()).limit(limit)
+    return [Outcome(*row) for row in session.execute(rows)], first if n == most_read else None
 
 
-def _newest_answers_from(
-    session: Session, model: str, version: str, until: datetime
-) -> datetime | None:
-    """Return when the newest answers until `until` begin that may be read; None: read them all."""
-    query = _answers(model, version=version, since=None).where(Prediction.at <= until)
-    query = query.with_only_columns(Prediction.at).order_by(Prediction.at.desc())
-    return session.scalar(query.offset(_MOST_READ).limit(1))
+def _among_answers(session: Session, of: Stretch, limit: int, most_read: int) -> list[Outcome]:
+    """Return the outcomes among the newest answers."""
+    rows: list[Outcome] = []
+    for part in answers.newest(session, of, most_read):
+        query = _outcomes(session, of.model, answers.joined(select(Prediction), part))
+        rows += [Outcome(*row) for row in session.execute(query)]
+        if len(rows) >= limit:
+            break
+    return rows
 
 
-def _outcomes(session: Session, model: str, query: Select[Any]) -> list[Outcome]:
-    of = (Prediction.id, Prediction.at, Prediction.label, Prediction.probability)
-    known = _with_label(session, model, query).with_only_columns(*of, Label.value, Label.at)
-    return [Outcome(*row) for row in session.execute(known)]
+def _outcomes(
+    session: Session, model: str, query: Select[Any]
+) -> Select[str, datetime, str, float, str, datetime]:
+    of = (Prediction.id, Prediction.at, Prediction.label.label("said"), Prediction.probability)
+    told = (Label.value.label("truth"), Label.at.label("told_at"))
+    return _with_label(session, model, query).with_only_columns(*of, *told)
 
 
 def labels_since(session: Session, model: str, moment: datetime) -> int:

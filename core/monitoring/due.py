@@ -1,10 +1,12 @@
 """When the next window of a model is complete: by rows, by time, or all that waits at a check."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from core import answers
+from core.answers import Position, Stretch
 from core.monitoring import windows
 from core.specs import ModelSpec
 
@@ -51,7 +53,7 @@ def due(
     session: Session,
     model: str,
     version: str,
-    after: windows.Position,
+    after: Position,
     *,
     size: Size,
     until: datetime,
@@ -60,39 +62,30 @@ def due(
 
     Answers from the future (a clock was set back) wait until their time has come.
     """
-    of, end = (session, model, version, after), windows.through(until)
-    n = windows.waiting(*of, until=end)
+    of = Stretch(model, version, after, answers.through(until))
+    n = windows.waiting(session, of)
     if n < size.least:
         return Due(None, n, lacking=size.least - n)
     if size.minutes is None:
         take = max(size.rows, size.fewest) if size.rows else n
-        window = windows.behind(*of, n=take, of=n, until=end)
+        window = windows.behind(session, of, n=take, total=n)
         return Due(window, n, left=(n - take) // take)
-    return _by_time(session, model, version, after, n, size=size, until=until)
+    return _by_time(session, of, n, size=size, until=until)
 
 
-def _by_time(
-    session: Session,
-    model: str,
-    version: str,
-    after: windows.Position,
-    n: int,
-    *,
-    size: Size,
-    until: datetime,
-) -> Due:
+def _by_time(session: Session, of: Stretch, n: int, *, size: Size, until: datetime) -> Due:
     """Cut at the first full stretch of time by which enough answers had come."""
-    of, minutes = (session, model, version, after), size.minutes or 0.0
-    enough = windows.nth(*of, size.fewest, until=windows.through(until))
+    minutes = size.minutes or 0.0
+    enough = answers.nth(session, of, size.fewest)
     if enough is None:  # the counters promised more than is stored
         return Due(None, n, lacking=size.fewest)
     closes = stretch_end(enough[0], minutes)
     if closes > until:
         return Due(None, n, closes=closes)
-    end = (closes, "")  # before any answer of that very moment
-    inside = max(size.fewest, windows.waiting(*of, until=end))
+    of = replace(of, until=(closes, ""))  # before any answer of that very moment
+    inside = max(size.fewest, windows.waiting(session, of))
     take = min(inside, max(size.rows, size.fewest)) if size.rows else inside
-    window = windows.behind(*of, n=take, of=inside, until=end)
+    window = windows.behind(session, of, n=take, total=inside)
     more = int((until - closes) / timedelta(minutes=minutes))
     rest = n - take
     return Due(window, n, left=min(rest // size.fewest, more + (inside - take) // size.fewest))

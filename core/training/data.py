@@ -26,6 +26,7 @@ from core.training import evaluation
 
 RECENT_SHARE = 0.3
 MOST_PRODUCTION_ROWS = 50_000
+_MOST_ANSWERS = 5_000_000  # that labelled ones are looked for among: 1 % of them may be
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def _with_production(
 ) -> Material:
     with db.read() as session:
         stored = versions.get(session, champion.test_dataset_id)
-        labelled = predictions.labelled(session, spec.name, limit=MOST_PRODUCTION_ROWS)
+        labelled = _labelled(session, spec)
         begun = drift_began(session, champion)
     old, note = _old(settings, spec, rows, stored, champion)
     known, held_out = schema.row_keys(rows, spec), schema.row_keys(old, spec)
@@ -195,6 +196,12 @@ def _unlike(rows: pd.DataFrame, keys: NDArray[Any], spec: ModelSpec) -> pd.DataF
     own = schema.row_keys(rows, spec)
     first = ~pd.Series(own).duplicated().to_numpy()
     return _rows(rows, first & ~np.isin(own, keys))
+
+
+def _labelled(session: Session, spec: ModelSpec) -> list[Labelled]:
+    return predictions.labelled(
+        session, spec.name, limit=MOST_PRODUCTION_ROWS, most_read=_MOST_ANSWERS
+    )
 
 
 def _production(labelled: list[Labelled], spec: ModelSpec) -> pd.DataFrame:
@@ -275,8 +282,7 @@ def unlearnt(
 
     Raises: NotFoundError (the data of one of them is no longer stored).
     """
-    labelled = predictions.labelled(session, spec.name, limit=MOST_PRODUCTION_ROWS)
-    rows = pd.concat([_production(labelled, spec), more], ignore_index=True)
+    rows = pd.concat([_production(_labelled(session, spec), spec), more], ignore_index=True)
     rows = _unlike(rows, np.array([], dtype=np.uint64), spec)
     for version in known_to:
         rows = _rows(rows, ~learnt_by(settings, session, version, rows, spec))

@@ -6,6 +6,7 @@ import time
 import pytest
 from sqlalchemy import func, select
 
+from core.answers import Stretch
 from core.clock import utc_now
 from core.db import Database
 from core.errors import UnavailableError
@@ -100,22 +101,22 @@ def test_a_window_of_a_million_costs_what_one_of_ten_thousand_does(db, size):
     def cost(n):
         test_windows.fill(db, n, every=0.01, version=str(n))
         with db.read() as session:
-            model = ("spam", str(n))
-            of = windows.waiting(session, *model, test_windows.START)
-            spent = [used(db, session, model, of) for _ in range(5)]
-        print(f"{n}: {min(spent) * 1000:.1f} ms of CPU for {of} waiting")
+            of = Stretch("spam", str(n), test_windows.START)
+            total = windows.waiting(session, of)
+            spent = [used(db, session, of, total) for _ in range(5)]
+        print(f"{n}: {min(spent) * 1000:.1f} ms of CPU for {total} waiting")
         return min(spent)
 
     small, large = cost(size), cost(size * 100)
     assert large < 1.5 * small
 
 
-def used(db, session, model, of):
+def used(db, session, of, total):
     """CPU seconds here and at the server to read a window's sample."""
     session.expunge_all()
     before = time.process_time() + server_seconds(db, session)
-    windows.waiting(session, *model, test_windows.START)
-    rows = windows.behind(session, *model, test_windows.START, n=of, of=of).rows
+    windows.waiting(session, of)
+    rows = windows.behind(session, of, n=total, total=total).rows
     assert len(rows) == windows.MOST_ROWS
     return time.process_time() + server_seconds(db, session) - before
 

@@ -3,9 +3,11 @@ from datetime import timedelta
 import pytest
 
 from core import audit, labels, predictions
+from core.clock import hour_of
 from core.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from core.tables.entities import ModelVersion
 from core.tables.telemetry import EarlierLabel, Label, Prediction
+from tests.fakes.counted import count
 
 ID = "00000000-0000-0000-0000-000000000001"
 
@@ -18,13 +20,13 @@ def answered(db, worker, clock, release):
         known = command.session.get(ModelVersion, ("spam", "1.0.0"))
         known.signature = {"labels": ["ham", "spam"], "positive": "spam"}
     with db.append() as session:
-        session.add(
-            Prediction(
-                at=clock(), id=ID, model="spam", version="1.0.0", variant="control",
-                release_seq=1, is_shadow=False, hour=0, sample_key=1, input={}, label="spam",
-                probability=0.9, latency_ms=1.0, key_id="k",
-            )
+        row = Prediction(
+            at=clock(), id=ID, model="spam", version="1.0.0", variant="control",
+            release_seq=1, is_shadow=False, hour=hour_of(clock()), sample_key=1, input={},
+            label="spam", probability=0.9, latency_ms=1.0, key_id="k",
         )  # fmt: skip
+        session.add(row)
+        count(session, [row])
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def waiting(db):
 
 def truth(db):
     with db.read() as session:
-        return [one.label.value for one in predictions.labelled(session, "spam")]
+        return [one.label.value for one in predictions.labelled(session, "spam", limit=50)]
 
 
 def test_two_sources_that_disagree_wait_for_a_decision_with_what_they_said_before(

@@ -8,6 +8,7 @@ from core.access import system
 from core.statistics import isotonic
 from core.tables.entities import ModelVersion
 from core.tables.telemetry import Label
+from tests.fakes.counted import count
 from tests.fakes.watched import TEXT, Watched
 
 
@@ -45,6 +46,7 @@ def answer(model, probability, truth=None, *, apart=0.01, lag=0.0, inputs=None):
             labels.append(told(model, row, bool(true), lag))
     with model.db.append() as session:
         session.add_all([*rows, *labels])
+        count(session, rows)
     return rows
 
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from functools import partial
-from itertools import count
+from itertools import count as numbers
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from core.ids import new_id
 from core.monitoring import tabular, text
 from core.tables.telemetry import Label, Prediction
 from tests.conftest import version_row
+from tests.fakes.counted import count
 
 TEXT = """
 name: spam
@@ -51,7 +52,7 @@ class Watched:
         self.db, self.settings, self.clock = db, settings, clock
         self.text, self.spec = spec, specs.apply(db, system("bootstrap"), spec)
         self.version = None
-        self.seeds = count(1000)
+        self.seeds = numbers(1000)
         self.reference = self._keep_reference()
 
     def size(self, **monitoring):
@@ -105,6 +106,7 @@ class Watched:
             rows.append(self._row(given, version or self.version, said))
         with self.db.append() as session:
             session.add_all(rows)
+            count(session, rows)
         return rows
 
     def _row(self, given, version, said):

@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, text
 
+from core import answers
+from core.answers import Stretch
 from core.monitoring import windows
 from core.serving import storing
 from core.serving.records import sample_key
@@ -54,6 +56,10 @@ def inside(session, after, until=None):
     ]
 
 
+def behind(after, until=None):
+    return Stretch(*MODEL, after, until)
+
+
 def position(number):
     return NOON + timedelta(seconds=number * 5), f"1.0.0-control-{number:07}"
 
@@ -62,7 +68,7 @@ def position(number):
 def test_the_sample_holds_the_smallest_keys_of_the_window(filled, first, last):
     after, until = position(first), position(last)
     with filled.read() as session:
-        found = windows._sample(session, *MODEL, after, until)
+        found = windows._sample(session, behind(after, until))
         smallest = sorted(inside(session, after, until), key=lambda row: row.sample_key)[:50]
     assert found == sorted(smallest, key=lambda row: row.at)
 
@@ -70,23 +76,23 @@ def test_the_sample_holds_the_smallest_keys_of_the_window(filled, first, last):
 @pytest.mark.parametrize("first", [0, 100, 710, 1440, 2100])
 def test_what_is_waiting_is_counted_by_the_hour_and_estimated_in_the_first(filled, first):
     with filled.read() as session:
-        assert abs(windows.waiting(session, *MODEL, position(first)) - (2999 - first)) < 150
-        assert windows.waiting(session, *MODEL, position(2900)) == 99
+        assert abs(windows.waiting(session, behind(position(first))) - (2999 - first)) < 150
+        assert windows.waiting(session, behind(position(2900))) == 99
 
 
 def test_hours_that_are_read_whole_are_counted_exactly_among_many(filled, monkeypatch):
     monkeypatch.setattr(windows, "MOST_ROWS", 1000)
     with filled.read() as session:
-        assert windows.waiting(session, *MODEL, position(700)) == 2299
-        assert windows.waiting(session, *MODEL, position(700), until=position(1500)) == 800
+        assert windows.waiting(session, behind(position(700))) == 2299
+        assert windows.waiting(session, behind(position(700), position(1500))) == 800
 
 
 def test_large_windows_are_disjoint_and_use_everything_up(filled):
     with filled.read() as session:
-        of = windows.waiting(session, *MODEL, START)
-        half = windows.behind(session, *MODEL, START, n=of // 2, of=of)
-        rest = windows.behind(session, *MODEL, half.end, n=of - of // 2, of=of - of // 2)
-    assert of == 3000
+        n = windows.waiting(session, behind(START))
+        half = windows.behind(session, behind(START), n=n // 2, total=n)
+        rest = windows.behind(session, behind(half.end), n=n - n // 2, total=n - n // 2)
+    assert n == 3000
     assert 1000 < int(half.end[1][-7:]) < 2000
     assert {row.id for row in half.rows} & {row.id for row in rest.rows} == set()
     assert rest.start > half.end[0]
@@ -95,7 +101,7 @@ def test_large_windows_are_disjoint_and_use_everything_up(filled):
 
 def test_the_sample_of_a_report_is_the_one_that_it_was_made_from(filled):
     with filled.read() as session:
-        window = windows.behind(session, *MODEL, START, n=3000, of=3000)
+        window = windows.behind(session, behind(START), n=3000, total=3000)
         at, last = window.end
         report = MonitorReport(
             model="spam", version="1.0.0", window_start=NOON, window_end=at, window_last_id=last
@@ -104,8 +110,7 @@ def test_the_sample_of_a_report_is_the_one_that_it_was_made_from(filled):
 
 
 def test_a_sample_is_a_range_of_the_index_and_the_newest_rows_are_not_sorted(filled):
-    drawn = windows._drawn(*MODEL, [525972, 525973], 0.01)
-    sample = select(Prediction).where(*drawn).order_by(Prediction.sample_key)
+    sample = answers.by_hour(Stretch(*MODEL), [525972, 525973], share=0.01)
     newest = select(Prediction).where(Prediction.model == "spam").order_by(Prediction.at.desc())
     assert "ix_prediction_sample" in plan(filled, sample)
     assert "sample_key" in plan(filled, sample)
