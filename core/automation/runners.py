@@ -212,8 +212,7 @@ def backfill(panel: Panel, claim: Claim) -> Result:
         run=claim.job_id,
         progress=progress,
     )
-    states = [report.state for report in found if report.kind == "drift"]
-    return {"windows": len(states), "drifted": sum(state in ("warn", "fail") for state in states)}
+    return {"windows": found.windows, "drifted": found.drifted}
 
 
 def _execute_failed(panel: Panel, claim: Claim, why: str) -> None:

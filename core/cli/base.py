@@ -101,6 +101,15 @@ def print_json(content: object) -> None:
     say(json.dumps(content, indent=2, default=_plain))
 
 
+def print_json_list(rows: Iterable[object]) -> None:
+    """Print for a script, one row after the other: they may be too many to hold at once."""
+    before = "["
+    for row in rows:
+        say(f"{before}{json.dumps(row, indent=2, default=_plain)}")
+        before = ","
+    say("[]" if before == "[" else "]")
+
+
 def _plain(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 

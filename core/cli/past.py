@@ -1,5 +1,7 @@
 """`pilothouse monitor MODEL --since`: the past judged window by window, with progress."""
 
+from collections.abc import Iterator
+
 from core.cli.bar import Bar
 from core.cli.base import actor, model_name, say
 from core.ids import new_id
@@ -16,8 +18,10 @@ def judge(
     rows: int | None,
     minutes: float | None,
     quiet: bool,
-) -> list[MonitorReport]:
+) -> Iterator[MonitorReport]:
     """Judge the past of a model from `since` on, and say what was found; Ctrl-C keeps what is done.
+
+    Returns the reports, read a few at a time: they may be too many to hold at once.
 
     Raises: NotFoundError, InvalidInputError, ConflictError (another one is at it).
     """
@@ -43,17 +47,15 @@ def judge(
         raise
     bar.end()
     if not quiet:
-        _tell(name, found)
-    return found
+        _tell(built, name, found)
+    return backfill.stored(built.db, name, found.run)
 
 
-def _tell(name: str, found: list[MonitorReport]) -> None:
-    for report in found:
+def _tell(built: Panel, name: str, found: backfill.Judged) -> None:
+    for report in backfill.stored(built.db, name, found.run):
         say(f"{report.window_end:%Y-%m-%d %H:%M}  {report.version}  {report.kind}  "
             f"{report.state}  {report.sentence}")  # fmt: skip
-    drifts = [report for report in found if report.kind == "drift"]
-    bad = sum(report.state in ("warn", "fail") for report in drifts)
-    if drifts:
-        say(f"{name}: {len(drifts):,} windows judged, {bad:,} of them drifted.")
+    if found.windows:
+        say(f"{name}: {found.windows:,} windows judged, {found.drifted:,} of them drifted.")
     else:
         say(f"{name}: no window of the past is large enough to be judged.")

@@ -1,6 +1,7 @@
 """Watching at the command line: drift of a model or of two files, and checks at once."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from core.cli.base import (
     model_name,
     panel,
     print_json,
+    print_json_list,
     say,
     stamped,
 )
@@ -147,13 +149,15 @@ def monitor(
 
         if asked is None:
             raise typer.BadParameter("name the MODEL whose past is judged")
-        found = past.judge(built, asked, since=since, rows=rows, minutes=minutes, quiet=as_json)
+        found: Iterable[MonitorReport] = past.judge(
+            built, asked, since=since, rows=rows, minutes=minutes, quiet=as_json
+        )
     elif check_now:
         found = _check_now(built, asked, quiet=as_json)
     else:
         raise InvalidInputError("the worker checks by itself; say --check-now, or --since")
     if as_json:
-        print_json([_report(report) for report in found])
+        print_json_list(_report(report) for report in found)
 
 
 def _check_now(built: Panel, asked: str | None, *, quiet: bool) -> list[MonitorReport]:

@@ -5,11 +5,12 @@ windows that were judged live stay as they are. Running it again over a span rep
 stored there; a run that died goes on where it was.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, Row, delete, select
 from sqlalchemy.orm import Session
 
 from core import jobs, registry, releases, specs
@@ -32,6 +33,9 @@ JOB = "backfill"
 MOST_WINDOWS = 5_000
 _USUAL_WINDOWS = 500  # where neither the spec nor the caller says how they are cut
 _KINDS = ("quality", "drift")  # the drift report tells what was found about its inputs
+
+_RUN = MonitorReport.figures["backfill"].as_string()
+_AT_ONCE = 100  # reports that are held in memory
 
 Progress = Callable[[int, int, str], None]
 
@@ -60,6 +64,24 @@ class Term:
     end: datetime
 
 
+@dataclass(frozen=True)
+class Judged:
+    """How many windows a run has judged: `states` counts them by kind and state."""
+
+    run: str
+    states: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @property
+    def windows(self) -> int:
+        """How many windows were compared with the reference, or could not be."""
+        return sum(n for (kind, _), n in self.states.items() if kind == "drift")
+
+    @property
+    def drifted(self) -> int:
+        """How many of these drifted."""
+        return self.states["drift", "warn"] + self.states["drift", "fail"]
+
+
 def _silent(_done: int, _total: int, _note: str) -> None:
     return None
 
@@ -75,12 +97,13 @@ def backfill(
     minutes: float | None = None,
     run: str | None = None,
     progress: Progress = _silent,
-) -> list[MonitorReport]:
-    """Judge drift and quality of what was answered from `since` to `until` (now); oldest first.
+) -> Judged:
+    """Judge drift and quality of what was answered from `since` to `until` (now).
 
     Windows are cut as the spec says, unless `rows` or `minutes` are given. `progress(done, total,
     note)` is told after each window, in minutes of the past. With the `run` of an earlier call that
-    died, its windows are kept and it goes on behind them.
+    died, its windows are kept and it goes on behind them. The reports may be too many to hold at
+    once: `stored` reads them.
     Raises: NotFoundError (no such model, or nothing was ever released), InvalidInputError (a span
     that is empty, or has too many windows), ConflictError (another run is at it).
     """
@@ -91,17 +114,29 @@ def backfill(
         wanted = _KINDS if suites.current(session, spec.name) else ("drift",)
         terms = terms_of(session, spec.name, span.since, span.until)
     _replace(db, spec.name, span)
-    found: list[MonitorReport] = []
+    found = Judged(span.run)
     total, done = span.minutes * len(wanted), 0
     for term in terms:
         for kind in wanted:
-            for report in _judged(db, settings, spec, span, term, kind):
-                found.append(report)
-                inside = int((report.window_end - term.start) / timedelta(minutes=1))
-                progress(done + inside, total, f"{kind} of {term.version}: {report.state}")
+            for end, state in _judged(db, settings, spec, span, term, kind):
+                found.states[kind, state] += 1
+                inside = int((end - term.start) / timedelta(minutes=1))
+                progress(done + inside, total, f"{kind} of {term.version}: {state}")
             done += int((term.end - term.start) / timedelta(minutes=1))
-    progress(total, total, f"{len(found):,} windows judged")
-    return sorted(found, key=lambda report: (report.window_end, report.kind))
+    progress(total, total, f"{found.states.total():,} windows judged")
+    return found
+
+
+def stored(db: Database, model: str, run: str) -> Iterator[MonitorReport]:
+    """Read what a run has stored, oldest first, a few reports at a time."""
+    with db.read() as session:
+        query = select(MonitorReport.id).where(*_stored_of(model), run == _RUN)
+        ids = session.scalars(query.order_by(MonitorReport.window_end, MonitorReport.kind)).all()
+    for start in range(0, len(ids), _AT_ONCE):
+        some = ids[start : start + _AT_ONCE]
+        with db.read() as session:
+            rows = session.scalars(select(MonitorReport).where(MonitorReport.id.in_(some)))
+            yield from sorted(rows, key=lambda report: some.index(report.id))
 
 
 def moment(text: str, *, now: datetime) -> datetime:
@@ -206,23 +241,26 @@ def terms_of(session: Session, model: str, since: datetime, until: datetime) -> 
 
 def _replace(db: Database, model: str, span: Span) -> None:
     """Delete what other runs have stored about this span."""
-    of = {"model": model, "origin": reports.BACKFILL}
+    query = select(MonitorReport.id, _RUN).where(
+        *_stored_of(model),
+        MonitorReport.window_start <= span.until,
+        MonitorReport.window_end >= span.since,
+    )
     with db.append() as session:
-        query = (
-            select(MonitorReport)
-            .filter_by(**of)
-            .where(MonitorReport.window_start <= span.until, MonitorReport.window_end >= span.since)
-        )
-        old = [row.id for row in session.scalars(query) if row.figures.get("backfill") != span.run]
+        old = [key for key, run in session.execute(query) if run != span.run]
         for start in range(0, len(old), 500):
             ids = old[start : start + 500]
             session.execute(delete(MonitorReport).where(MonitorReport.id.in_(ids)))
 
 
+def _stored_of(model: str) -> tuple[ColumnElement[bool], ...]:
+    return MonitorReport.model == model, MonitorReport.origin == reports.BACKFILL
+
+
 def _judged(
     db: Database, settings: Settings, spec: ModelSpec, span: Span, term: Term, kind: str
-) -> Iterator[MonitorReport]:
-    """Judge the windows of one term, and yield also those that this run had judged before."""
+) -> Iterator[tuple[datetime, str]]:
+    """Judge the windows of one term; yields end and state, also of those it had judged before."""
     with db.read() as session:
         of = Subject(
             spec=spec,
@@ -233,27 +271,35 @@ def _judged(
             first=f"{span.run} {term.start.isoformat()}",
             size=span.size,
         )
-        before = _kept(session, of, span, term, kind)
-    yield from before
-    of = replace(of, before=before[-1] if before else None)
+        kept = _kept(session, of, span, term, kind)
+        of = replace(of, before=session.get(MonitorReport, kept[-1][0]) if kept else None)
+    yield from ((end, state) for _, end, state in kept)
     for _ in range(MOST_WINDOWS):
         window = _next(db, of, term)
         if window is None:
             return
         report = _store(db, _one(db, settings, of, window, kind), span, window)
-        yield report
+        yield report.window_end, report.state
         of = replace(of, before=report)
     raise InvalidInputError(f"this is more than {MOST_WINDOWS:,} windows: choose larger ones")
 
 
-def _kept(session: Session, of: Subject, span: Span, term: Term, kind: str) -> list[MonitorReport]:
-    query = select(MonitorReport).filter_by(
-        model=of.spec.name, version=term.version, kind=kind, origin=reports.BACKFILL
-    )
+def _kept(
+    session: Session, of: Subject, span: Span, term: Term, kind: str
+) -> Sequence[Row[str, datetime, str]]:
+    """Return (id, end, state) of the windows of a term that this run had judged, oldest first."""
+    query = select(MonitorReport.id, MonitorReport.window_end, MonitorReport.state)
     query = query.where(
-        MonitorReport.window_end >= term.start, MonitorReport.window_end <= term.end
-    ).order_by(MonitorReport.window_end, MonitorReport.window_last_id)
-    return [row for row in session.scalars(query) if row.figures.get("backfill") == span.run]
+        *_stored_of(of.spec.name),
+        span.run == _RUN,
+        MonitorReport.version == term.version,
+        MonitorReport.kind == kind,
+        MonitorReport.window_end >= term.start,
+        MonitorReport.window_end <= term.end,
+    )
+    return session.execute(
+        query.order_by(MonitorReport.window_end, MonitorReport.window_last_id)
+    ).all()
 
 
 def _next(db: Database, of: Subject, term: Term) -> Window | None:

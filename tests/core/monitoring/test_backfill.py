@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from core import incidents, jobs
 from core.automation import watch
@@ -10,6 +11,7 @@ from core.automation.runners import RUNNERS
 from core.errors import InvalidInputError, NotFoundError
 from core.monitoring import backfill, reports
 from core.panel import Panel
+from core.tables.telemetry import MonitorReport
 from tests.fakes.watched import Watched, be_quick
 
 LEASE = timedelta(minutes=5)
@@ -32,7 +34,13 @@ def quarter(model, **traffic):
 
 def judge(model, **more):
     since = more.pop("since", model.started)
-    return backfill.backfill(model.db, model.settings, "spam", since=since, **more)
+    return rows_of(model, backfill.backfill(model.db, model.settings, "spam", since=since, **more))
+
+
+def rows_of(model, judged):
+    rows = list(backfill.stored(model.db, "spam", judged.run))
+    assert judged.windows == sum(row.kind == "drift" for row in rows)
+    return rows
 
 
 def stored(model, origin):
@@ -100,6 +108,20 @@ def test_a_run_that_died_goes_on_where_it_was(model):
     assert [one.id for one in kept] == [found[0].id]
     assert [one.n_current for one in found] == [110, 110, 110]
     assert found[1].follows == found[0].window_last_id
+
+
+def test_of_what_was_judged_before_one_report_is_held_and_not_all(model):
+    for _ in range(4):
+        quarter(model)
+    again = {"since": model.started, "run": "r1"}
+    backfill.backfill(model.db, model.settings, "spam", **again)
+    held = []
+    event.listen(MonitorReport, "load", note := lambda report, _context: held.append(report.id))
+    judged = backfill.backfill(model.db, model.settings, "spam", **again)
+    backfill.backfill(model.db, model.settings, "spam", since=model.clock() - timedelta(minutes=1))
+    event.remove(MonitorReport, "load", note)
+    assert judged.windows == 4
+    assert len(held) == 1
 
 
 def test_windows_are_cut_by_rows_and_what_is_left_is_judged_if_it_is_enough(model):
