@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app import ui
 from core import releases
 from core.errors import NotFoundError
-from core.monitoring import reports, windows
+from core.monitoring import reports
 from core.tables.telemetry import MonitorReport
 
 
@@ -32,7 +32,7 @@ def serving(session: Session, model: str) -> Serving | None:
     release = releases.find_current(session, model)
     if release is None:
         return None
-    return Serving(model, releases.champion(release), windows.serving_since(session, model))
+    return Serving(model, releases.champion(release), releases.serving_since(session, model))
 
 
 def newest(
@@ -46,11 +46,11 @@ def newest(
     if of is None:
         return None
     if judged:
-        found = reports.judged(session, of.model, of.version, kind, limit=1)
-        return next((one for one in found if one.at >= of.since), None)
-    found = reports.reports(
-        session, of.model, kind, 1, version=of.version, origin=reports.LIVE, since=of.since
-    )
+        found = reports.judged(session, of.model, of.version, kind, limit=1, since=of.since)
+    else:
+        found = reports.reports(
+            session, of.model, kind, 1, version=of.version, origin=reports.LIVE, since=of.since
+        )
     return next(iter(found), None)
 
 

@@ -65,6 +65,20 @@ def history(session: Session, model: str) -> list[Release]:
     return list(session.scalars(query))
 
 
+def serving_since(session: Session, model: str) -> datetime:
+    """Return when the champion began to serve, however its weight changed since.
+
+    Raises: NotFoundError (nothing is released).
+    """
+    newest = current(session, model)
+    since = newest.at
+    for release in history(session, model):
+        if champion(release) != champion(newest):
+            break
+        since = release.at
+    return since
+
+
 def as_of(session: Session, model: str, moment: datetime) -> Release | None:
     """Return what served at `moment`."""
     query = select(Release).filter_by(model=model).where(Release.at <= moment)

@@ -1,7 +1,7 @@
 """Where facts come from: one reader per group of facts, each yielding only what exists."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
@@ -12,8 +12,7 @@ from sqlalchemy.orm import Session
 from core import predictions, releases
 from core.errors import ConflictError
 from core.experiments import lifecycle
-from core.monitoring import windows
-from core.monitoring.reports import judged
+from core.monitoring import reports
 from core.statistics.intervals import newcombe, wilson
 from core.tables.entities import ModelVersion, Recommendation, Release, Run
 from core.tables.telemetry import HourlyCount, MonitorReport
@@ -50,13 +49,17 @@ class Item:
 
 @dataclass(frozen=True)
 class Scope:
-    """What all readers need: the model, what serves, and its newest conclusive drift report."""
+    """What all readers need: the model, what serves, since when, and its conclusive drift reports.
+
+    What was found before a rollback to the version that serves is over.
+    """
 
     session: Session
     model: str
     now: datetime
     release: Release | None
     version: ModelVersion | None
+    since: datetime | None = None
     reports: list[MonitorReport] = field(default_factory=list)
 
     @property
@@ -78,15 +81,17 @@ def scope(session: Session, model: str, now: datetime) -> Scope:
     release = releases.find_current(session, model)
     champion = releases.champion(release) if release else None
     version = session.get(ModelVersion, (model, champion)) if champion else None
-    reports = _of_this_term(session, model, champion) if champion else []
-    return Scope(session, model, now, release, version, reports)
+    since = releases.serving_since(session, model) if release else None
+    of = Scope(session, model, now, release, version, since)
+    return replace(of, reports=_judged(of, "drift", limit=50))
 
 
-def _of_this_term(session: Session, model: str, champion: str) -> list[MonitorReport]:
-    """Return the conclusive drift reports since it serves, not those of before a rollback to it."""
-    since = windows.serving_since(session, model)
-    found = judged(session, model, champion, "drift", limit=50)
-    return [report for report in found if report.at >= since]
+def _judged(of: Scope, kind: str, *, limit: int = 1) -> list[MonitorReport]:
+    """Return the newest conclusive reports on what serves, made since it serves."""
+    if of.version is None:
+        return []
+    name = of.version.version
+    return reports.judged(of.session, of.model, name, kind, limit=limit, since=of.since)
 
 
 def drift(of: Scope) -> Iterator[Item]:
@@ -162,17 +167,13 @@ def _n_test(version: ModelVersion) -> int | None:
 def _labels_since(of: Scope) -> datetime:
     """Start with the newest judged performance window, so that old good days hide nothing."""
     week_ago = of.now - RECENT_LABELS
-    if of.version is None:
-        return week_ago
-    found = judged(of.session, of.model, of.version.version, "performance", limit=1)
+    found = _judged(of, "performance")
     return max(found[0].window_start, week_ago) if found else week_ago
 
 
 def quality(of: Scope) -> Iterator[Item]:
     """What the newest report on data quality said."""
-    if of.version is None:
-        return
-    for report in judged(of.session, of.model, of.version.version, "quality", limit=1):
+    for report in _judged(of, "quality"):
         source = f"/drift?model={of.model}&report={report.id}"
         yield Item("data_quality.status", report.state, source, report.at)
         for name in QUALITY:
@@ -217,7 +218,7 @@ def _just_judged(of: Scope, version: str) -> Iterator[Item]:
     Its window is short, so that a change is not diluted by the good hours before.
     """
     since = of.now - timedelta(hours=SERVICE_HOURS)
-    for report in judged(of.session, of.model, version, "service", limit=1):
+    for report in _judged(of, "service"):
         if report.at <= since or (of.release and report.at < of.release.at):
             return
         source = f"/performance?model={of.model}"

@@ -7,7 +7,7 @@ from typing import cast
 from core import releases
 from core.db import Database
 from core.errors import PilothouseError, reason
-from core.monitoring import checks, reports, windows
+from core.monitoring import checks, reports
 from core.monitoring.checks import subject
 from core.monitoring.checks.watching import MOST_AT_ONCE
 from core.settings import Settings
@@ -35,7 +35,7 @@ def newest(db: Database, model: str) -> list[MonitorReport]:
     """
     with db.read() as session:
         serving = releases.champion(releases.current(session, model))
-        since = windows.serving_since(session, model)
+        since = releases.serving_since(session, model)
         found = [reports.newest_window(session, model, serving, kind) for kind in KINDS]
         return [report for report in found if report is not None and report.at >= since]
 

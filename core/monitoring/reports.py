@@ -71,7 +71,14 @@ def reports(
 
 
 def judged(
-    session: Session, model: str, version: str, kind: str, *, limit: int, origin: str = LIVE
+    session: Session,
+    model: str,
+    version: str,
+    kind: str,
+    *,
+    limit: int,
+    origin: str = LIVE,
+    since: datetime | None = None,
 ) -> list[MonitorReport]:
     """Return the newest reports of one version that passed, warned or failed, newest first.
 
@@ -79,6 +86,8 @@ def judged(
     """
     query = select(MonitorReport).filter_by(model=canonical(model), version=version, kind=kind)
     query = query.where(MonitorReport.state.in_(JUDGED), MonitorReport.origin == origin)
+    if since is not None:
+        query = query.where(MonitorReport.at >= since)
     return list(session.scalars(query.order_by(*_NEWEST_WINDOW).limit(limit)))
 
 

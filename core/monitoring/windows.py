@@ -8,7 +8,7 @@ from datetime import datetime
 import pandas as pd
 from sqlalchemy.orm import Session
 
-from core import answers, releases
+from core import answers
 from core.answers import Part, Stretch
 from core.answers import Position as Position
 from core.clock import hour_of
@@ -33,21 +33,6 @@ class Window:
     def start(self) -> datetime:
         """When the first prediction was answered."""
         return min(row.at for row in self.rows)
-
-
-def serving_since(session: Session, model: str) -> datetime:
-    """Return when the champion began to serve, however its weight changed since.
-
-    Raises: NotFoundError (nothing is released).
-    """
-    champion = releases.champion(releases.current(session, model))
-    since = None
-    for release in releases.history(session, model):
-        if releases.champion(release) != champion:
-            break
-        since = release.at
-    assert since is not None  # noqa: S101 (the current release itself)
-    return since
 
 
 def waiting(session: Session, of: Stretch) -> int:

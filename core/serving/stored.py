@@ -60,13 +60,14 @@ def _drift(session: Session, model: str) -> float | None:
 
 
 def newest_report(session: Session, model: str, kind: str, *, judged: bool) -> MonitorReport | None:
-    """Return the newest live report of a kind on the champion, judged or not judged yet."""
+    """Return the newest live report of a kind on what serves, made since it serves."""
     release = releases.find_current(session, model)
     if release is None:
         return None
     query = select(MonitorReport).filter_by(
         model=model, version=releases.champion(release), kind=kind, origin="live"
     )
+    query = query.where(MonitorReport.at >= releases.serving_since(session, model))
     known = MonitorReport.state.in_(JUDGED)
     newest = (MonitorReport.at.desc(), MonitorReport.window_end.desc())
     return session.scalars(

@@ -282,7 +282,10 @@ EMPTY = {
     "/": ["No decision waits for a person.", "Train a first version"],
     "/incidents": ["Nothing is wrong that we know of.", "No message was sent yet."],
     "/drift?model=sms_spam": ["No window was compared yet."],
-    "/performance?model=sms_spam": ["No label has arrived in this span.", "No request in the last 24"],
+    "/performance?model=sms_spam": [
+        "No label has arrived in this span.",
+        "No request in the last 24",
+    ],
     "/training?model=sms_spam": ["No training has ended yet."],
     "/data": ["No data was loaded yet."],
     "/models?model=sms_spam": ["Nothing to compare or release."],

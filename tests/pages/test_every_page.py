@@ -61,7 +61,12 @@ def test_a_page_has_at_most_120_lines():
 
 @pytest.mark.parametrize(
     ("name", "hidden"),
-    [("vic", {"training", "data", "admin"}), ("ana", {"admin"}), ("apo", {"admin"}), ("adm", set())],
+    [
+        ("vic", {"training", "data", "admin"}),
+        ("ana", {"admin"}),
+        ("apo", {"admin"}),
+        ("adm", set()),
+    ],
 )
 def test_the_menu_shows_what_a_person_may_open(name, hidden):
     listed = {entry.stem for entry in nav.ENTRIES if nav.may_open(PEOPLE[name], entry)}

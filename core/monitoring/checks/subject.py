@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from core import registry, releases, specs
 from core.db import Database
 from core.ids import new_id
-from core.monitoring import windows
 from core.monitoring.due import Due, Size, due
 from core.monitoring.reports import LIVE, PENDING, newest_window, store
 from core.monitoring.windows import Position, Window
@@ -109,7 +108,7 @@ def subject(session: Session, model: str, kind: str) -> Subject:
     return Subject(
         spec=spec,
         version=registry.get(session, spec.name, champion),
-        since=windows.serving_since(session, spec.name),
+        since=releases.serving_since(session, spec.name),
         before=newest_window(session, spec.name, champion, kind),
     )
 
