@@ -44,7 +44,7 @@ def _of(session: Session, spec: ModelSpec, unresolved: list[Incident], now: date
     release = releases.find_current(session, spec.name)
     own = [incident for incident in unresolved if incident.model == spec.name]
     counts = predictions.volume(session, spec.name, HOURS, now=now)
-    labelled = predictions.labelled(session, spec.name, limit=400)
+    labelled = predictions.newest_outcomes(session, spec.name, limit=400)
     last = labelled[:NEWEST]
     color, words = _words(own, served=release is not None)
     return Health(

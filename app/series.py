@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from core.clock import hour_of
-from core.predictions import Labelled
+from core.predictions import Outcome
 from core.statistics.intervals import wilson
 from core.tables.telemetry import HourlyCount, MonitorReport
 
@@ -98,16 +98,16 @@ def quantile(rows: Sequence[HourlyCount], share: float) -> float | None:
     return None
 
 
-def accuracy(rows: Sequence[Labelled], *, bins: int = 20, fewest: int = 20) -> list[Bin]:
+def accuracy(rows: Sequence[Outcome], *, bins: int = 20, fewest: int = 20) -> list[Bin]:
     """Cut labelled answers (newest first) into equal bins per version, oldest first.
 
     A bin holds at least `fewest`, but for a version that has fewer: then it is one bin.
     """
     size = max(fewest, -(-len(rows) // bins))
     found: list[Bin] = []
-    by_version: dict[str, list[Labelled]] = {}
+    by_version: dict[str, list[Outcome]] = {}
     for row in reversed(rows):
-        by_version.setdefault(row.prediction.version, []).append(row)
+        by_version.setdefault(row.version, []).append(row)
     for version, own in by_version.items():
         count = max(1, len(own) // size)
         cuts = [number * len(own) // count for number in range(count + 1)]
@@ -115,7 +115,7 @@ def accuracy(rows: Sequence[Labelled], *, bins: int = 20, fewest: int = 20) -> l
     return sorted(found, key=lambda one: one.end)
 
 
-def _bin(version: str, rows: Sequence[Labelled]) -> Bin:
+def _bin(version: str, rows: Sequence[Outcome]) -> Bin:
     share = wilson(sum(row.correct for row in rows), len(rows))
-    start, end = rows[0].prediction.at, rows[-1].prediction.at
+    start, end = rows[0].at, rows[-1].at
     return Bin(start, end, version, len(rows), share.value, share.low, share.high)

@@ -14,8 +14,9 @@ from core.answers import Stretch
 from core.datasets.values import category
 from core.db import Command, Database
 from core.errors import ConflictError, InvalidInputError
-from core.predictions import MOST_READ, REVIEW
+from core.predictions import MOST_READ
 from core.tables.telemetry import EarlierLabel, Label, Prediction
+from core.truth import REVIEW, fitting
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +123,9 @@ def _decide(command: Command, prediction_id: str, value: str) -> None:
 def _disputed(session: Session, model: str) -> set[answers.Position]:
     words = select(Label.prediction_id, Label.source, Label.value)
     newest = words.order_by(Label.at.desc()).limit(MOST_READ)
-    queries = [newest]
-    if session.scalar(select(func.count()).select_from(newest.subquery())) == MOST_READ:
+    queries = [] if predictions.few(session, Stretch(model)) else [newest]
+    n = session.scalar(select(func.count()).select_from(newest.subquery()))
+    if n == MOST_READ or not queries:
         for part in answers.newest(session, Stretch(model), MOST_READ):
             keys = part.subquery()
             queries.append(words.join(keys, keys.c.id == Label.prediction_id))
@@ -136,7 +138,7 @@ def _apart(session: Session, model: str, newest: Select[str, str, str]) -> Selec
 
     The labels are compared first, by themselves: few are apart, and the log has more answers.
     """
-    fits = predictions.fitting(session, model)
+    fits = fitting(session, model)
     some, other, one, review = newest.subquery(), aliased(Label), aliased(Label), aliased(Label)
     elsewhere = and_(
         other.prediction_id == some.c.prediction_id,

@@ -1,19 +1,15 @@
 """Reading the prediction log. Only the shipper writes it: see `core/serving/shipper.py`.
 
-What was true of a prediction is what its sources agree on, everywhere the same: for accuracy, arms
-and training. A source is taken at its newest word. Where two sources say different things the truth
-is disputed, and neither counts until a person decides (`core/labels.py`). A label that is no class
-of the version that answered is no label.
+What was true of a prediction, `core/truth.py` says, everywhere the same.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy.orm import Session
 
 from core import answers
 from core.answers import Stretch
@@ -21,17 +17,13 @@ from core.clock import hour_of, utc_now
 from core.errors import NotFoundError
 from core.tables.entities import ModelVersion, Release
 from core.tables.telemetry import HourlyCount, Label, Prediction
-
-REVIEW = "pilothouse:review"
-"""The source of what a person decided about a dispute; no client may name it."""
+from core.truth import classes_of, with_label
 
 MOST_READ = 20_000
 """Labels, and then answers, that one look at what was true reads."""
 
 _SAMPLE = 5_000  # of more answers than that, among which the labelled are counted
 _CLOCKS_APART = timedelta(hours=1)  # a label may seem older than its answer by another clock
-
-Fits = Callable[[type[Label]], list[ColumnElement[bool]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +49,7 @@ class Outcome:
     probability: float
     truth: str
     told_at: datetime
+    version: str
 
     @property
     def correct(self) -> bool:
@@ -109,7 +102,7 @@ def classes(session: Session, prediction_ids: Sequence[str]) -> dict[str, set[st
     of = {
         (model, version): set(found)
         for model in {model for _, model, _ in answered}
-        for found, versions in _classes(session, model)
+        for found, versions in classes_of(session, model)
         for version in versions
     }
     return {key: of[model, version] for key, model, version in answered if (model, version) in of}
@@ -124,21 +117,36 @@ def recent(session: Session, model: str, limit: int) -> list[Prediction]:
 def labelled(
     session: Session, model: str, *, limit: int, most_read: int = MOST_READ
 ) -> list[Labelled]:
-    """Return the newest predictions whose truth is known, newest first.
+    """Return the newest predictions whose truth is known, with their inputs, newest first."""
+    found = newest_outcomes(session, model, limit=limit, most_read=most_read)
+    rows: dict[str, Labelled] = {}
+    for start in range(0, len(found), 500):
+        ids = [one.id for one in found[start : start + 500]]
+        query = with_label(session, model, _among(ids)).add_columns(Label)
+        rows |= {row.id: Labelled(row, label) for row, label in session.execute(query)}
+    return [rows[one.id] for one in found]
+
+
+def newest_outcomes(
+    session: Session, model: str, *, limit: int, most_read: int = MOST_READ
+) -> list[Outcome]:
+    """Return the newest answers whose truth is known, newest first.
 
     They are those of the `most_read` newest labels, and where these are not all labels, those
     among as many of the newest answers.
     """
     of = Stretch(model)
-    told, first = _behind_labels(session, of, limit, most_read)
-    if len(told) < limit and first is not None:
-        told += _among_answers(session, of, limit, most_read)
-    ids = list(dict.fromkeys(one.id for one in _newest_first(told)))[:limit]
-    rows: dict[str, Labelled] = {}
-    for start in range(0, len(ids), 500):
-        query = _with_label(session, model, _among(ids[start : start + 500])).add_columns(Label)
-        rows |= {row.id: Labelled(row, label) for row, label in session.execute(query)}
-    return [rows[one] for one in ids]
+    if few(session, of):
+        return _among_answers(session, of, limit, most_read)[:limit]
+    rows, first = _behind_labels(session, of, limit, most_read)
+    if len(rows) < limit and first is not None:
+        rows += _among_answers(session, of, limit, most_read)
+    return _newest_first(list({row.id: row for row in rows}.values()))[:limit]
+
+
+def few(session: Session, of: Stretch) -> bool:
+    """Say whether a stretch has so few answers that these are read rather than newest labels."""
+    return sum(answers.hours(session, of).values()) <= MOST_READ
 
 
 def label_counts(session: Session, model: str, *, since: datetime) -> tuple[int, int]:
@@ -156,7 +164,7 @@ def label_counts(session: Session, model: str, *, since: datetime) -> tuple[int,
     for of, hours in counted:
         drawn = answers.by_hour(of, hours, share=share)
         read += answers.count(session, drawn)
-        among = _with_label(session, model, answers.joined(select(Prediction), drawn))
+        among = with_label(session, model, answers.joined(select(Prediction), drawn))
         known += session.scalar(among.with_only_columns(func.count())) or 0
     return (round(answered * known / read) if read else 0), answered
 
@@ -166,17 +174,19 @@ def outcomes(
 ) -> list[Outcome]:
     """Return the newest answers from `since` until `until` whose truth is known, newest first.
 
-    The cost is bounded: they are looked for behind the newest labels, and where these are so many
-    that they do not reach back as far, among the newest answers. So it may be fewer than `limit`,
-    but no label of any answer as new as the oldest one returned is left out.
+    The cost is bounded: of many answers, they are looked for behind the newest labels, and where
+    these do not reach back as far, among the newest answers. So it may be fewer than `limit`, but
+    no label of any answer as new as the oldest one returned is left out.
     """
     of = Stretch.of(model, version, since, until)
+    if few(session, of):
+        return _among_answers(session, of, limit, MOST_READ)[:limit]
     rows, first = _behind_labels(session, of, limit, MOST_READ)
     if first is not None:
         rows = [row for row in rows if row.at >= first]
         if len(rows) < limit:
             rows = max(rows, _among_answers(session, of, limit, MOST_READ), key=len)
-    return _newest_first(rows)[:limit]
+    return rows[:limit]
 
 
 def truths(session: Session, model: str, prediction_ids: Sequence[str]) -> dict[str, Outcome]:
@@ -219,11 +229,11 @@ def _behind_labels(
 
 
 def _among_answers(session: Session, of: Stretch, limit: int, most_read: int) -> list[Outcome]:
-    """Return the outcomes among the newest answers."""
+    """Return the outcomes among the newest answers, newest first."""
     rows: list[Outcome] = []
     for part in answers.newest(session, of, most_read):
         query = _outcomes(session, of.model, answers.joined(select(Prediction), part))
-        rows += [Outcome(*row) for row in session.execute(query)]
+        rows += _newest_first([Outcome(*row) for row in session.execute(query)])
         if len(rows) >= limit:
             break
     return rows
@@ -231,16 +241,16 @@ def _among_answers(session: Session, of: Stretch, limit: int, most_read: int) ->
 
 def _outcomes(
     session: Session, model: str, query: Select[Any]
-) -> Select[str, datetime, str, float, str, datetime]:
+) -> Select[str, datetime, str, float, str, datetime, str]:
     of = (Prediction.id, Prediction.at, Prediction.label.label("said"), Prediction.probability)
-    told = (Label.value.label("truth"), Label.at.label("told_at"))
-    return _with_label(session, model, query).with_only_columns(*of, *told)
+    told = (Label.value.label("truth"), Label.at.label("told_at"), Prediction.version)
+    return with_label(session, model, query).with_only_columns(*of, *told)
 
 
 def labels_since(session: Session, model: str, moment: datetime) -> int:
     """Count the predictions whose truth became known after `moment`."""
     answers = _answers(model, version=None, since=None)
-    query = _with_label(session, model, answers).where(Label.at > moment, _labelled_since(moment))
+    query = with_label(session, model, answers).where(Label.at > moment, _labelled_since(moment))
     return session.scalar(query.with_only_columns(func.count())) or 0
 
 
@@ -258,7 +268,7 @@ def accuracy(
     answers = _answers(model, version=version, since=since, shadow=shadow)
     if since is not None:
         answers = answers.where(_labelled_since(since - _CLOCKS_APART))
-    query = _with_label(session, model, answers)
+    query = with_label(session, model, answers)
     counts = _confusion(session, query, wanted)
     return Accuracy(
         n=sum(n for *_, n in counts),
@@ -286,7 +296,7 @@ def arm_counts(session: Session, model: str, release_seq: int) -> dict[str, tupl
     ours = and_(Prediction.release_seq == release_seq, *_conditions(model, None, since))
     all_rows = select(Prediction.variant, func.count()).where(ours).group_by(Prediction.variant)
     grouping = (Prediction.variant, Prediction.label, Label.value)
-    known = _with_label(session, model, select(Prediction).where(ours))
+    known = with_label(session, model, select(Prediction).where(ours))
     query = known.with_only_columns(*grouping, func.count())
     labels = [
         (variant, said == true, n)
@@ -335,52 +345,6 @@ def _labelled_since(moment: datetime) -> ColumnElement[bool]:
     It changes no result, only where databases begin to read: labels are few, answers are not.
     """
     return Prediction.id.in_(select(Label.prediction_id).where(Label.at >= moment))
-
-
-def _with_label(session: Session, model: str, query: Select[Any]) -> Select[Any]:
-    """Join what was true of each prediction."""
-    fits = fitting(session, model)
-    return query.join(Label, Label.prediction_id == Prediction.id).where(*counting(Label, fits))
-
-
-def counting(label: type[Label], fits: Fits) -> list[ColumnElement[bool]]:
-    """Return the conditions that a label is what was true: at most one per prediction is.
-
-    It is a person's decision, or no other source says anything else; of several that agree, the
-    newest counts. `fits` are the conditions that a label is one of a class that is known.
-    """
-    other = aliased(Label)
-    later = or_(other.at > label.at, and_(other.at == label.at, other.source > label.source))
-    beaten = exists().where(
-        other.prediction_id == label.prediction_id,
-        other.source != label.source,
-        or_(other.value != label.value, other.source == REVIEW, later),
-        *fits(other),
-    )
-    return [or_(label.source == REVIEW, ~beaten), *fits(label)]
-
-
-def fitting(session: Session, model: str) -> Fits:
-    """Return what says that a label is a class of the version that answered."""
-    known = _classes(session, model)
-
-    def fits(label: type[Label]) -> list[ColumnElement[bool]]:
-        return [
-            or_(Prediction.version.not_in(versions), label.value.in_(found))
-            for found, versions in known
-        ]
-
-    return fits
-
-
-def _classes(session: Session, model: str) -> list[tuple[tuple[str, ...], list[str]]]:
-    """Return each set of classes that versions of a model answer with, and these versions."""
-    query = select(ModelVersion.version, ModelVersion.signature["labels"])
-    versions: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for version, found in session.execute(query.where(ModelVersion.model == model)):
-        if found:
-            versions[tuple(found)].append(version)
-    return list(versions.items())
 
 
 def _positive(session: Session, model: str) -> str:

@@ -34,7 +34,7 @@ with panel.db.read() as db:
     history = releases.past(db, model)
     version = registry.get(db, model, serves.version) if serves else None
     counts = predictions.volume(db, model, hours, now=now)
-    labelled = predictions.labelled(db, model, limit=MOST_DRAWN)
+    labelled = predictions.newest_outcomes(db, model, limit=MOST_DRAWN)
     n_labelled, n_answered = predictions.label_counts(db, model, since=first)
     open_disputes, n_disputed = labels.disputes(db, model, limit=20), labels.disputed(db, model)
     latest = {kind: performances.latest(db, serves, kind) for kind in performances.KINDS}
@@ -47,7 +47,7 @@ earlier = asked is not None and asked != latest[asked.kind]
 if asked:
     latest[asked.kind] = asked
     judged, before = (asked, None) if asked.kind == "performance" else (judged, before)
-drawn = [row for row in labelled if row.prediction.at >= first]
+drawn = [row for row in labelled if row.at >= first]
 points, bins = series.hourly(counts, hours, now), series.accuracy(drawn)
 guesses = [trends.quality(one.window_end, one) for one in reversed(estimates)]
 estimated = [one for one in guesses if one is not None]

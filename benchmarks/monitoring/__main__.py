@@ -1,8 +1,8 @@
 """Measure what the alarms of monitoring are worth.
 
 Run: make bench NAME=monitoring, or python -m benchmarks.monitoring [--runs 2000] [--quick]
-[--only null power sequential ...] [--seed N]. Exits with 1 where a figure is missed. Every run
-draws new data; --seed repeats one. Texts come from below PILOTHOUSE_DATA_DIR (default:
+[--only null power sequential ...] [--seed N] [--rows N]. Exits with 1 where a figure is missed.
+Every run draws new data; --seed repeats one. Texts come from below PILOTHOUSE_DATA_DIR (default:
 ../shared/data).
 """
 
@@ -51,10 +51,12 @@ def _arguments() -> tuple[Asked, list[str]]:
     parser.add_argument("--runs", type=int, help="default 2000, or 60 with --quick")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**31))
+    parser.add_argument("--rows", type=int, help="cost: default 10^7, or 10^6 with --quick")
     parser.add_argument("--only", nargs="+", choices=list(SECTIONS), default=list(SECTIONS))
     asked = parser.parse_args()
     runs = asked.runs or (60 if asked.quick else 2000)
-    return Asked(seed=asked.seed, runs=runs, quick=asked.quick), asked.only
+    rows = asked.rows or (1_000_000 if asked.quick else 10_000_000)
+    return Asked(seed=asked.seed, runs=runs, quick=asked.quick, rows=rows), asked.only
 
 
 if __name__ == "__main__":

@@ -18,11 +18,15 @@ SMS = "sms_spam/SMSSpamCollection"
 
 @dataclass(frozen=True)
 class Asked:
-    """How much to measure; `seed` differs in every run and is printed."""
+    """How much to measure; `seed` differs in every run and is printed.
+
+    `rows` is how many predictions the large log of the cost section has.
+    """
 
     seed: int
     runs: int = 2000
     quick: bool = False
+    rows: int = 10_000_000
 
     def fewer(self, share: float, least: int = 20) -> int:
         """Return this share of the runs, for what needs fewer."""

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, select
 from sqlalchemy.orm import Session, aliased
 
-from core.predictions import counting
 from core.tables.entities import Release
 from core.tables.telemetry import Label, Prediction
+from core.truth import counting
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def count(
 
     Releases before `since_seq` are left out: they split the traffic otherwise.
 
-    A prediction counts by what its sources agree on (see `core.predictions`); a label outside
+    A prediction counts by what its sources agree on (see `core.truth`); a label outside
     `labels` (the model's classes; none: all count) is no label.
     """
     ours = _of_experiment(session, model, experiment_id, since_seq)

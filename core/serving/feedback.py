@@ -9,6 +9,7 @@ from core.datasets.values import category
 from core.errors import InvalidInputError, UnavailableError
 from core.serving import records
 from core.serving.service import Service
+from core.truth import REVIEW
 
 SOURCE = "client"
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -28,7 +29,7 @@ def take(service: Service, truths: Sequence[Truth]) -> list[InvalidInputError | 
 
     A label must be a class of the model that answered. The prediction may still be on its way to
     the database: until it is there, a class of any served model is taken, and counted only where
-    it turns out to fit (see `core.predictions`).
+    it turns out to fit (see `core.truth`).
 
     Raises: UnavailableError (the log cannot be written: then nothing was taken).
     """
@@ -72,7 +73,7 @@ def _classes(service: Service, truths: Sequence[Truth]) -> dict[str, set[str]]:
 
 
 def _problem(truth: Truth, answered: set[str] | None, known: set[str]) -> InvalidInputError | None:
-    if truth.source == predictions.REVIEW:
+    if truth.source == REVIEW:
         return InvalidInputError("this source stands for decisions in the panel; name another")
     if not _ID.fullmatch(truth.prediction_id):
         return InvalidInputError("a prediction_id is a UUID, as POST /predict answered it")

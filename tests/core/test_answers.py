@@ -71,9 +71,10 @@ LOOKS = {
 }
 
 
-def test_nothing_that_is_asked_of_a_quiet_model_reads_the_log_of_a_busy_one(log, monkeypatch):
+@pytest.mark.parametrize("most", [150, 50], ids=["by its answers", "by labels first"])
+def test_nothing_that_is_asked_of_a_quiet_model_reads_the_log_of_a_busy_one(log, monkeypatch, most):
     for module in (predictions, labels):
-        monkeypatch.setattr(module, "MOST_READ", 150)
+        monkeypatch.setattr(module, "MOST_READ", most)
     assert {name: far for name, look in LOOKS.items() if (far := reads_too_far(log, look))} == {}
 
 
@@ -153,10 +154,10 @@ def test_what_is_found_of_a_quiet_model_is_what_there_is(log):
 
 
 def test_labels_of_another_model_crowd_none_of_a_quiet_one_out(log, monkeypatch):
+    monkeypatch.setattr(predictions, "MOST_READ", 99)
+    monkeypatch.setattr(labels, "MOST_READ", 100)
     with log.read() as session:
-        few = predictions.labelled(session, "quiet", limit=50, most_read=150)
-        monkeypatch.setattr(labels, "MOST_READ", 150)
-        assert len(few) == 8
+        assert len(predictions.labelled(session, "quiet", limit=50, most_read=100)) == 8
         assert labels.disputed(session, "quiet") == 2
 
 

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from core import predictions
+from core import predictions, truth
 from core.clock import hour_of
 from core.errors import NotFoundError
 from core.tables.entities import ModelVersion
@@ -111,7 +111,7 @@ def test_where_two_sources_disagree_neither_counts_until_a_person_decides(db, lo
         assert predictions.accuracy(session, "spam").n == 0
         assert predictions.arm_counts(session, "spam", 1) == {"control": (1, 0, 0)}
     with db.append() as session:
-        session.add(say(1, "spam", clock(), source=predictions.REVIEW))
+        session.add(say(1, "spam", clock(), source=truth.REVIEW))
     with db.read() as session:
         assert predictions.accuracy(session, "spam").accuracy == 1.0
         assert predictions.arm_counts(session, "spam", 1) == {"control": (1, 1, 1)}

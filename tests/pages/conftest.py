@@ -160,20 +160,18 @@ def traffic(panel, served, clock):
             db.add(prediction(served, one, at))
             truth = "spam" if index % 10 == 0 else "ham"
             db.add(Label(prediction_id=one, source="t", value=truth, state="confirmed", at=at))
-        db.add(
-            HourlyCount(
-                model=served,
-                version="2.0.0",
-                variant="control",
-                hour=int(clock.now.timestamp() // 3600),
-                requests=60,
-                errors=3,
-                positives=0,
-                latency_ms_sum=171.0,
-                latency_buckets={"5": 50, "10": 7},
-            )
-        )
+        db.add_all(counted(served, clock.now))
     return served
+
+
+def counted(model, now):
+    """The counters of one answer in this hour, and of 59 requests in the one before."""
+    of = {"model": model, "version": "2.0.0", "variant": "control", "positives": 0}
+    hour = int(now.timestamp() // 3600)
+    this = {"requests": 1, "errors": 0, "latency_ms_sum": 3.0, "latency_buckets": {"5": 1}}
+    slow = {"latency_ms_sum": 168.0, "latency_buckets": {"5": 49, "10": 7}}
+    before = {"requests": 59, "errors": 3, **slow}
+    return [HourlyCount(**of, hour=hour, **this), HourlyCount(**of, hour=hour - 1, **before)]
 
 
 def prediction(model, key, at):

@@ -6,6 +6,7 @@ import pytest
 from core import predictions, releases
 from core.tables.entities import Run
 from core.tables.telemetry import Label, Prediction
+from tests.fakes.counted import count
 from tests.pages.conftest import prediction
 from tests.pages.looking import text_of
 
@@ -160,6 +161,7 @@ def test_estimates_and_labels_are_drawn_of_the_span_alone(
     with panel.db.append() as db:
         for row in db.query(Prediction).order_by(Prediction.at).limit(40):
             old = prediction(traffic, f"old {row.id}", row.at - timedelta(days=2))
+            count(db, [old])
             db.add_all([old, Label(prediction_id=old.id, source="t", value="ham",
                                    state="confirmed", at=old.at)])  # fmt: skip
     day, week = (_points(open_page, ana, span) for span in ("24 hours", "7 days"))

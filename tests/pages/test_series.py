@@ -24,10 +24,7 @@ def count(hour, *, variant="control", requests=10, buckets=None):
 
 def labelled(n, *, wrong=0, version="1.0.0"):
     rows = [
-        SimpleNamespace(
-            prediction=SimpleNamespace(at=NOON + timedelta(minutes=i), version=version),
-            correct=i >= wrong,
-        )
+        SimpleNamespace(at=NOON + timedelta(minutes=i), version=version, correct=i >= wrong)
         for i in range(n)
     ]
     return rows[::-1]  # as the log gives them: the newest first

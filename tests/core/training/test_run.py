@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from core import audit, jobs, registry, releases, runs, specs
-from core.clock import monotonic
+from core.clock import hour_of, monotonic
 from core.datasets import generator, versions
 from core.datasets.values import normalised
 from core.errors import ConflictError, InvalidInputError
@@ -16,6 +16,7 @@ from core.tables.entities import ModelVersion
 from core.tables.telemetry import Label, Prediction
 from core.training import evaluation
 from core.training.run import carry_out
+from tests.fakes.counted import count
 
 LEASE = timedelta(minutes=10)
 sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -32,14 +33,14 @@ def serve(db, clock, version, messages, *, disputed=False):
         for message in messages:
             clock.forward(seconds=1)
             key = new_id(clock())
-            session.add(
-                Prediction(
-                    at=clock(), id=key, model=version.model, version=version.version,
-                    variant="control", release_seq=1, is_shadow=False, hour=0, sample_key=1,
-                    input={"message": message.text}, label="ham", probability=0.1,
-                    latency_ms=1.0, key_id="k",
-                )
+            row = Prediction(
+                at=clock(), id=key, model=version.model, version=version.version,
+                variant="control", release_seq=1, is_shadow=False, hour=hour_of(clock()),
+                sample_key=1, input={"message": message.text}, label="ham", probability=0.1,
+                latency_ms=1.0, key_id="k",
             )  # fmt: skip
+            session.add(row)
+            count(session, [row])
             label = {"prediction_id": key, "state": "confirmed", "at": clock()}
             session.add(Label(source="client", value=message.label, **label))
             if disputed:
