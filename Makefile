@@ -1,4 +1,4 @@
-.PHONY: help install run demo lab bench test test-extras test-chaos check unit browser lock clean
+.PHONY: help install run demo lab bench test test-extras test-chaos check timed unit browser lock clean
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -28,7 +28,7 @@ demo: install ## the product with simulated clients and an incident, five minute
 
 test: .venv/.ready-dev ## everything: lint, types, contracts, unit, API, page and browser tests
 	@sh ops/browser.sh
-	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory check timed
 	@$(MAKE) --no-print-directory -j2 --output-sync=target unit browser
 
 check: .venv/.ready-dev ## lint, types and import contracts
@@ -42,7 +42,10 @@ unit: .venv/.ready-dev ## all tests without a browser, with coverage
 	@$(SLIPCOVER) --merge .coverage.json --out /dev/null --skip-covered --fail-under 85
 
 browser: .venv/.ready-dev ## the whole loop in a real browser; screenshots in artifacts/
-	$(PYTEST) -q -n 0 -m browser
+	$(PYTEST) -q -n 0 -m "browser and not timed"
+
+timed: .venv/.ready-dev ## the seconds that a person waits for each page; alone on the machine
+	$(PYTEST) -q -n 0 -s -m timed
 
 .venv/.ready-extras: $(EXTRAS) .venv/.ready-dev
 	@sh ops/install.sh requirements.txt requirements-dev.txt $(filter-out requirements-gpu.txt,$(EXTRAS))

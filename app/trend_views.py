@@ -20,8 +20,17 @@ LONGEST_INPUT = 60
 
 
 def over(panel: Panel, model: str) -> None:
-    """Show requests, accuracy and drift by day, week or month; which one is in the address."""
+    """Show requests, accuracy and drift by day, week or month; drawn only where they are opened."""
     ui.section("Long trends")
+    drawer = st.expander(
+        "By day, week or month", key="trends", on_change="rerun", bind="query-params"
+    )
+    if drawer.open:
+        with drawer:
+            _periods(panel, model)
+
+
+def _periods(panel: Panel, model: str) -> None:
     per = PER[st.selectbox("Per", list(PER), key="per", bind="query-params", width=160)]
     now = panel.clock()
     with panel.db.read() as db:

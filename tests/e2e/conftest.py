@@ -24,11 +24,8 @@ STORIES = ("test_the_whole_loop", "test_own_data", "test_two_commands")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Put the stories in front, in their order, and mark them."""
+    """Put the stories in front, in their order."""
     place = {name: number for number, name in enumerate(STORIES)}
-    for item in items:
-        if item.path.stem in place:
-            item.add_marker("story")
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 

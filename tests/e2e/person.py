@@ -16,6 +16,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+WHOLE = "() => !document.querySelector('[data-testid=stSkeleton]')"
 IDLE = (
     "[data-testid=stApp][data-test-script-state=notRunning][data-test-connection-state=CONNECTED]"
 )
@@ -110,7 +111,7 @@ class Person:
         """Wait until the page has its title and no part of it is still to come."""
         expect(self.page.locator("h1:visible").first).to_be_visible()
         self.idle()
-        expect(self.page.get_by_test_id("stSkeleton")).to_have_count(0)
+        self.page.wait_for_function(WHOLE, timeout=15_000)  # looks at each frame, so it can time
 
     def click(self, name: str | re.Pattern, role: str = "button") -> None:
         self.page.get_by_role(role, name=name).first.click()

@@ -76,7 +76,7 @@ def test_a_column_has_an_address(me):
 
 
 def test_trends_and_the_live_feed_keep_their_state_in_the_address(me):
-    me.opens("/performance?model=campaign&per=Month&live=true")
+    me.opens("/performance?model=campaign&trends=true&per=Month&live=true")
     me.sees("Newest predictions")
     me.sees(re.compile("Claim your airdrop"))
     assert me.page.get_by_label("Per", exact=True).first.input_value() == "Month"

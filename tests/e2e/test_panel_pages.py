@@ -83,6 +83,7 @@ def full(browser, tmp_path_factory):
     house.close()
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("path", ADDRESSES)
 def test_a_page_is_interactive_in_under_three_seconds_on_a_full_database(full, path):
     times = []

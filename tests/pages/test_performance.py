@@ -121,7 +121,7 @@ def test_a_changed_concept_is_told_with_both_figures(open_page, put_report, ana)
 
 
 def test_trends_are_shown_per_week_and_the_choice_is_in_the_address(open_page, traffic, ana):
-    page = open_page("performance", ana, model=traffic, per="Week")
+    page = open_page("performance", ana, model=traffic, trends="true", per="Week")
     assert page.selectbox(key="per").value == "Week"
     assert any("week from" in frame.value.columns for frame in page.dataframe)
 
