@@ -26,7 +26,7 @@ def facts(row: Recommendation, now: datetime) -> None:
     """Show risk, model, what is proposed, age and expiry in one line each."""
     with st.container(horizontal=True, gap="small"):
         ui.badge(row.severity)
-        risky = row.kind in recommendations.RISKY
+        risky = recommendations.is_risky(row.kind)
         st.badge("needs an approver" if risky else "an operator may decide", color="gray")
         if row.state != "proposed":
             ui.badge(row.state)

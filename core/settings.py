@@ -72,6 +72,16 @@ class Settings(BaseSettings):
     openai_base_url: str = ""
     openai_model: str = "gpt-5-mini"
     openai_timeout_seconds: float = Field(8, gt=0, le=120)
+    openai_tokens_a_day: int = Field(500_000, ge=0)
+    openai_cost_a_day: float = Field(5, ge=0)
+    openai_input_price: float = Field(0, ge=0)
+    openai_output_price: float = Field(0, ge=0)
+    agent_traces: bool = False
+
+    scale_command: str = ""
+    scale_webhook_url: SecretStr | None = None
+    scale_replicas: int = Field(1, ge=1, le=1_000)
+    scale_most: int = Field(8, ge=1, le=1_000)
 
     slack_webhook_url: SecretStr | None = Field(
         None, validation_alias=_named("slack_webhook_url", "SLACK_WEBHOOK_URL")

@@ -22,7 +22,7 @@ def approve(row: Recommendation) -> None:
     """State the consequence, then approve what was shown."""
     st.markdown(f"**{ui.plain(row.title)}**")
     st.warning(cards.CONSEQUENCE.get(row.kind, "It is carried out at once."))
-    if row.kind in recommendations.RISKY and recommendations.same_person(
+    if recommendations.is_risky(row.kind) and recommendations.same_person(
         row.proposed_by, actor.name
     ):
         st.info("You proposed this yourself. If nobody else may approve, that is kept on record.")
@@ -70,7 +70,7 @@ with panel.db.read() as db:
 
 # render
 open_now = row.state == "proposed" and row.expires_at > now
-who = "an approver" if row.kind in recommendations.RISKY else "an operator or approver"
+who = "an approver" if recommendations.is_risky(row.kind) else "an operator or approver"
 if open_now:
     finding, tone = f"Waits for {who}.", ui.color(row.severity)
 elif row.state == "proposed":

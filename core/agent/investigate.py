@@ -1,17 +1,18 @@
 """One investigation: facts, policy, reasoner, guard, and a sealed proposal in the inbox."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from core import incidents, outbox, recommendations, specs
+from core import incidents, outbox, policies, recommendations, specs
 from core.access import system
 from core.agent import facts, guard, policy
 from core.agent.facts import FactBook
-from core.agent.policy import Policy, Verdict
+from core.agent.policy import Verdict
 from core.agent.reasoners import Advisor, Answer, Draft, RulesReasoner, from_rules
 from core.db import Command, Database
 from core.ids import new_id
+from core.policies import InForce
 from core.recommendations import Basis
 from core.settings import Settings
 from core.tables.entities import FactBook as FactBookRow
@@ -31,6 +32,7 @@ class Conclusion:
     """What an investigation came to; `fallback` says why the rules' draft was used instead."""
 
     book: FactBook
+    rules: InForce
     verdict: Verdict
     draft: Draft
     answer: Answer
@@ -78,16 +80,15 @@ def conclude(db: Database, model: str, advisor: Advisor) -> Conclusion:
     Raises: NotFoundError (no such model); UnavailableError.
     """
     with db.read() as session:
-        spec = specs.active(session, model)
+        rules = policies.in_force(session, model)
         book = facts.gather(session, model, now=db.clock())
-    rules = Policy.of(spec.policy.accuracy_floor, spec.policy.overrides)
-    verdict = policy.decide(book, rules)
+    verdict = policy.decide(book, rules.policy)
     chosen = advisor if verdict.actions else RulesReasoner()  # where nothing is asked, ask nobody
     answer = chosen.propose(book, verdict)
     checked = guard.check(answer, book, verdict)
     if checked.draft is not None:
-        return Conclusion(book, verdict, checked.draft, answer, checked.adjusted, None)
-    return Conclusion(book, verdict, from_rules(book, verdict), answer, (), checked.reason)
+        return Conclusion(book, rules, verdict, checked.draft, answer, checked.adjusted, None)
+    return Conclusion(book, rules, verdict, from_rules(book, verdict), answer, (), checked.reason)
 
 
 def _propose(
@@ -158,6 +159,8 @@ def _keep(command: Command, conclusion: Conclusion, incident_id: str | None) -> 
         verdict=conclusion.verdict.to_dict(),
         digest=book.digest(),
         at=command.now,
+        policy=asdict(conclusion.rules.policy),
+        policy_name=conclusion.rules.name,
     )
     call = ReasonerCall(
         id=new_id(command.now),

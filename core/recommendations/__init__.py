@@ -10,12 +10,11 @@ from core.recommendations.deciding import (
     reject,
     valid_until,
 )
+from core.recommendations.kinds import EVERYWHERE, KINDS, Kind, is_risky
 from core.recommendations.promotion import propose_promotion
 from core.recommendations.proposing import (
-    KINDS,
     LIFETIME,
     OWN,
-    RISKY,
     Basis,
     check_arguments,
     propose,
@@ -33,10 +32,11 @@ from core.recommendations.reading import (
 )
 
 __all__ = [
+    "EVERYWHERE",
     "KINDS",
     "LIFETIME",
     "OWN",
-    "RISKY",
+    "Kind",
     "Basis",
     "approve",
     "approved_alone",
@@ -47,6 +47,7 @@ __all__ = [
     "difference",
     "expire",
     "get",
+    "is_risky",
     "move",
     "outcome",
     "propose",

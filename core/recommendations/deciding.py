@@ -11,7 +11,8 @@ from core.access import Actor, Role, at_least, system
 from core.db import Command, Database
 from core.errors import ConflictError, ForbiddenError, InvalidInputError
 from core.ids import new_id
-from core.recommendations.proposing import RISKY, seal, tell_incident
+from core.recommendations.kinds import is_risky
+from core.recommendations.proposing import seal, tell_incident
 from core.recommendations.reading import get, same_person
 from core.tables.access import User
 from core.tables.entities import ActionRow, Recommendation
@@ -53,7 +54,7 @@ def reject(db: Database, actor: Actor, recommendation_id: str, *, reason: str) -
         if not reason.strip():
             raise InvalidInputError("say why this is rejected: the reason is kept with it")
         own = same_person(row.proposed_by, command.actor.name)
-        if row.kind in RISKY and not own:
+        if is_risky(row.kind) and not own:
             _check_role(row, command.actor)
         _decide(command, row, "rejected", reason.strip())
         tell_incident(command, row.incident_id, f"rejected: {row.title} ({reason.strip()})")
@@ -154,7 +155,7 @@ def _decide(command: Command, row: Recommendation, state: str, reason: str) -> N
 
 
 def _check_role(row: Recommendation, actor: Actor) -> None:
-    if row.kind in RISKY and not at_least(actor.role, Role.APPROVER):
+    if is_risky(row.kind) and not at_least(actor.role, Role.APPROVER):
         raise ForbiddenError(
             f"{actor.name} ({actor.role}) may not decide this: it needs an approver"
         )
@@ -164,7 +165,7 @@ def _check_eyes(command: Command, row: Recommendation, *, solo: bool) -> bool:
     """Check role and four eyes; True when the only approver approves their own proposal."""
     actor = command.actor
     _check_role(row, actor)
-    if row.kind not in RISKY or not same_person(row.proposed_by, actor.name):
+    if not is_risky(row.kind) or not same_person(row.proposed_by, actor.name):
         return False
     others = [name for name in _approvers(command.session) if name != actor.name]
     if others:

@@ -16,23 +16,11 @@ from core.chain import canonical
 from core.db import Command, Database
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.ids import new_id
+from core.recommendations import kinds
 from core.specs.alerts import SEVERITIES
 from core.tables.entities import Experiment, ModelVersion, Recommendation
 
 LIFETIME = timedelta(hours=24)
-
-KINDS: dict[str, frozenset[str]] = {
-    "retrain": frozenset(),
-    "promote": frozenset({"version"}),
-    "rollback": frozenset({"to"}),
-    "start_experiment": frozenset({"experiment_id"}),
-    "widen_experiment": frozenset({"experiment_id", "share"}),
-    "stop_experiment": frozenset({"experiment_id"}),
-}
-"""What can be proposed, and the exact arguments of each."""
-
-RISKY = frozenset({"promote", "start_experiment", "widen_experiment"})
-"""Kinds that an approver decides, never the proposer alone while somebody else could."""
 
 
 @dataclass(frozen=True)
@@ -155,10 +143,9 @@ def check_arguments(session: Session, model: str, kind: str, arguments: Mapping[
 
     Raises: InvalidInputError; NotFoundError; ConflictError (a shadow has no share to widen).
     """
-    if kind not in KINDS:
-        raise InvalidInputError(f"'{kind}' cannot be proposed; one of {', '.join(KINDS)} can")
-    if set(arguments) != KINDS[kind]:
-        wanted = ", ".join(sorted(KINDS[kind])) or "no arguments"
+    wanted_names = kinds.of(kind).arguments
+    if set(arguments) != wanted_names:
+        wanted = ", ".join(sorted(wanted_names)) or "no arguments"
         raise InvalidInputError(f"a proposal to {kind} takes {wanted}")
     for name, value in arguments.items():
         if not isinstance(value, str) or not 0 < len(value) <= 100:

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from core import releases
 from core.errors import NotFoundError
-from core.recommendations.proposing import RISKY
+from core.recommendations.kinds import is_risky
 from core.specs.alerts import SEVERITIES
 from core.tables.entities import Experiment, ModelVersion, Recommendation
 
@@ -37,7 +37,7 @@ def get(session: Session, recommendation_id: str) -> Recommendation:
 def approved_alone(row: Recommendation) -> bool:
     """Say whether the one who proposed something risky approved it too (a single approver)."""
     own = same_person(row.proposed_by, row.decided_by or "")
-    return own and row.kind in RISKY and row.state not in ("proposed", "rejected")
+    return own and is_risky(row.kind) and row.state not in ("proposed", "rejected")
 
 
 def same_person(proposer: str, decider: str) -> bool:

@@ -4,7 +4,7 @@
 `append`: `core.db` reads the group of a table from its metadata and refuses the wrong verb.
 """
 
-from core.tables import access, entities, operational, telemetry
+from core.tables import access, decisions, entities, operational, telemetry
 from core.tables.base import Table
 
-__all__ = ["Table", "access", "entities", "operational", "telemetry"]
+__all__ = ["Table", "access", "decisions", "entities", "operational", "telemetry"]

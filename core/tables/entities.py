@@ -268,6 +268,8 @@ class FactBook(Table):
     verdict: Mapped[Json]
     digest: Mapped[str]
     at: Mapped[datetime]
+    policy: Mapped[Json] = mapped_column(default=dict, server_default="{}")  # the values in force
+    policy_name: Mapped[str] = mapped_column(default="", server_default="")
 
 
 class ReasonerCall(Table):
@@ -282,6 +284,7 @@ class ReasonerCall(Table):
     answer: Mapped[str] = mapped_column(LongText)
     error: Mapped[str | None] = mapped_column(LongText)
     tokens: Mapped[int]
+    cost: Mapped[float] = mapped_column(default=0.0, server_default="0")  # in the prices' currency
     seconds: Mapped[float]
     at: Mapped[datetime]
 
@@ -315,6 +318,7 @@ class Recommendation(Table):
     decided_by: Mapped[str | None]
     decided_at: Mapped[datetime | None]
     decision_reason: Mapped[str | None] = mapped_column(LongText)
+    edit_of: Mapped[str | None]  # the proposal that a person changed into this one
 
 
 class ActionRow(Table):
