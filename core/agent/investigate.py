@@ -82,6 +82,11 @@ def conclude(db: Database, model: str, advisor: Advisor) -> Conclusion:
     with db.read() as session:
         rules = policies.in_force(session, model)
         book = facts.gather(session, model, now=db.clock())
+    return conclude_from(book, rules, advisor)
+
+
+def conclude_from(book: FactBook, rules: InForce, advisor: Advisor) -> Conclusion:
+    """Do what `conclude` does from facts and a policy that are at hand; reads nothing more."""
     verdict = policy.decide(book, rules.policy)
     chosen = advisor if verdict.actions else RulesReasoner()  # where nothing is asked, ask nobody
     answer = chosen.propose(book, verdict)
