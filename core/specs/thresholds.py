@@ -34,6 +34,9 @@ class Policy:
     gate_refusals: float = 3
     rollbacks_before_escalation: float = 2
     recent_release_hours: float = 72
+    autonomy_bar: float = 0.8  # of the lower bound of the share of good outcomes
+    autonomy_least: float = 10  # good outcomes since the last bad one
+    autonomy_a_day: float = 2  # own actions of one kind in 24 hours; 0: none acts alone
 
     @classmethod
     def of(cls, accuracy_floor: float, overrides: Mapping[str, Any] | None = None) -> "Policy":
