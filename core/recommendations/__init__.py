@@ -1,7 +1,10 @@
 """Proposals and their decisions: sealed when made, decided once, by a person who may."""
 
+from core.recommendations.batch import Decided, Decision, decide_each
+from core.recommendations.conversation import ask, conversation, unanswered
 from core.recommendations.deciding import (
     approve,
+    approve_in,
     check_seal,
     check_target,
     expire,
@@ -9,7 +12,9 @@ from core.recommendations.deciding import (
     outcome,
     reject,
     valid_until,
+    withdraw,
 )
+from core.recommendations.editing import edit
 from core.recommendations.kinds import EVERYWHERE, KINDS, Kind, is_risky
 from core.recommendations.promotion import propose_promotion
 from core.recommendations.proposing import (
@@ -17,37 +22,59 @@ from core.recommendations.proposing import (
     OWN,
     Basis,
     check_arguments,
+    is_sealed,
     propose,
     propose_in,
     seal,
     tell_incident,
 )
 from core.recommendations.reading import (
+    ALONE,
+    acted_alone,
+    action,
     approved_alone,
+    approvers,
+    changed,
     decided,
     difference,
+    edits,
     get,
     same_person,
     waiting,
 )
+from core.recommendations.wording import title
 
 __all__ = [
+    "ALONE",
     "EVERYWHERE",
     "KINDS",
     "LIFETIME",
     "OWN",
-    "Kind",
     "Basis",
+    "Decided",
+    "Decision",
+    "Kind",
+    "acted_alone",
+    "action",
     "approve",
+    "approve_in",
     "approved_alone",
+    "approvers",
+    "ask",
+    "changed",
     "check_arguments",
     "check_seal",
     "check_target",
+    "conversation",
+    "decide_each",
     "decided",
     "difference",
+    "edit",
+    "edits",
     "expire",
     "get",
     "is_risky",
+    "is_sealed",
     "move",
     "outcome",
     "propose",
@@ -57,6 +84,9 @@ __all__ = [
     "same_person",
     "seal",
     "tell_incident",
+    "title",
+    "unanswered",
     "valid_until",
     "waiting",
+    "withdraw",
 ]

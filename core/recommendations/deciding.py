@@ -11,10 +11,9 @@ from core.access import Actor, Role, at_least, system
 from core.db import Command, Database
 from core.errors import ConflictError, ForbiddenError, InvalidInputError
 from core.ids import new_id
-from core.recommendations.kinds import is_risky
-from core.recommendations.proposing import seal, tell_incident
-from core.recommendations.reading import get, same_person
-from core.tables.access import User
+from core.recommendations.kinds import KINDS, is_risky
+from core.recommendations.proposing import is_sealed, tell_incident
+from core.recommendations.reading import approvers, get, same_person
 from core.tables.entities import ActionRow, Recommendation
 
 GRACE = timedelta(hours=1)
@@ -37,14 +36,31 @@ def approve(
     with db.command(actor, "recommendation.decide") as command:
         row = _for_decision(command, recommendation_id, "approve", reason)
         alone = _check_eyes(command, row, solo=solo)
-        check_seal(row, digest)
-        check_target(command.session, row)
-        if row.expires_at <= command.now:
-            raise ConflictError(f"this proposal lapsed at {_when(row.expires_at)}")
-        _decide(command, row, "approved", reason)
-        command.note(alone=alone, kind=row.kind, arguments=row.arguments)
-        _enqueue(command, row)
+        check_open(command, row, digest)
+        command.note(alone=alone)
+        approve_in(command, row, reason=reason)
         return row
+
+
+def approve_in(
+    command: Command, row: Recommendation, *, reason: str, origin: str = "approval"
+) -> ActionRow:
+    """Approve inside a command that has checked who may, and hand the action to the executor.
+
+    `origin` tells a person's approval from a leave to act alone (``reading.ALONE``).
+    Raises: ConflictError (decided already).
+    """
+    decide_in(command, row, "approved", reason)
+    command.note(kind=row.kind, arguments=row.arguments)
+    return _enqueue(command, row, origin)
+
+
+def check_open(command: Command, row: Recommendation, digest: str) -> None:
+    """Raise `ConflictError` unless what was shown still stands: seal, target and time."""
+    check_seal(row, digest)
+    check_target(command.session, row)
+    if row.expires_at <= command.now:
+        raise ConflictError(f"this proposal lapsed at {_when(row.expires_at)}")
 
 
 def reject(db: Database, actor: Actor, recommendation_id: str, *, reason: str) -> Recommendation:
@@ -56,7 +72,7 @@ def reject(db: Database, actor: Actor, recommendation_id: str, *, reason: str) -
         own = same_person(row.proposed_by, command.actor.name)
         if is_risky(row.kind) and not own:
             _check_role(row, command.actor)
-        _decide(command, row, "rejected", reason.strip())
+        decide_in(command, row, "rejected", reason.strip())
         tell_incident(command, row.incident_id, f"rejected: {row.title} ({reason.strip()})")
         return row
 
@@ -76,6 +92,20 @@ def expire(db: Database) -> int:
         return len(moved)
 
 
+def withdraw(db: Database, actor: Actor, recommendation_id: str, *, because: str) -> bool:
+    """Let one waiting proposal lapse before its time; False when it was decided meanwhile."""
+    with db.command(actor, "recommendation.expire") as command:
+        row = locked(command.session, recommendation_id)
+        command.note(model=row.model, recommendation=row.id, title=row.title, reason=because)
+        told = {"decided_at": command.now, "decision_reason": because}
+        moved = move(command.session, row.id, ("proposed",), "expired", **told)
+        if moved:
+            tell_incident(command, row.incident_id, f"lapsed: {row.title} ({because})")
+        else:
+            command.note(left_as=row.state)
+        return moved
+
+
 def move(
     session: Session,
     recommendation_id: str,
@@ -92,7 +122,12 @@ def move(
 
 
 def check_target(session: Session, row: Recommendation) -> None:
-    """Raise `ConflictError` unless the release that the proposal saw still serves."""
+    """Raise `ConflictError` unless the release that the proposal saw still serves.
+
+    What is not about what serves (a silence, a policy) has no such target.
+    """
+    if row.kind in KINDS and not KINDS[row.kind].serving:
+        return
     current = releases.find_current(session, row.model)
     if (current.seq if current else 0) != row.release_seq:
         raise ConflictError(
@@ -102,7 +137,7 @@ def check_target(session: Session, row: Recommendation) -> None:
 
 def check_seal(row: Recommendation, digest: str) -> None:
     """Raise `ConflictError` unless `digest` seals the proposal as it stands in the database."""
-    if digest != row.digest or seal(row) != row.digest:
+    if digest != row.digest or not is_sealed(row):
         raise ConflictError("this is not the proposal that was shown; look at it again")
 
 
@@ -120,7 +155,9 @@ def outcome(row: Recommendation) -> str:
     if row.state == "superseded":
         return "replaced by a newer proposal"
     if row.state == "expired":
-        return f"lapsed at {_when(row.expires_at)}"
+        return f"lapsed at {_when(row.decided_at or row.expires_at)}"
+    if row.state == "edited":
+        return f"changed by {row.decided_by} at {_when(row.decided_at or row.expires_at)}"
     word = "rejected" if row.state == "rejected" else "approved"
     return f"{word} by {row.decided_by} at {_when(row.decided_at or row.expires_at)}"
 
@@ -128,17 +165,33 @@ def outcome(row: Recommendation) -> str:
 def _for_decision(
     command: Command, recommendation_id: str, decision: str, reason: str
 ) -> Recommendation:
-    """Lock the row, so that of two deciders the second one reads what the first one did."""
     command.note(recommendation=recommendation_id, decision=decision, reason=reason)
-    lock = select(Recommendation).filter_by(id=recommendation_id).with_for_update()
-    row = command.session.scalars(lock).first() or get(command.session, recommendation_id)
+    return waiting_row(command, recommendation_id)
+
+
+def waiting_row(command: Command, recommendation_id: str) -> Recommendation:
+    """Lock a proposal that waits, so that of two people the second reads what the first did.
+
+    Raises: NotFoundError; ConflictError (decided already).
+    """
+    row = locked(command.session, recommendation_id)
     command.note(model=row.model, title=row.title)
     if row.state != "proposed":
         raise ConflictError(f"decided already: {outcome(row)}")
     return row
 
 
-def _decide(command: Command, row: Recommendation, state: str, reason: str) -> None:
+def locked(session: Session, recommendation_id: str) -> Recommendation:
+    """Return a proposal, locked until the transaction ends. Raises: NotFoundError."""
+    lock = select(Recommendation).filter_by(id=recommendation_id).with_for_update()
+    return session.scalars(lock).first() or get(session, recommendation_id)
+
+
+def decide_in(command: Command, row: Recommendation, state: str, reason: str) -> None:
+    """Move a waiting proposal to its end, in the name of the command's actor.
+
+    Raises: ConflictError (decided already).
+    """
     moved = move(
         command.session,
         row.id,
@@ -167,7 +220,7 @@ def _check_eyes(command: Command, row: Recommendation, *, solo: bool) -> bool:
     _check_role(row, actor)
     if not is_risky(row.kind) or not same_person(row.proposed_by, actor.name):
         return False
-    others = [name for name in _approvers(command.session) if name != actor.name]
+    others = [name for name in approvers(command.session) if name != actor.name]
     if others:
         raise ForbiddenError(
             f"you proposed this yourself: another person decides ({', '.join(others)})"
@@ -180,14 +233,7 @@ def _check_eyes(command: Command, row: Recommendation, *, solo: bool) -> bool:
     return True
 
 
-def _approvers(session: Session) -> list[str]:
-    query = select(User.name).where(
-        User.active.is_(True), User.role.in_([Role.APPROVER, Role.ADMIN])
-    )
-    return list(session.scalars(query.order_by(User.name)))
-
-
-def _enqueue(command: Command, row: Recommendation) -> None:
+def _enqueue(command: Command, row: Recommendation, origin: str) -> ActionRow:
     action = ActionRow(
         id=new_id(command.now),
         model=row.model,
@@ -199,7 +245,7 @@ def _enqueue(command: Command, row: Recommendation) -> None:
         after={},
         inverse={},
         idempotency_key=row.id,
-        origin="approval",
+        origin=origin,
         at=command.now,
     )
     command.session.add(action)
@@ -211,6 +257,7 @@ def _enqueue(command: Command, row: Recommendation) -> None:
         key=f"execute:{action.id}",
     )
     command.note(action_id=action.id)
+    return action
 
 
 def _when(moment: datetime) -> str:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -18,6 +18,7 @@ from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.ids import new_id
 from core.recommendations import kinds
 from core.specs.alerts import SEVERITIES
+from core.tables.base import Json
 from core.tables.entities import Experiment, ModelVersion, Recommendation
 
 LIFETIME = timedelta(hours=24)
@@ -116,26 +117,68 @@ def propose_in(
         proposed_at=command.now,
         expires_at=command.now + LIFETIME,
     )
+    _supersede(command, row)
+    return put_in(command, row, told=f"proposed: {title}", channels=channels)
+
+
+def put_in(
+    command: Command, row: Recommendation, *, told: str, channels: Sequence[str]
+) -> Recommendation:
+    """Seal a proposal, add it, and tell its incident and `channels`, inside a command."""
     row.digest = seal(row)
-    _supersede(command, model, kind)
     command.session.add(row)
     command.session.flush()
     command.note(recommendation=row.id, digest=row.digest, severity=row.severity)
-    tell_incident(command, row.incident_id, f"proposed: {title}")
+    tell_incident(command, row.incident_id, told)
     announce(command, channels, row)
     return row
 
 
 def seal(row: Recommendation) -> str:
-    """Return the digest (SHA-256) of what a proposal would do, to what, and on what evidence."""
-    sealed = {
+    """Return the digest (SHA-256) of all that a decision looks at.
+
+    That is what it would do, to what and until when, on what evidence, and in whose words.
+    """
+    shown = {
+        "decision": row.decision,
+        "severity": row.severity,
+        "confidence": float(row.confidence),
+        "title": row.title,
+        "reasoning": row.reasoning,
+        "expected": row.expected,
+        "reasoner": row.reasoner,
+        "fallback": row.fallback,
+        "fact_book_id": row.fact_book_id,
+        "incident_id": row.incident_id,
+        "edit_of": row.edit_of,
+        "proposed_by": row.proposed_by,
+        "proposed_at": _moment(row.proposed_at),
+        "expires_at": _moment(row.expires_at),
+    }
+    return _digest({**_core(row), **shown})
+
+
+def is_sealed(row: Recommendation) -> bool:
+    """Say whether a proposal is as it was made; one of an older version sealed its core only."""
+    return row.digest in (seal(row), _digest(_core(row)))
+
+
+def _core(row: Recommendation) -> Json:
+    return {
         "model": row.model,
         "kind": row.kind,
         "arguments": row.arguments,
         "release_seq": row.release_seq,
         "evidence": row.evidence,
     }
-    return sha256(canonical(sealed)).hexdigest()
+
+
+def _digest(content: Json) -> str:
+    return sha256(canonical(content)).hexdigest()
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat()
 
 
 def check_arguments(session: Session, model: str, kind: str, arguments: Mapping[str, Any]) -> None:
@@ -216,11 +259,23 @@ def _plain(content: Any) -> Any:  # noqa: ANN401
         raise InvalidInputError("evidence and arguments hold plain, finite values only") from error
 
 
-def _supersede(command: Command, model: str, kind: str) -> None:
-    older = select(Recommendation.id).filter_by(model=model, kind=kind, state="proposed")
-    ids = list(command.session.scalars(older.with_for_update()))
-    if ids:
-        command.session.execute(
-            update(Recommendation).where(Recommendation.id.in_(ids)).values(state="superseded")
-        )
-        command.note(supersedes=ids)
+def _supersede(command: Command, row: Recommendation) -> None:
+    """Let older waiting proposals give way that are about the same."""
+    older = select(Recommendation).filter_by(model=row.model, kind=row.kind, state="proposed")
+    found = command.session.scalars(older.with_for_update())
+    gone = [one for one in found if _subject(one) == _subject(row)]
+    if not gone:
+        return
+    ids = [one.id for one in gone]
+    waiting = Recommendation.id.in_(ids), Recommendation.state == "proposed"
+    command.session.execute(update(Recommendation).where(*waiting).values(state="superseded"))
+    command.note(supersedes=ids)
+
+
+def _subject(row: Recommendation) -> object:
+    """Return what else tells proposals of one kind apart: what is silenced, what is granted."""
+    name = _SUBJECT.get(row.kind)
+    return row.arguments.get(name) if name else None
+
+
+_SUBJECT = {"silence": "cause", "grant_autonomy": "kind"}

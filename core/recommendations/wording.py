@@ -1,0 +1,56 @@
+"""What a kind of action is called, in words that stay true when a person changes its arguments."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.recommendations.kinds import EVERYWHERE
+
+_TITLES = {
+    "retrain": "Retrain {model}",
+    "promote": "Release {model} {version}",
+    "rollback": "Roll {model} back to {to}",
+    "change_weights": "Give {model} {version} {share} of the traffic",
+    "set_threshold": "Set the threshold of {model} to {threshold}",
+    "start_experiment": "Start an experiment on {model}",
+    "widen_experiment": "Let {share} of the traffic of {model} meet the new version",
+    "stop_experiment": "Stop the experiment on {model}",
+    "collect_labels": "Ask people for {rows} labels of {model}",
+    "freeze": "Freeze changes of {model} for {hours} h",
+    "silence": "Silence alerts about {cause} of {model} for {hours} h",
+    "notify": "Tell the channels about {model}",
+    "scale": "Run {replicas} API replicas",
+    "change_policy": "Change the policy of {model} to version {version}",
+    "grant_autonomy": "Let the agent {kind} {model} by itself",
+}
+
+
+def title(model: str, kind: str, arguments: Mapping[str, Any]) -> str:
+    """Say in a short line what a proposal would do.
+
+    >>> title("spam", "change_weights", {"version": "2.0.0", "share": "0.2"})
+    'Give spam 2.0.0 20 % of the traffic'
+    >>> title("*", "freeze", {"hours": "4"})
+    'Freeze changes of all models for 4 h'
+    """
+    words = {name: _word(name, value) for name, value in arguments.items()}
+    about = "all models" if model == EVERYWHERE else model
+    known = _TITLES.get(kind)
+    if known is None:
+        return f"{kind.replace('_', ' ').capitalize()} {about}"
+    return known.format_map(_Given(words, model=about))
+
+
+class _Given(dict[str, str]):
+    """Arguments by name; one that is missing is a question mark."""
+
+    def __missing__(self, name: str) -> str:
+        return "?"
+
+
+def _word(name: str, value: object) -> str:
+    if name == "share":
+        try:
+            return f"{100 * float(str(value)):g} %"
+        except ValueError:
+            return str(value)
+    return str(value).replace("_", " ") if name in ("kind", "cause") else str(value)
