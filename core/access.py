@@ -85,6 +85,7 @@ ACTIONS: dict[str, Permission] = {
     "key.limit": _upkeep(Role.ADMIN),
     "key.revoke": _upkeep(Role.ADMIN),
     "label.resolve": Permission(Role.OPERATOR, local=True),
+    "label.tell": Permission(Role.OPERATOR, local=True),
     "label_request.close": Permission(Role.OPERATOR, local=True, system=True),
     "note.end": Permission(Role.OPERATOR, local=True),
     "note.write": Permission(Role.OPERATOR, local=True),

@@ -16,7 +16,7 @@ from core.db import Command, Database
 from core.errors import ConflictError, InvalidInputError
 from core.predictions import MOST_READ
 from core.tables.telemetry import EarlierLabel, Label, Prediction
-from core.truth import REVIEW, fitting
+from core.truth import PEOPLE, REVIEW, fitting
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,32 @@ def resolve(
         words = said(session, [row.id])[row.id]
         command.note(model=row.model, before=[str(word) for word in words])
         _check(session, row, words, value, reason)
-        _decide(command, row.id, value)
+        _write(command, row.id, REVIEW, value)
         return row
+
+
+def tell(db: Database, actor: Actor, prediction_id: str, value: str) -> Prediction:
+    """Write down what a person says was true of a prediction; said again, it is replaced.
+
+    It is one more source: where another says something else, both wait for a decision.
+
+    Raises: ForbiddenError; NotFoundError; InvalidInputError (no class of that version).
+    """
+    with db.command(actor, "label.tell") as command:
+        session, value = command.session, category(value) or ""
+        command.note(prediction=prediction_id, value=value)
+        row = predictions.get(session, prediction_id)
+        command.note(model=row.model)
+        _check_class(session, row, value)
+        _write(command, row.id, PEOPLE + command.actor.name, value)
+        return row
+
+
+def _check_class(session: Session, row: Prediction, value: str) -> set[str]:
+    classes = predictions.classes(session, [row.id]).get(row.id) or {row.label}
+    if value not in classes:
+        raise InvalidInputError(f"the label is one of {', '.join(sorted(classes))}")
+    return classes
 
 
 def _check(
@@ -101,18 +125,16 @@ def _check(
 ) -> None:
     if not reason.strip():
         raise InvalidInputError("say why: the reason is kept on record")
-    classes = predictions.classes(session, [row.id]).get(row.id) or {row.label}
-    if value not in classes:
-        raise InvalidInputError(f"the label is one of {', '.join(sorted(classes))}")
+    classes = _check_class(session, row, value)
     sides = {word.value for word in words if word.source != REVIEW and word.value in classes}
     if len(sides) < 2 and all(word.source != REVIEW for word in words):
         raise ConflictError("the sources of this label do not disagree; there is no dispute")
 
 
-def _decide(command: Command, prediction_id: str, value: str) -> None:
+def _write(command: Command, prediction_id: str, source: str, value: str) -> None:
     session, now = command.session, command.now
-    key = {"prediction_id": prediction_id, "source": REVIEW}
-    before = session.get(Label, (prediction_id, REVIEW), with_for_update=True)
+    key = {"prediction_id": prediction_id, "source": source}
+    before = session.get(Label, (prediction_id, source), with_for_update=True)
     if before is None:
         session.add(Label(**key, value=value, state="confirmed", at=now))
     elif before.value != value:

@@ -18,6 +18,9 @@ from core.tables.telemetry import Label, Prediction
 REVIEW = "pilothouse:review"
 """The source of what a person decided about a dispute; no client may name it."""
 
+PEOPLE = "panel:"
+"""What the sources of labels that people give in the panel begin with; no client's may."""
+
 Fits = Callable[[type[Label]], list[ColumnElement[bool]]]
 
 

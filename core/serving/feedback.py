@@ -9,7 +9,7 @@ from core.datasets.values import category
 from core.errors import InvalidInputError, UnavailableError
 from core.serving import records
 from core.serving.service import Service
-from core.truth import REVIEW
+from core.truth import PEOPLE, REVIEW
 
 SOURCE = "client"
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -73,8 +73,8 @@ def _classes(service: Service, truths: Sequence[Truth]) -> dict[str, set[str]]:
 
 
 def _problem(truth: Truth, answered: set[str] | None, known: set[str]) -> InvalidInputError | None:
-    if truth.source == REVIEW:
-        return InvalidInputError("this source stands for decisions in the panel; name another")
+    if truth.source == REVIEW or truth.source.startswith(PEOPLE):
+        return InvalidInputError("this source stands for what people say in the panel; name another")
     if not _ID.fullmatch(truth.prediction_id):
         return InvalidInputError("a prediction_id is a UUID, as POST /predict answered it")
     if answered is not None:
