@@ -1,14 +1,103 @@
 """What operators tell the agent: notes in force, and freezes that hold changes back."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.errors import ConflictError
+from core import specs
+from core.access import Actor
+from core.db import Command, Database
+from core.errors import ConflictError, InvalidInputError, NotFoundError
+from core.ids import new_id
 from core.tables.decisions import Note
 
 ALL = "*"
+LONGEST_TEXT = 500
+MOST_HOURS, MOST_FROZEN_HOURS = 720, 168
+
+
+def write(
+    db: Database, actor: Actor, *, model: str, text: str, freeze: bool = False, hours: float
+) -> Note:
+    """Tell the agent something about a model, or about all ("*"), for some hours from now.
+
+    Raises: ForbiddenError; NotFoundError (no such model); InvalidInputError (no text, too long a
+    one, hours out of range).
+    """
+    with db.command(actor, "note.write") as command:
+        return write_in(command, model=model, text=text, freeze=freeze, hours=hours)
+
+
+def write_in(
+    command: Command,
+    *,
+    model: str,
+    text: str,
+    freeze: bool,
+    hours: float,
+    author: str | None = None,
+) -> Note:
+    """Do what `write` does inside a command; `author` is who approved it, where nobody wrote it."""
+    name = model if model == ALL else specs.active(command.session, model).name
+    row = Note(
+        id=new_id(command.now),
+        model=name,
+        freeze=freeze,
+        text=_checked(text),
+        author=author or command.actor.name,
+        starts_at=command.now,
+        ends_at=command.now + timedelta(hours=_hours(hours, freeze)),
+        at=command.now,
+    )
+    command.session.add(row)
+    command.session.flush()
+    command.note(model=name, reason=row.text, note=row.id, freeze=freeze)
+    command.note(ends_at=row.ends_at.isoformat())
+    return row
+
+
+def end(db: Database, actor: Actor, note_id: str) -> Note:
+    """End a note, and what it freezes, now. Raises: ForbiddenError, and as `end_in`."""
+    with db.command(actor, "note.end") as command:
+        return end_in(command, note_id)
+
+
+def end_in(command: Command, note_id: str) -> Note:
+    """Do what `end` does inside a command. Raises: NotFoundError; ConflictError (it is over)."""
+    query = select(Note).filter_by(id=note_id).with_for_update()
+    row = command.session.scalars(query).first()
+    if row is None:
+        raise NotFoundError(f"there is no note {note_id[:40]}")
+    command.note(model=row.model, note=row.id, freeze=row.freeze)
+    if over := _over(row, command.now):
+        raise ConflictError(f"this {'freeze' if row.freeze else 'note'} {over} already")
+    row.ends_at, row.ended_by = command.now, command.actor.name
+    return row
+
+
+def _over(row: Note, now: datetime) -> str:
+    """Say how a note ended; empty while it counts."""
+    if row.ended_by is not None:
+        return f"was ended by {row.ended_by}"
+    return "has run out" if now >= row.ends_at else ""
+
+
+def _checked(text: str) -> str:
+    said = text.strip()
+    if not said:
+        raise InvalidInputError("say in a few words what the agent should know")
+    if len(said) > LONGEST_TEXT:
+        raise InvalidInputError(f"a note has at most {LONGEST_TEXT} characters")
+    return said
+
+
+def _hours(hours: float, freeze: bool) -> float:
+    most = MOST_FROZEN_HOURS if freeze else MOST_HOURS
+    if not 0 < hours <= most:
+        what = "a freeze" if freeze else "a note"
+        raise InvalidInputError(f"{what} lasts more than 0 hours and at most {most}")
+    return hours
 
 
 def in_force(session: Session, model: str, now: datetime) -> list[Note]:

@@ -1,0 +1,10 @@
+"""Carries out what was approved, exactly once, and takes it back where it can be.
+
+What a kind of action does, and what its undo does, is in the table of `effects`.
+"""
+
+from core.actions.executing import EXECUTOR, execute, fail
+from core.actions.reading import get, inverse_of, recent
+from core.actions.undoing import undo
+
+__all__ = ["EXECUTOR", "execute", "fail", "get", "inverse_of", "recent", "undo"]

@@ -1,0 +1,39 @@
+"""Taking an action back: at once where that is safe, else as a proposal."""
+
+from collections.abc import Sequence
+
+from core.access import Actor
+from core.actions.cases import Back
+from core.actions.effects import FINAL, INVERSES
+from core.actions.reading import locked
+from core.db import Database
+from core.errors import ConflictError
+
+
+def undo(
+    db: Database,
+    actor: Actor,
+    action_id: str,
+    *,
+    reason: str = "",
+    channels: Sequence[str] = (),
+) -> str:
+    """Take an action back where it has an inverse, and say in a sentence what that did.
+
+    What was promoted is rolled back and an experiment is stopped at once. Serving again what a
+    rollback took away is a promotion: it becomes a proposal that another person decides.
+    `channels` are told of a rollback and of a proposal.
+
+    Raises: ForbiddenError; NotFoundError; ConflictError (no inverse, or overtaken by events).
+    """
+    with db.command(actor, "action.undo") as command:
+        action = locked(command.session, action_id)
+        command.note(model=action.model, action_id=action.id, kind=action.kind, reason=reason)
+        if action.state != "succeeded":
+            raise ConflictError(f"this action has {action.state}; there is nothing to undo")
+        if not action.inverse:
+            raise ConflictError(FINAL.get(action.kind, "this action has no inverse"))
+        take_back = INVERSES[action.inverse["kind"]]
+        sentence = take_back(Back(command, action, reason or "undone", channels))
+        command.note(did=sentence)
+        return sentence
