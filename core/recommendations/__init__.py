@@ -1,5 +1,6 @@
 """Proposals and their decisions: sealed when made, decided once, by a person who may."""
 
+from core.recommendations.arguments import check_arguments
 from core.recommendations.batch import Decided, Decision, decide_each
 from core.recommendations.conversation import ask, conversation, unanswered
 from core.recommendations.deciding import (
@@ -21,7 +22,6 @@ from core.recommendations.proposing import (
     LIFETIME,
     OWN,
     Basis,
-    check_arguments,
     is_sealed,
     propose,
     propose_in,

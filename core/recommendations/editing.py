@@ -10,8 +10,9 @@ from core.access import Actor
 from core.db import Command, Database
 from core.errors import ConflictError, InvalidInputError
 from core.ids import new_id
+from core.recommendations.arguments import check_arguments
 from core.recommendations.deciding import check_open, decide_in, waiting_row
-from core.recommendations.proposing import check_arguments, put_in
+from core.recommendations.proposing import put_in
 from core.recommendations.reading import changed
 from core.recommendations.wording import title
 from core.tables.entities import ModelVersion, Recommendation

@@ -8,18 +8,17 @@ from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import select, update
-from sqlalchemy.orm import Session
 
 from core import incidents, outbox, releases
 from core.access import Actor
 from core.chain import canonical
 from core.db import Command, Database
-from core.errors import ConflictError, InvalidInputError, NotFoundError
+from core.errors import InvalidInputError
 from core.ids import new_id
-from core.recommendations import kinds
+from core.recommendations.arguments import check_arguments
 from core.specs.alerts import SEVERITIES
 from core.tables.base import Json
-from core.tables.entities import Experiment, ModelVersion, Recommendation
+from core.tables.entities import Recommendation
 
 LIFETIME = timedelta(hours=24)
 
@@ -179,45 +178,6 @@ def _digest(content: Json) -> str:
 
 def _moment(at: datetime) -> str:
     return at.astimezone(UTC).isoformat()
-
-
-def check_arguments(session: Session, model: str, kind: str, arguments: Mapping[str, Any]) -> None:
-    """Raise unless `kind` is known and `arguments` are exactly its own and name what exists.
-
-    Raises: InvalidInputError; NotFoundError; ConflictError (a shadow has no share to widen).
-    """
-    wanted_names = kinds.of(kind).arguments
-    if set(arguments) != wanted_names:
-        wanted = ", ".join(sorted(wanted_names)) or "no arguments"
-        raise InvalidInputError(f"a proposal to {kind} takes {wanted}")
-    for name, value in arguments.items():
-        if not isinstance(value, str) or not 0 < len(value) <= 100:
-            raise InvalidInputError(f"{name} must be 1 to 100 characters")
-    version = arguments.get("version") or arguments.get("to")
-    if version and session.get(ModelVersion, (model, version)) is None:
-        raise NotFoundError(f"{model} has no version {version}")
-    if not _is_share(arguments.get("share", "0.5")):
-        raise InvalidInputError("a share lies between 0.001 and 0.999")
-    if "experiment_id" in arguments:
-        _check_experiment(session, model, kind, arguments["experiment_id"])
-
-
-def _check_experiment(session: Session, model: str, kind: str, experiment_id: str) -> None:
-    row = session.get(Experiment, experiment_id)
-    if row is None or row.model != model:
-        raise NotFoundError(f"{model} has no experiment {experiment_id}")
-    if kind == "widen_experiment" and row.mode != "canary":
-        raise ConflictError(
-            f"experiment {row.name} runs in {row.mode}: no client meets {row.treatment},"
-            " so there is no share to widen"
-        )
-
-
-def _is_share(given: str) -> bool:
-    try:
-        return 0.001 <= float(given) <= 0.999
-    except ValueError:
-        return False
 
 
 def tell_incident(
