@@ -34,6 +34,8 @@ def title(model: str, kind: str, arguments: Mapping[str, Any]) -> str:
     """
     words = {name: _word(name, value) for name, value in arguments.items()}
     about = "all models" if model == EVERYWHERE else model
+    if (kind, words.get("version")) == ("change_policy", "0"):
+        return f"Take back the policy that was approved for {about}"
     known = _TITLES.get(kind)
     if known is None:
         return f"{kind.replace('_', ' ').capitalize()} {about}"
