@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from core import incidents, jobs, outbox, recommendations
 from core.adapters import channels
+from core.agent import lapsing
 from core.automation import child, schedule, unserved
 from core.automation.runners import RUNNERS
 from core.clock import monotonic
@@ -23,6 +24,7 @@ from core.panel import Panel
 log = logging.getLogger("worker")
 JOB_THREADS = 2
 LOOK_SECONDS = 15
+REVIEW_SECONDS = 60
 
 
 def run(panel: Panel, stop: threading.Event) -> None:
@@ -31,6 +33,7 @@ def run(panel: Panel, stop: threading.Event) -> None:
     stop_schedule = schedule.start(panel, owner)
     loops: list[Callable[[], None]] = [lambda: work_once(panel, owner, stop)] * JOB_THREADS
     loops += [lambda: send_once(panel), lambda: look_once(panel, stop)]
+    loops += [lambda: review_once(panel, stop)]
     threads = [
         threading.Thread(target=_repeat, args=(loop, stop), name=f"worker-{index}")
         for index, loop in enumerate(loops)
@@ -67,6 +70,12 @@ def look_once(panel: Panel, stop: threading.Event) -> None:
     incidents.look(panel.db, panel.settings)
     unserved.clear(panel.db, panel.settings)
     stop.wait(LOOK_SECONDS)
+
+
+def review_once(panel: Panel, stop: threading.Event) -> None:
+    """Let the agent's proposals lapse that fresh facts no longer ask for."""
+    lapsing.lapse(panel.db)
+    stop.wait(REVIEW_SECONDS)
 
 
 def work_once(panel: Panel, owner: str, stop: threading.Event) -> None:
