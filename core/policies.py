@@ -1,22 +1,35 @@
 """The policy in force: built-in thresholds, under the spec's own, under versions people approved.
 
 A version for one model lies over one for all models ("*"). Versions are proposed and approved like
-actions (`change_policy`); what a decision was made by is kept with its facts.
+actions (`change_policy`); what a decision was made by is kept with its facts. A version is drafted
+over the one in force, holds all thresholds of its scope, and takes that one's place when approved.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from hashlib import sha256
+from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.orm import Session
 
 from core import specs
+from core.chain import canonical
+from core.db import Command
+from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.specs.thresholds import Policy
+from core.tables.base import Json
 from core.tables.decisions import PolicyVersion
 
 ALL = "*"
 BUILT_IN = "built in"
+THE_SPEC = "the spec"
+LONGEST_REASON = 1000
+DEFAULTS: Mapping[str, float] = asdict(Policy())
+NAMES = tuple(one.name for one in fields(Policy))
+
+Changes = Mapping[str, float | None]
+"""New values by name; None: as it lies underneath again."""
 
 
 @dataclass(frozen=True)
@@ -28,22 +41,59 @@ class InForce:
     approved: bool
 
 
+@dataclass(frozen=True)
+class Value:
+    """One threshold in force, and who says so: built in, the spec, or a version."""
+
+    name: str
+    value: float
+    source: str
+
+
 def in_force(session: Session, model: str) -> InForce:
     """Return the policy for a model. Raises: NotFoundError (no such model)."""
-    versions = [row for scope in (ALL, model) if (row := active(session, scope))]
-    return over(specs.active(session, model), {row.model: row for row in versions})
+    return over(specs.active(session, model), _active_of(session, model))
 
 
 def over(spec: specs.ModelSpec, versions: Mapping[str, PolicyVersion]) -> InForce:
     """Return the policy that versions by scope ("*", the model) make over a spec's own."""
-    values: dict[str, Any] = {"accuracy_floor": spec.policy.accuracy_floor}
-    values |= spec.policy.overrides
     given = [versions[scope] for scope in (ALL, spec.name) if scope in versions]
+    values: dict[str, Any] = dict(spec.policy.overrides)
     for row in given:
         values |= row.thresholds
-    floor = float(values.pop("accuracy_floor"))
     name = " + ".join(label(row) for row in given) or BUILT_IN
-    return InForce(Policy.of(floor, values), name, approved=bool(given))
+    return InForce(Policy.of(spec.policy.accuracy_floor, values), name, approved=bool(given))
+
+
+def would_be(session: Session, model: str, scope: str, thresholds: Mapping[str, Any]) -> InForce:
+    """Return the policy for a model if `thresholds` were all that `scope` says by itself.
+
+    Raises: NotFoundError; InvalidInputError (a value cannot be).
+    """
+    draft = PolicyVersion(model=scope, version=0, thresholds=dict(thresholds))
+    return over(specs.active(session, model), {**_active_of(session, model), scope: draft})
+
+
+def values(session: Session, scope: str) -> list[Value]:
+    """Return each threshold of a model, or of all ("*"), with where it comes from.
+
+    Raises: NotFoundError.
+    """
+    found = {name: Value(name, value, BUILT_IN) for name, value in DEFAULTS.items()}
+    if scope != ALL:
+        spec = specs.active(session, scope)
+        own = {"accuracy_floor": spec.policy.accuracy_floor, **spec.policy.overrides}
+        stated = spec.policy.model_fields_set
+        named = {n: v for n, v in own.items() if n != "accuracy_floor" or n in stated}
+        found |= {name: Value(name, float(value), THE_SPEC) for name, value in named.items()}
+    for row in _active_of(session, scope).values():
+        found |= {n: Value(n, value, label(row)) for n, value in row.thresholds.items()}
+    return list(found.values())
+
+
+def remembered(recorded: Mapping[str, Any]) -> Policy:
+    """Return a policy as it was recorded, also by a version with fewer or other thresholds."""
+    return Policy(**{name: recorded[name] for name in NAMES if name in recorded})
 
 
 def label(row: PolicyVersion) -> str:
@@ -52,9 +102,185 @@ def label(row: PolicyVersion) -> str:
     >>> label(PolicyVersion(model="*", version=2))
     'all models 2'
     """
-    return f"{'all models' if row.model == ALL else row.model} {row.version}"
+    return f"{scope_words(row.model)} {row.version}"
+
+
+def scope_words(scope: str) -> str:
+    """Name a scope.
+
+    >>> scope_words("*"), scope_words("spam")
+    ('all models', 'spam')
+    """
+    return "all models" if scope == ALL else scope
 
 
 def active(session: Session, scope: str) -> PolicyVersion | None:
     """Return the active version of a scope, or None."""
     return session.scalars(select(PolicyVersion).filter_by(model=scope, state="active")).first()
+
+
+def history(session: Session, scope: str | None = None) -> list[PolicyVersion]:
+    """Return the versions of a scope, or of all scopes, newest first."""
+    query = select(PolicyVersion).order_by(PolicyVersion.at.desc(), PolicyVersion.version.desc())
+    return list(session.scalars(query.filter_by(model=scope) if scope else query))
+
+
+def get(session: Session, scope: str, version: int) -> PolicyVersion:
+    """Return a version. Raises: NotFoundError."""
+    if row := session.get(PolicyVersion, (scope, version)):
+        return row
+    raise NotFoundError(f"there is no policy version {version} for {scope_words(scope)}")
+
+
+def seal(scope: str, thresholds: Mapping[str, Any]) -> str:
+    """Return the digest (SHA-256) of what a version would put in force, and for whom."""
+    return sha256(canonical({"scope": scope, "thresholds": dict(thresholds)})).hexdigest()
+
+
+def merged(session: Session, scope: str, changes: Changes) -> dict[str, float]:
+    """Return all thresholds of a scope after `changes` to those that its active version has.
+
+    What equals what lies underneath a model's own is left out: it follows that from then on.
+
+    Raises: NotFoundError (model); InvalidInputError (no such threshold, a value cannot be, nothing
+    would change).
+    """
+    _check_names(changes)
+    row = active(session, scope)
+    before = dict(row.thresholds) if row else {}
+    given = before | {name: value for name, value in changes.items() if value is not None}
+    beneath = _beneath(session, scope)
+    after = {
+        name: value
+        for name, value in given.items()
+        if changes.get(name, value) is not None and beneath.get(name) != value
+    }
+    _check_values(session, scope, after)
+    if after == before:
+        raise InvalidInputError(f"nothing would change: {_told(session, scope, changes)}")
+    return after
+
+
+def changes_of(session: Session, row: PolicyVersion) -> list[tuple[str, float, float]]:
+    """Return what putting a version in force would change now: (threshold, before, after)."""
+    before = {one.name: one.value for one in values(session, row.model)}
+    after = dict(DEFAULTS) | _beneath(session, row.model) | row.thresholds
+    return [(name, was, after[name]) for name, was in before.items() if after[name] != was]
+
+
+def draft_in(
+    command: Command, *, scope: str, thresholds: Changes, reason: str, replay: Json | None = None
+) -> PolicyVersion:
+    """Draft a version from changes to the one in force; it takes the place of older drafts.
+
+    `replay` is what proposing it was based on. Raises: NotFoundError; InvalidInputError.
+    """
+    session = command.session
+    if not 0 < len(reason.strip()) <= LONGEST_REASON:
+        raise InvalidInputError(f"say why, in at most {LONGEST_REASON:,} characters")
+    own, base = merged(session, scope, thresholds), active(session, scope)
+    newest = session.scalar(select(func.max(PolicyVersion.version)).filter_by(model=scope)) or 0
+    session.execute(
+        update(PolicyVersion).filter_by(model=scope, state="proposed").values(state="retired")
+    )
+    row = PolicyVersion(
+        model=scope,
+        version=newest + 1,
+        base=base.version if base else 0,
+        state="proposed",
+        thresholds=own,
+        digest=seal(scope, own),
+        reason=reason.strip(),
+        replay=replay or {},
+        author=command.actor.name,
+        at=command.now,
+    )
+    session.add(row)
+    session.flush()
+    command.note(policy=label(row), thresholds=own, digest=row.digest)
+    return row
+
+
+def activate_in(command: Command, scope: str, version: int) -> PolicyVersion:
+    """Put a version in force: one that is proposed, or one that was in force before.
+
+    Raises: NotFoundError; ConflictError (in force already, never approved, changed since it was
+    drafted); InvalidInputError (a threshold that it names is gone or cannot be).
+    """
+    session, row = command.session, get(command.session, scope, version)
+    if seal(scope, row.thresholds) != row.digest:
+        raise ConflictError(f"policy {label(row)} is not what was drafted: its thresholds changed")
+    if row.state == "active":
+        raise ConflictError(f"policy {label(row)} is in force already")
+    if row.state == "retired" and row.activated_at is None:
+        raise ConflictError(f"policy {label(row)} gave way to a newer draft")
+    _check_values(session, scope, row.thresholds)
+    before = active(session, scope)
+    if row.state == "proposed" and row.base != (before.version if before else 0):
+        now = label(before) if before else "none"
+        raise ConflictError(
+            f"policy {label(row)} was drafted over another version ({now} is in force); propose it"
+            " again"
+        )
+    if before:
+        _move(session, before, "active", "retired")
+    _move(session, row, row.state, "active", activated_at=command.now)
+    command.note(policy=label(row), before=label(before) if before else BUILT_IN)
+    return row
+
+
+def retire_in(command: Command, scope: str) -> PolicyVersion:
+    """Take the version in force back, to what lies underneath. Raises: ConflictError (none is)."""
+    row = active(command.session, scope)
+    if row is None:
+        raise ConflictError(f"no policy version for {scope_words(scope)} is in force")
+    _move(command.session, row, "active", "retired")
+    command.note(policy=label(row), after="what lies underneath")
+    return row
+
+
+def _move(session: Session, row: PolicyVersion, before: str, after: str, **more: Any) -> None:  # noqa: ANN401
+    """Compare-and-set the state of a version."""
+    where = (PolicyVersion.model == row.model, PolicyVersion.version == row.version)
+    statement = update(PolicyVersion).where(*where, PolicyVersion.state == before)
+    moved = session.execute(statement.values(state=after, **more))
+    if cast("CursorResult[Any]", moved).rowcount != 1:
+        raise ConflictError(f"policy {label(row)} is not {before} any more; look at it again")
+    session.refresh(row)
+
+
+def _active_of(session: Session, model: str) -> dict[str, PolicyVersion]:
+    """Return the active versions that count for a model, by scope, the widest first."""
+    found = {scope: active(session, scope) for scope in dict.fromkeys((ALL, model))}
+    return {scope: row for scope, row in found.items() if row}
+
+
+def _beneath(session: Session, scope: str) -> dict[str, float]:
+    """Return what a model's own version lies over; nothing is known to lie under one for all."""
+    if scope == ALL:
+        return {}
+    versions = _active_of(session, scope)
+    versions.pop(scope, None)
+    return asdict(over(specs.active(session, scope), versions).policy)
+
+
+def _check_names(changes: Changes) -> None:
+    if not changes:
+        raise InvalidInputError("name at least one threshold to change")
+    if unknown := sorted(set(changes) - set(NAMES)):
+        raise InvalidInputError(
+            f"the policy has no setting {unknown[0][:60]}; it has {', '.join(sorted(NAMES))}"
+        )
+
+
+def _check_values(session: Session, scope: str, thresholds: Mapping[str, Any]) -> None:
+    """Raise `InvalidInputError` unless every model that a version is about can have its values."""
+    Policy.of(Policy.accuracy_floor, thresholds)
+    models = [one.name for one in specs.all_active(session)] if scope == ALL else [scope]
+    for model in models:
+        would_be(session, model, scope, thresholds)
+
+
+def _told(session: Session, scope: str, changes: Changes) -> str:
+    now = {one.name: one.value for one in values(session, scope)}
+    return ", ".join(f"{name} is {now[name]:g} already" for name in sorted(changes))

@@ -2,7 +2,7 @@
 
 import math
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from core.agent import sources
-from core.agent.sources import Scope
+from core.agent.fact_names import LABELS
 from core.chain import canonical
+from core.settings import Settings
 
 LONGEST_TERM = 24
 LONGEST_EXAMPLE = 60
@@ -69,6 +70,11 @@ class FactBook:
         value = self.get(fact_id)
         return float(value) if isinstance(value, int | float) else math.nan
 
+    def without(self, *fact_ids: str) -> "FactBook":
+        """Return the book without some facts, to ask what the policy says apart from them."""
+        facts = [fact for fact in self if fact.id not in fact_ids]
+        return FactBook(self.model, facts, self.release_seq)
+
     def plain(self) -> list[dict[str, Any]]:
         """Plain values, ready for JSON."""
         return [asdict(fact) for fact in self]
@@ -78,49 +84,41 @@ class FactBook:
         return sha256(canonical({"model": self.model, "facts": self.plain()})).hexdigest()
 
     @classmethod
-    def from_plain(cls, model: str, facts: list[Mapping[str, Any]]) -> "FactBook":
+    def from_plain(
+        cls, model: str, facts: list[Mapping[str, Any]], release_seq: int = 0
+    ) -> "FactBook":
         """Return the book that `plain` wrote down, for a replay."""
         pairs = [dict(fact) for fact in facts]
         for fact in pairs:
             low_high = fact.get("interval")
             fact["interval"] = tuple(low_high) if low_high else None
-        return cls(model, [Fact(**fact) for fact in pairs])
+        return cls(model, [Fact(**fact) for fact in pairs], release_seq)
 
 
-def gather(session: Session, model: str, *, now: datetime) -> FactBook:
-    """Read all facts about `model` from the tables."""
-    scope = sources.scope(session, model, now)
-    found: list[Fact] = []
-    for source in SOURCES:
-        for item in source(scope):
-            if _known(item.value):
-                value = _readable(item.value) if item.foreign else _plain(item.value)
-                found.append(
-                    Fact(
-                        id=item.id,
-                        value=value,
-                        source=item.source,
-                        at=(item.at or now).isoformat(),
-                        n=item.n,
-                        interval=item.interval,
-                        citable=not item.foreign,
-                    )
-                )
+def gather(
+    session: Session, model: str, *, now: datetime, settings: Settings | None = None
+) -> FactBook:
+    """Read all facts about `model` from the tables; of replicas only where `settings` are given."""
+    scope = sources.scope(session, model, now, settings)
+    found = [
+        _fact(item, now)
+        for source in sources.SOURCES
+        for item in source(scope)
+        if _known(item.value)
+    ]
     return FactBook(model, found, scope.release.seq if scope.release else 0)
 
 
-SOURCES: tuple[Callable[[Scope], Iterator[sources.Item]], ...] = (
-    sources.drift,
-    sources.texts,
-    sources.accuracy,
-    sources.quality,
-    sources.service,
-    sources.deployment,
-    sources.retraining,
-    sources.candidate,
-    sources.experiment,
-    sources.pending,
-)
+def _fact(item: sources.Item, now: datetime) -> Fact:
+    return Fact(
+        id=item.id,
+        value=_readable(item.value) if item.foreign else _plain(item.value),
+        source=item.source,
+        at=(item.at or now).isoformat(),
+        n=item.n,
+        interval=item.interval,
+        citable=not item.foreign,
+    )
 
 
 def _known(value: object) -> bool:
@@ -153,44 +151,3 @@ def safe_words(text: str, longest: int = LONGEST_TERM) -> str:
     normal = unicodedata.normalize("NFKC", text)
     visible = "".join(c for c in normal if not unicodedata.category(c).startswith("C"))
     return visible[:longest]
-
-
-LABELS: dict[str, str] = {
-    "drift.score": "drift score of the newest window",
-    "drift.p_value": "chance of such a window without drift",
-    "drift.alarm": "drift alarm",
-    "drift.n_current": "predictions in the window",
-    "drift.n_reference": "rows in the reference",
-    "drift.windows_in_a_row": "windows with an alarm in a row",
-    "drift.columns": "columns that changed",
-    "text.vocabulary_drift": "vocabulary drift",
-    "text.tfidf_drift": "TF-IDF drift",
-    "text.new_terms": "words that became more frequent",
-    "text.campaigns": "near-copies of a message that are new",
-    "data_quality.mostly_missing": "columns that lost most of their values",
-    "accuracy.current": "accuracy on labelled traffic",
-    "accuracy.baseline": "accuracy on held-out rows at registration",
-    "accuracy.drop": "accuracy lost since registration",
-    "accuracy.n_labelled": "predictions with a known truth",
-    "service.error_rate": "share of requests that failed",
-    "service.latency_p95_ms": "95 % of answers are faster than (ms)",
-    "service.n_requests": "requests looked at",
-    "deployment.current": "serves now",
-    "deployment.previous": "a rollback would serve",
-    "deployment.previous_available": "an earlier release to go back to",
-    "deployment.hours_since_deploy": "hours since the release",
-    "deployment.current_accuracy": "accuracy of what serves",
-    "deployment.previous_accuracy": "accuracy of the version before",
-    "deployment.difference": "accuracy of what serves minus the version before",
-    "deployment.rollbacks_last_6h": "rollbacks in 6 hours",
-    "retrain.hours_since_last": "hours since the last training",
-    "retrain.retrains_last_24h": "retrainings in 24 hours",
-    "retrain.in_progress": "a training is under way",
-    "retrain.rejected_by_gate_in_a_row": "candidates that failed the gate in a row",
-    "candidate.version": "newest candidate",
-    "candidate.gate": "the gate's answer about it",
-    "candidate.improvement": "accuracy of the candidate minus what serves",
-    "experiment.running": "experiment that runs",
-    "experiment.error_rate_b": "share of the treatment's requests that failed",
-    "pending_approval": "proposals that wait",
-}

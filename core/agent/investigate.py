@@ -166,6 +166,7 @@ def _keep(command: Command, conclusion: Conclusion, incident_id: str | None) -> 
         at=command.now,
         policy=asdict(conclusion.rules.policy),
         policy_name=conclusion.rules.name,
+        release_seq=book.release_seq,
     )
     call = ReasonerCall(
         id=new_id(command.now),

@@ -1,5 +1,6 @@
 """From which figure on something matters: one table for checks, alerts and agent."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -55,7 +56,7 @@ class Policy:
                 f"the policy has no setting {unknown[0]}; it has {', '.join(sorted(known))}"
             )
         for name, value in own.items():
-            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            if not _can_be(value):
                 raise InvalidInputError(f"policy setting {name} must be a number from 0 up")
             if name.startswith("latency_") and value > LONGEST_LATENCY_MS:
                 raise InvalidInputError(
@@ -63,6 +64,12 @@ class Policy:
                     "how much slower an answer was is not counted"
                 )
         return replace(cls(accuracy_floor=accuracy_floor), **own)
+
+
+def _can_be(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value < math.inf
 
 
 def least_samples(spec: ModelSpec, name: RuleName) -> int:

@@ -25,6 +25,7 @@ class PolicyVersion(Table):
     )
     model: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
+    base: Mapped[int] = mapped_column(default=0)  # in force when it was drafted; 0: none
     state: Mapped[str]  # proposed, active, retired
     thresholds: Mapped[Json]  # those that differ from what lies underneath, by name
     digest: Mapped[str]

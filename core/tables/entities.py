@@ -270,6 +270,7 @@ class FactBook(Table):
     at: Mapped[datetime]
     policy: Mapped[Json] = mapped_column(default=dict, server_default="{}")  # the values in force
     policy_name: Mapped[str] = mapped_column(default="", server_default="")
+    release_seq: Mapped[int] = mapped_column(default=0, server_default="0")  # seen; 0: nothing
 
 
 class ReasonerCall(Table):

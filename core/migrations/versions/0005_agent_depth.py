@@ -63,6 +63,7 @@ def upgrade() -> None:
         "policy_version",
         sa.Column("model", sa.String(length=200), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("base", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(length=200), nullable=False),
         sa.Column("thresholds", sa.JSON(), nullable=False),
         sa.Column("digest", sa.String(length=200), nullable=False),
@@ -134,6 +135,9 @@ def upgrade() -> None:
         batch_op.add_column(
             sa.Column("policy_name", sa.String(length=200), server_default="", nullable=False)
         )
+        batch_op.add_column(
+            sa.Column("release_seq", sa.Integer(), server_default="0", nullable=False)
+        )
 
     with op.batch_alter_table("reasoner_call", schema=None) as batch_op:
         batch_op.add_column(sa.Column("cost", sa.Double(), server_default="0", nullable=False))
@@ -153,6 +157,7 @@ def downgrade() -> None:
         batch_op.drop_column("cost")
 
     with op.batch_alter_table("fact_book", schema=None) as batch_op:
+        batch_op.drop_column("release_seq")
         batch_op.drop_column("policy_name")
         batch_op.drop_column("policy")
 
