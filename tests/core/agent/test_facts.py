@@ -67,6 +67,25 @@ def predictions(db, clock, right, wrong, version="1.0.0", shadow=False, tag="p")
             session.add(
                 Label(prediction_id=row_id, source="x", value=truth, state="confirmed", at=clock())
             )
+        variant = "shadow" if shadow else "control"
+        count(session, clock, version=version, variant=variant, requests=right + wrong)
+
+
+def count(session, clock, *, version="1.0.0", variant="control", requests, errors=0, buckets=None):
+    key = ("spam", version, variant, int(clock().timestamp() // 3600))
+    before = session.get(HourlyCount, key)
+    row = HourlyCount(
+        model="spam",
+        version=version,
+        variant=variant,
+        hour=key[-1],
+        requests=requests + (before.requests if before else 0),
+        errors=errors,
+        positives=0,
+        latency_ms_sum=0,
+        latency_buckets=buckets or {},
+    )
+    session.merge(row)
 
 
 def test_nothing_is_known_about_a_model_without_a_release_but_its_trainings(db, clock):
@@ -191,18 +210,8 @@ def test_rollbacks_of_the_last_hours_are_counted(db, ana, clock, release):
 
 def counted(db, clock):
     with db.append() as session:
-        counts = HourlyCount(
-            model="spam",
-            version="1.0.0",
-            variant="control",
-            hour=int(clock().timestamp() // 3600),
-            requests=100,
-            errors=3,
-            positives=0,
-            latency_ms_sum=0,
-            latency_buckets={"10": 90, "250": 8, "inf": 2},
-        )
-        session.add(counts)
+        buckets = {"10": 90, "250": 8, "inf": 2}
+        count(session, clock, requests=100, errors=3, buckets=buckets)
 
 
 def test_errors_and_latency_come_from_the_counters_of_the_last_hours(db, clock, release):
