@@ -43,14 +43,14 @@ def approve(
 
 
 def approve_in(
-    command: Command, row: Recommendation, *, reason: str, origin: str = "approval"
+    command: Command, row: Recommendation, *, reason: str, origin: str = "approval", by: str = ""
 ) -> ActionRow:
     """Approve inside a command that has checked who may, and hand the action to the executor.
 
-    `origin` tells a person's approval from a leave to act alone (``reading.ALONE``).
-    Raises: ConflictError (decided already).
+    `origin` tells a person's approval from a leave to act alone (``reading.LEAVES``), `by` whose
+    leave that is. Raises: ConflictError (decided already).
     """
-    decide_in(command, row, "approved", reason)
+    decide_in(command, row, "approved", reason, by=by)
     command.note(kind=row.kind, arguments=row.arguments)
     return _enqueue(command, row, origin)
 
@@ -187,8 +187,10 @@ def locked(session: Session, recommendation_id: str) -> Recommendation:
     return session.scalars(lock).first() or get(session, recommendation_id)
 
 
-def decide_in(command: Command, row: Recommendation, state: str, reason: str) -> None:
-    """Move a waiting proposal to its end, in the name of the command's actor.
+def decide_in(
+    command: Command, row: Recommendation, state: str, reason: str, *, by: str = ""
+) -> None:
+    """Move a waiting proposal to its end, in the name of the command's actor unless `by` is given.
 
     Raises: ConflictError (decided already).
     """
@@ -197,7 +199,7 @@ def decide_in(command: Command, row: Recommendation, state: str, reason: str) ->
         row.id,
         ("proposed",),
         state,
-        decided_by=command.actor.name,
+        decided_by=by or command.actor.name,
         decided_at=command.now,
         decision_reason=reason,
     )

@@ -16,6 +16,9 @@ from core.tables.entities import ActionRow, Experiment, ModelVersion, Recommenda
 Difference = list[tuple[str, str, str]]
 ALONE = "autonomy"
 """The origin of an action that nobody approved one by one: the product had leave to act."""
+BY_POLICY = "policy"
+"""The origin of one that an approved policy version allows by itself."""
+LEAVES = (ALONE, BY_POLICY)
 
 
 def waiting(session: Session, *, model: str | None = None) -> list[Recommendation]:
@@ -61,8 +64,8 @@ def action(session: Session, recommendation_id: str) -> ActionRow | None:
 
 
 def acted_alone(session: Session, *, since: datetime) -> list[ActionRow]:
-    """Return what the product did by a leave to act alone, newest first."""
-    query = select(ActionRow).where(ActionRow.origin == ALONE, ActionRow.at > since)
+    """Return what the product did without an approval of its own, newest first."""
+    query = select(ActionRow).where(ActionRow.origin.in_(LEAVES), ActionRow.at > since)
     return list(session.scalars(query.order_by(ActionRow.id.desc())))
 
 

@@ -1,0 +1,22 @@
+"""Earned autonomy: what may be carried out without a person, and how that leave is lost.
+
+A leave is given by two people, and counts only while the record of that kind of action on that
+model is good enough; the first bad outcome ends it. An approved policy version allows one thing by
+itself: the retraining in the middle of the drift ladder, which yields a candidate.
+"""
+
+from core.autonomy.acting import consider
+from core.autonomy.ladder import Rung, ladder, may_act, rung
+from core.autonomy.leaves import grant_in, propose, withdraw, withdraw_in
+
+__all__ = [
+    "Rung",
+    "consider",
+    "grant_in",
+    "ladder",
+    "may_act",
+    "propose",
+    "rung",
+    "withdraw",
+    "withdraw_in",
+]
