@@ -73,11 +73,7 @@ class MlflowStore:
     def _log(self, run: "FinishedRun") -> str:
         client = self.client()
         experiment = client.get_experiment_by_name(run.model)
-        experiment_id = (
-            experiment.experiment_id
-            if experiment
-            else client.create_experiment(run.model, artifact_location=self._artifacts())
-        )
+        experiment_id = experiment.experiment_id if experiment else self.create(client, run.model)
         if known := _known(client, experiment_id, run.run_id):
             return known
         started = client.create_run(
@@ -92,6 +88,10 @@ class MlflowStore:
         self._log_files(client, run_id, run)
         client.set_terminated(run_id, "FINISHED", end_time=epoch_ms(run.finished_at))
         return run_id
+
+    def create(self, client: Any, experiment: str) -> str:  # noqa: ANN401
+        """Make an experiment whose files lie where the settings say; returns its id."""
+        return str(client.create_experiment(experiment, artifact_location=self._artifacts()))
 
     def _artifacts(self) -> str | None:
         """Return where files go: beside the SQLite store, or where a server wants them."""

@@ -1,23 +1,14 @@
-"""Checks a draft against the facts and the policy, so that no reasoner can widen its bounds."""
+"""Checks what a reasoner says against facts and policy, so that none can widen its bounds."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from core.agent import words
 from core.agent.facts import FactBook, safe_words
 from core.agent.policy import SEVERITIES, Act, Verdict
-from core.agent.reasoners import Answer, Draft
+from core.agent.reasoners import Answer, Draft, Evidence, Question, Reply
 
 LEAST_CONFIDENCE = 0.5
-LONGEST_REASONING = 2000
-SMALL = 10
-"""Whole numbers up to this may be counted rather than read ("two causes")."""
-
-_FORBIDDEN = re.compile(
-    r"https?:|ftp:|www\.|\b[\w-]+\.(?:com|net|org|io|dev|ru|cn|sh|exe|py)\b|[`$<>|\\]|(?:^|\s)[/~]\w",
-    re.IGNORECASE,
-)
-_NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)*(?:e-?\d+)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -30,17 +21,68 @@ class Checked:
 
 
 def check(answer: Answer, book: FactBook, verdict: Verdict) -> Checked:
-    """Accept a draft, raise its severity to the floor, or reject it with the reason."""
+    """Accept a draft within the policy's bounds, or reject it with the reason.
+
+    A severity below the floor is raised to it, a confidence above the rules' own lowered to that.
+    """
     draft = answer.draft
     if draft is None:
         return Checked(None, reason=answer.error or "the reasoner gave no answer")
+    if not _well_formed(draft):
+        return Checked(None, reason="its answer has a wrong form")
+    draft = replace(draft, reasoning=words.normal(draft.reasoning))
     for problem in _problems(draft, answer.seen, book, verdict):
         return Checked(None, reason=problem)
-    floor = SEVERITIES.index(verdict.severity)
-    if SEVERITIES.index(draft.severity) > floor:
-        raised = f"severity raised from {draft.severity} to the policy's {verdict.severity}"
-        return Checked(replace(draft, severity=verdict.severity), (raised,))
-    return Checked(draft)
+    return _within(replace(draft, actions=verdict.actions), verdict)
+
+
+def check_reply(answer: Answer, question: Question) -> str | None:
+    """Return why an answer to a person's question may not be shown, or None."""
+    reply = answer.reply
+    if reply is None:
+        return answer.error or "the reasoner gave no answer"
+    if not (isinstance(reply.text, str) and _is_evidence(reply.evidence)):
+        return "its answer has a wrong form"
+    facts = words.known(question.books, question.sentences)
+    found = [*_wrong_evidence(reply.evidence, answer.seen, question.book)]
+    found += words.problems(words.normal(reply.text), facts)
+    return next(iter(found), None)
+
+
+def shown(reply: Reply) -> str:
+    """Return an accepted answer in the spelling that was checked."""
+    return words.normal(reply.text)
+
+
+def _within(draft: Draft, verdict: Verdict) -> Checked:
+    """Raise the severity to the floor and lower the confidence to the rules'."""
+    notes: list[str] = []
+    if SEVERITIES.index(draft.severity) > SEVERITIES.index(verdict.severity):
+        notes.append(f"severity raised from {draft.severity} to the policy's {verdict.severity}")
+        draft = replace(draft, severity=verdict.severity)
+    if draft.confidence > verdict.confidence:
+        notes.append(f"confidence lowered to the policy's {verdict.confidence:.0%}")
+        draft = replace(draft, confidence=verdict.confidence)
+    return Checked(draft, tuple(notes))
+
+
+def _well_formed(draft: Draft) -> bool:
+    """Say whether every part is of its type, whatever the reasoner is made of."""
+    texts = (draft.decision, draft.severity, draft.reasoning)
+    number = type(draft.confidence) is float or draft.confidence in (0, 1)
+    acts = isinstance(draft.actions, tuple) and all(
+        isinstance(act, Act) and isinstance(act.kind, str) and isinstance(act.arguments, dict)
+        for act in draft.actions
+    )
+    return (
+        all(isinstance(t, str) for t in texts) and number and acts and _is_evidence(draft.evidence)
+    )
+
+
+def _is_evidence(given: object) -> bool:
+    return isinstance(given, tuple) and all(
+        isinstance(item, Evidence) and isinstance(item.fact, str) for item in given
+    )
 
 
 def _problems(
@@ -53,23 +95,40 @@ def _problems(
     if not LEAST_CONFIDENCE <= draft.confidence <= 1:
         yield f"its confidence is {draft.confidence:g}"
     yield from _wrong_actions(draft.actions, verdict)
-    yield from _wrong_evidence(draft, seen, book)
-    yield from _wrong_words(draft, book, verdict)
+    if draft.actions and not draft.evidence:
+        yield "it names no evidence"
+    yield from _wrong_evidence(draft.evidence, seen, book)
+    cited = {item.fact for item in draft.evidence}
+    if draft.actions and verdict.cites and not cited & set(verdict.cites):
+        yield "it cites none of the facts behind the verdict"
+    yield from words.problems(draft.reasoning, words.known([book], _own_words(verdict)))
+
+
+def _own_words(verdict: Verdict) -> tuple[str, ...]:
+    """Return the rules' sentences, alone and as one text: they may be repeated as they are."""
+    return (*verdict.sentences, " ".join(verdict.sentences))
 
 
 def _wrong_actions(actions: tuple[Act, ...], verdict: Verdict) -> Iterator[str]:
-    """Kinds and arguments are exactly the policy's; an alarm's action cannot be dropped."""
-    if tuple(actions) != verdict.actions:
-        named = ", ".join(safe_words(act.kind) for act in actions) or "nothing"
+    """Kinds, arguments and order are exactly the policy's: none is added, dropped or doubled."""
+    if [_exact(act) for act in actions] != [_exact(act) for act in verdict.actions]:
+        named = ", ".join(safe_words(act.kind) for act in actions[:5]) or "nothing"
         wanted = ", ".join(act.kind for act in verdict.actions) or "nothing"
         yield f"it proposes {named} (or other arguments) where the policy allows {wanted}"
 
 
-def _wrong_evidence(draft: Draft, seen: frozenset[str] | None, book: FactBook) -> Iterator[str]:
-    if draft.actions and not draft.evidence:
-        yield "it names no evidence"
-    for item in draft.evidence:
-        fact, name = book.fact(item.fact), safe_words(item.fact, 60)
+def _exact(act: Act) -> tuple[str, list[tuple[str, str, object]]]:
+    """Return what is compared of an action: 1, 1.0, "1" and true are four different arguments."""
+    given = [(str(name), type(value).__name__, value) for name, value in act.arguments.items()]
+    return act.kind, sorted(given, key=lambda one: one[0])
+
+
+def _wrong_evidence(
+    evidence: tuple[Evidence, ...], seen: frozenset[str] | None, book: FactBook
+) -> Iterator[str]:
+    told: set[str] = set()
+    for item in evidence:
+        fact, name = book.fact(item.fact), safe_words(item.fact[:200], 60)
         if fact is None:
             yield f"it cites {name}, which is no fact"
         elif not fact.citable:
@@ -78,61 +137,25 @@ def _wrong_evidence(draft: Draft, seen: frozenset[str] | None, book: FactBook) -
             yield f"it cites {name}, which it never read"
         elif not _same(item.value, fact.value):
             yield f"it cites {name} with another value"
+        elif item.fact in told:
+            yield f"it cites {name} more than once"
+        told.add(item.fact)
 
 
 def _same(given: object, true: object) -> bool:
-    """Numbers may arrive as text or rounded to six digits; everything else is exact."""
-    if isinstance(true, bool) or not isinstance(true, int | float):
-        return given == true or str(given).lower() == str(true).lower()
+    """Numbers may arrive as text or rounded to six digits; everything else is exact.
+
+    >>> _same("0.5", 0.5), _same("True", True), _same(1, True), _same(True, 1), _same("x", "X")
+    (True, True, False, False, False)
+    """
+    if isinstance(true, bool):
+        return given is true or (isinstance(given, str) and given.lower() == str(true).lower())
+    if not isinstance(true, int | float):
+        return given == true or (isinstance(given, str) and given == str(true))
     if isinstance(given, bool) or not isinstance(given, int | float | str):
         return False
     try:
         number = float(given)
-    except ValueError:
+    except (ValueError, OverflowError):
         return False
     return abs(number - true) <= 1e-6 + 1e-5 * abs(true)
-
-
-def _wrong_words(draft: Draft, book: FactBook, verdict: Verdict) -> Iterator[str]:
-    if not 0 < len(draft.reasoning) <= LONGEST_REASONING:
-        yield f"its reasoning has {len(draft.reasoning)} characters"
-    if found := _FORBIDDEN.search(draft.reasoning):
-        yield f"its reasoning names an address, a file or a command ('{found.group().strip()}')"
-    known = _known_numbers(book)
-    shown = set(_NUMBER.findall(" ".join(verdict.sentences)))
-    words = _without_names(draft.reasoning, book)
-    for text in _NUMBER.findall(words):
-        if text not in shown and not _traces(text, known):
-            yield f"its reasoning says {text}, which no fact says"
-
-
-def _without_names(words: str, book: FactBook) -> str:
-    """Drop versions and names that are facts: their digits are no figures."""
-    names = [fact.value for fact in book if isinstance(fact.value, str) and fact.citable]
-    for name in sorted((*names, book.model), key=len, reverse=True):
-        words = words.replace(name, " ")
-    return words
-
-
-def _known_numbers(book: FactBook) -> list[float]:
-    numbers: list[float] = []
-    for fact in book:
-        if isinstance(fact.value, int | float) and not isinstance(fact.value, bool):
-            numbers += [fact.value, *(fact.interval or ())]
-            numbers += [fact.n] if fact.n is not None else []
-    return numbers
-
-
-def _traces(text: str, known: list[float]) -> bool:
-    """Say whether a number in a sentence is a fact's, as it is or in percent, rounded as shown."""
-    try:
-        number = abs(float(text.replace(",", "")))
-    except ValueError:
-        return False
-    if number == int(number) and number <= SMALL:
-        return True
-    decimals = len(text.split(".")[1]) if "." in text and "e" not in text.lower() else 0
-    slack = 0.5 * 10**-decimals + 1e-9
-    if "e" in text.lower():
-        slack = number * 0.05
-    return any(abs(number - abs(fact * scale)) <= slack for fact in known for scale in (1, 100))

@@ -1,6 +1,7 @@
 """Who words the proposal: the rules themselves, or a language model behind the same interface."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -33,10 +34,39 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One call of a reasoner, also when it failed: then `draft` is None and `error` says why.
+class Question:
+    """What a person asks about a proposal, with the facts of now and those it was sealed with.
 
-    `seen` holds the facts that its tools returned in this run (None: it has the book itself).
+    `about` says what is proposed; `sentences` are the product's own words, free to be repeated.
+    """
+
+    text: str
+    about: Mapping[str, Any]
+    book: FactBook
+    sealed: FactBook | None = None
+    sentences: tuple[str, ...] = ()
+
+    @property
+    def books(self) -> tuple[FactBook, ...]:
+        """All facts that an answer may speak of."""
+        return (self.book, self.sealed) if self.sealed else (self.book,)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer to a person's question, from facts. It changes nothing."""
+
+    text: str
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One call of a reasoner, also when it failed: then `error` says why.
+
+    A proposal comes as `draft`, the answer to a question as `reply`. `seen` holds the facts that
+    its tools returned in this run (None: it has the book itself). `tokens` and `cost` are an
+    estimate where the server did not say what it used.
     """
 
     reasoner: str
@@ -47,13 +77,27 @@ class Answer:
     tokens: int = 0
     seconds: float = 0.0
     seen: frozenset[str] | None = None
+    cost: float = 0.0
+    reply: Reply | None = None
 
 
 class Advisor(Protocol):
     """Words a proposal; never raises, and answers within seconds."""
 
+    name: str
+
     def propose(self, book: FactBook, verdict: Verdict) -> Answer:
         """Return a draft for what the policy allows, or why there is none."""
+        ...
+
+
+class Responder(Protocol):
+    """Answers a person's question from facts; never raises, and answers within seconds."""
+
+    name: str
+
+    def reply(self, question: Question) -> Answer:
+        """Return an answer, or why there is none."""
         ...
 
 
