@@ -65,6 +65,16 @@ def over(spec: specs.ModelSpec, versions: Mapping[str, PolicyVersion]) -> InForc
     return InForce(Policy.of(spec.policy.accuracy_floor, values), name, approved=bool(given))
 
 
+def judging(session: Session, spec: specs.ModelSpec) -> specs.ModelSpec:
+    """Return a spec for those who judge by it: what people approved is its policy."""
+    versions = _active_of(session, spec.name)
+    if not versions:
+        return spec
+    now = asdict(over(spec, versions).policy)
+    own = {"accuracy_floor": now.pop("accuracy_floor"), "overrides": now}
+    return spec.model_copy(update={"policy": spec.policy.model_copy(update=own)})
+
+
 def would_be(session: Session, model: str, scope: str, thresholds: Mapping[str, Any]) -> InForce:
     """Return the policy for a model if `thresholds` were all that `scope` says by itself.
 

@@ -14,7 +14,7 @@ from app import (
     trend_views,
     ui,
 )
-from core import labels, predictions, registry, releases, specs
+from core import labels, policies, predictions, registry, releases, specs
 from core.monitoring import reports, retrainings, trends
 
 panel, actor = session.panel(), session.actor()
@@ -29,7 +29,8 @@ span = st.selectbox("Span", list(SPANS), key="span", bind="query-params", width=
 hours = SPANS[span]
 first = (now - timedelta(hours=hours - 1)).replace(minute=0, second=0, microsecond=0)  # full hours
 with panel.db.read() as db:
-    spec, serves = specs.active(db, model), checked.serving(db, model)
+    spec = policies.judging(db, specs.active(db, model))
+    serves = checked.serving(db, model)
     asked = checked.asked(db, model, performances.KINDS)
     history = releases.past(db, model)
     version = registry.get(db, model, serves.version) if serves else None

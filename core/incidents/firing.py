@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import releases
+from core import policies, releases
 from core.db import Command
 from core.incidents import silences
 from core.incidents.lifecycle import (
@@ -20,7 +20,6 @@ from core.incidents.lifecycle import (
 )
 from core.incidents.rules import Watch
 from core.specs import ModelSpec
-from core.specs.thresholds import Policy
 from core.tables.entities import Alert, Incident
 
 AGAIN = timedelta(hours=1)
@@ -136,7 +135,7 @@ def _beside(command: Command, incident: Incident, spec: ModelSpec) -> None:
 
 
 def _release(session: Session, incident: Incident, spec: ModelSpec, now: datetime) -> str:
-    policy = Policy.of(spec.policy.accuracy_floor, spec.policy.overrides)
+    policy = policies.in_force(session, spec.name).policy
     past = releases.history(session, incident.model)
     if len(past) < 2:
         return ""

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.access import Actor, Kind, require, system
 from core.db import Command, Database
-from core.errors import NotFoundError
+from core.errors import ConflictError, NotFoundError
 from core.specs import definitions, thresholds
 from core.specs.candidates import Candidate, Range, Search, Threshold
 from core.specs.document import (
@@ -22,7 +22,7 @@ from core.specs.document import (
     canonical,
     parse,
 )
-from core.tables.entities import ModelSpecRow
+from core.tables.entities import ModelSpecRow, Release
 
 __all__ = [
     "Candidate",
@@ -53,8 +53,9 @@ __all__ = [
 def apply(db: Database, actor: Actor, text: str) -> ModelSpec:
     """Make `text` the model's spec: a new row, or nothing where it is the spec already.
 
-    Changing the gate or the policy of a model that exists needs `policy.change` too.
-    Raises: InvalidInputError, TooLargeError, ForbiddenError.
+    Changing the gate or the policy of a model that exists needs `policy.change` too; the policy of
+    one that has served is changed by a proposal instead (`core/policies`).
+    Raises: InvalidInputError, TooLargeError, ForbiddenError, ConflictError.
     """
     spec = parse(text)
     with db.read() as session:
@@ -78,9 +79,21 @@ def apply_in(command: Command, text: str) -> ModelSpec:
         command.note(changes="gate or policy")
         if (command.actor.kind, command.actor.name) != (Kind.SYSTEM, "bootstrap"):
             require(command.actor, "policy.change")
+            _check_policy(command.session, before, spec)
     row = _add(command, spec.name, text, newest)
     command.note(version=row.version)
     return spec
+
+
+def _check_policy(session: Session, before: ModelSpec, after: ModelSpec) -> None:
+    """Raise `ConflictError` where a spec would change what two people decide."""
+    served = select(Release.seq).filter_by(model=after.name).limit(1)
+    if before.policy != after.policy and session.scalar(served) is not None:
+        raise ConflictError(
+            f"{after.name} has served, so another person approves changes of its policy: propose"
+            f" them under Automation, or with `pilothouse policy propose {after.name} --set"
+            " NAME=VALUE`, and leave `policy` in the spec as it is"
+        )
 
 
 def _add(command: Command, model: str, text: str, newest: ModelSpecRow | None) -> ModelSpecRow:

@@ -160,6 +160,15 @@ def test_two_active_versions_of_a_scope_cannot_be_written(db, ana):
             command.session.add(row)
 
 
+def test_those_who_judge_by_a_spec_judge_by_what_people_approved(db, ana):
+    activate(db, draft(db, ana, drift_retrain=0.4, accuracy_floor=0.8))
+    with db.read() as session:
+        spec = specs.active(session, "breast_cancer")
+        said = policies.judging(session, spec).policy
+    assert Policy.of(said.accuracy_floor, said.overrides) == in_force(db).policy
+    assert spec.policy.accuracy_floor == 0.9
+
+
 def test_each_value_says_where_it_comes_from(db, ana):
     activate(db, draft(db, ana, scope=ALL, drop_critical=0.1))
     activate(db, draft(db, ana, drift_retrain=0.4))

@@ -3,7 +3,13 @@ import yaml
 
 from core import audit, specs
 from core.access import system
-from core.errors import ForbiddenError, InvalidInputError, NotFoundError, TooLargeError
+from core.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    TooLargeError,
+)
 from core.settings import ROOT
 
 SHIPPED = ROOT / "specs"
@@ -113,6 +119,16 @@ def test_an_operator_may_not_loosen_gate_or_policy_of_a_model_that_exists(db, an
 def test_an_approver_may_change_the_gate(db, ana, apo):
     specs.apply(db, ana, SPEC)
     assert specs.apply(db, apo, edited(gate={"floor": 0.95})).gate.floor == 0.95
+
+
+def test_an_approver_alone_may_not_change_the_policy_of_a_model_that_has_served(db, apo, release):
+    specs.apply(db, apo, SPEC)
+    assert specs.apply(db, apo, edited(policy={"accuracy_floor": 0.8})).policy.accuracy_floor == 0.8
+    release("sms_spam", "1.0.0")
+    with pytest.raises(ConflictError, match="pilothouse policy propose sms_spam"):
+        specs.apply(db, apo, edited(policy={"accuracy_floor": 0.7}))
+    kept = {"policy": {"accuracy_floor": 0.8}}
+    assert specs.apply(db, apo, edited(gate={"floor": 0.95}, **kept)).gate.floor == 0.95
 
 
 def test_the_command_line_and_other_parts_may_not_change_the_gate(db, ana, shell, worker):

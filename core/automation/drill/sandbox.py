@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
-from core import registry, releases, specs
+from core import policies, registry, releases, specs
 from core.access import system
 from core.datasets import derived, schema, suites, versions
 from core.db import Database
@@ -146,7 +146,7 @@ def _copied(db: Database, settings: Settings, model: str, folder: Path) -> Sandb
     )
     clock = Clock(db.clock())
     with db.read() as session:
-        spec = specs.active(session, model)
+        spec = policies.judging(session, specs.active(session, model))
         champion = releases.champion(releases.current(session, spec.name))
         version = registry.get(session, spec.name, champion)
         rows = _rows(session, spec.name, version)
@@ -174,7 +174,7 @@ def _copied(db: Database, settings: Settings, model: str, folder: Path) -> Sandb
 
 
 def _rows(session: Session, model: str, version: ModelVersion) -> list[Table]:
-    """Return what the copy needs: the spec, the version, its data, expectations and features."""
+    """Return what the copy needs: spec, policy, version, data, expectations, features."""
     wanted = (version.reference_dataset_id, version.test_dataset_id, version.train_dataset_id)
     found: list[Table | None] = [
         specs.active_row(session, model),
@@ -182,6 +182,7 @@ def _rows(session: Session, model: str, version: ModelVersion) -> list[Table]:
         suites.current(session, model),
         *(session.get(DatasetVersion, one) for one in dict.fromkeys(wanted)),
         *session.scalars(select(FeatureDefinition)),
+        *(policies.active(session, scope) for scope in (policies.ALL, model)),
     ]
     return [row for row in found if row is not None]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from core import registry, releases, specs
+from core import policies, registry, releases, specs
 from core.db import Database
 from core.ids import new_id
 from core.monitoring.due import Due, Size, due
@@ -103,7 +103,7 @@ def subject(session: Session, model: str, kind: str) -> Subject:
 
     Raises: NotFoundError (no such model, or nothing is released).
     """
-    spec = specs.active(session, model)
+    spec = policies.judging(session, specs.active(session, model))
     champion = releases.champion(releases.current(session, spec.name))
     return Subject(
         spec=spec,

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from core import incidents, releases, specs
+from core import incidents, policies, releases, specs
 from core.access import system
 from core.clock import hour_of
 from core.errors import InvalidInputError
@@ -204,6 +204,18 @@ def test_a_rule_that_asks_for_fewer_requests_gets_smaller_windows(db, settings, 
     watched.release("1.0.0")
     count(watched, 40, 20)
     assert check(watched).state == "fail"
+
+
+def test_a_limit_that_people_approved_counts_for_the_next_check(model, ana):
+    count(model, 400, 40)
+    assert check(model).state == "fail"
+    limits = {"error_warning": 0.3, "error_critical": 0.5}
+    with model.db.command(ana, "recommendation.propose") as command:
+        row = policies.draft_in(command, scope="spam", thresholds=limits, reason="a fair")
+    with model.db.command(system("executor"), "action.execute") as command:
+        policies.activate_in(command, row.model, row.version)
+    count(model, 400, 40)
+    assert check(model).state == "pass"
 
 
 def told(model, **fields):
