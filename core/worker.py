@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 
-from core import incidents, jobs, outbox, recommendations
+from core import actions, incidents, jobs, outbox, outcomes, recommendations
 from core.adapters import channels
 from core.agent import lapsing
 from core.automation import child, schedule, unserved
@@ -69,12 +69,14 @@ def look_once(panel: Panel, stop: threading.Event) -> None:
     """Let alerts and incidents follow the clock: silences that end, releases that serve again."""
     incidents.look(panel.db, panel.settings)
     unserved.clear(panel.db, panel.settings)
+    actions.reconcile(panel.db)
     stop.wait(LOOK_SECONDS)
 
 
 def review_once(panel: Panel, stop: threading.Event) -> None:
-    """Let the agent's proposals lapse that fresh facts no longer ask for."""
+    """Let proposals lapse that fresh facts no longer ask for; grade what came of earlier ones."""
     lapsing.lapse(panel.db)
+    outcomes.grade_due(panel.db, panel.settings)
     stop.wait(REVIEW_SECONDS)
 
 
@@ -103,7 +105,7 @@ def _in_thread(panel: Panel, claim: Claim) -> None:
         try:
             result = RUNNERS[claim.kind].work(panel, claim)
         except UnavailableError as problem:
-            jobs.retry(panel.db, claim, error=str(problem), delay=timedelta(seconds=5))
+            _try_again(panel, claim, str(problem), seconds=5)
         except PilothouseError as problem:
             child.give_up(panel, claim, str(problem))
         except Exception as fault:
@@ -174,8 +176,8 @@ def _after_loss(panel: Panel, claim: Claim) -> None:
         jobs.finish(panel.db, claim, "cancelled")
 
 
-def _try_again(panel: Panel, claim: Claim, why: str) -> None:
-    if not jobs.retry(panel.db, claim, error=why, delay=timedelta(seconds=2)):
+def _try_again(panel: Panel, claim: Claim, why: str, *, seconds: float = 2) -> None:
+    if not jobs.retry(panel.db, claim, error=why, delay=timedelta(seconds=seconds)):
         child.give_up(panel, claim, why)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from core import incidents, outbox, policies, recommendations, specs
+from core import autonomy, incidents, outbox, policies, recommendations, specs
 from core.access import system
 from core.agent import facts, guard, policy
 from core.agent.facts import FactBook
@@ -64,7 +64,9 @@ def investigate(
     conclusion = conclude(db, name, advisor or RulesReasoner())
     if conclusion.draft.actions:
         with db.command(AGENT, "recommendation.propose") as command:
-            return _propose(command, conclusion, incident_id, outbox.channels(settings))
+            row = _propose(command, conclusion, incident_id, outbox.channels(settings))
+            autonomy.consider(command, row, settings=settings)
+            return row
     with db.command(AGENT, "agent.decide") as command:
         _keep(command, conclusion, incident_id)
         draft = conclusion.draft
