@@ -86,6 +86,7 @@ class Database:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.engine = _engine(settings.db_url)
         self.clock = clock
+        self._about = {"settings": settings}
         self._writer = self.engine.execution_options(immediate=True)
         self.audit_key = settings.key_for("audit")
         self.head_path = settings.folder(".") / "audit.head"
@@ -109,7 +110,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Open a session that looks and refuses to change anything."""
-        with _reachable(), _guarded(self.engine, "read") as session:
+        with _reachable(), _guarded(self.engine, "read", self._about) as session:
             yield session
 
     @contextmanager
@@ -120,7 +121,7 @@ class Database:
 
         Raises: ForbiddenError; ConflictError (somebody else was faster); UnavailableError.
         """
-        session = Session(self._writer, expire_on_commit=False)
+        session = Session(self._writer, expire_on_commit=False, info=self._about)
         command = Command(session, actor, action, self.clock())
         try:
             with _reachable(), _own_words(), session, session.begin():
@@ -160,13 +161,17 @@ class Database:
     @contextmanager
     def keep(self) -> Iterator[Session]:
         """Open a transaction that may change operational rows only; it is not audited."""
-        with _reachable(), _guarded(self._writer, "keep") as session, session.begin():
+        with _reachable(), _guarded(self._writer, "keep", self._about) as session, session.begin():
             yield session
 
     @contextmanager
     def append(self) -> Iterator[Session]:
         """Open a transaction that may change telemetry only; it is not audited."""
-        with _reachable(), _guarded(self._writer, "append") as session, session.begin():
+        with (
+            _reachable(),
+            _guarded(self._writer, "append", self._about) as session,
+            session.begin(),
+        ):
             yield session
 
     def _refuse(self, command: Command, error: PilothouseError) -> None:
@@ -239,6 +244,11 @@ class Database:
                 file.write(after)
 
 
+def settings_of(session: Session) -> Settings:
+    """Return the settings of the process that opened a session."""
+    return cast(Settings, session.info["settings"])
+
+
 def content(row: AuditEvent) -> Json:
     """Return what the MAC of an audit row covers."""
     return {
@@ -284,8 +294,8 @@ def _check_statement(state: ORMExecuteState) -> None:
 
 
 @contextmanager
-def _guarded(engine: Engine, verb: str) -> Iterator[Session]:
-    with _GuardedSession(engine, expire_on_commit=False) as session:
+def _guarded(engine: Engine, verb: str, about: dict[str, Settings]) -> Iterator[Session]:
+    with _GuardedSession(engine, expire_on_commit=False, info=about) as session:
         session.verb, session.allowed = verb, _GROUPS[verb]
         yield session
 

@@ -1,4 +1,7 @@
-"""Ending together: a child process that must not outlive its parent."""
+"""Ending together: a child process that must not outlive its parent.
+
+``python -m core.lifeline PROGRAM ARGUMENT …`` runs a program of somebody else's so.
+"""
 
 import ctypes
 import os
@@ -16,3 +19,16 @@ def end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:  # it died before we asked
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def main(words: list[str]) -> None:
+    """Become the program `words`, which ends with our parent."""
+    end_with_parent()
+    try:
+        os.execvp(words[0], words)  # noqa: S606 (what the caller was told to run)
+    except OSError as fault:
+        sys.exit(f"{words[0]}: {fault.strerror}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -217,3 +217,11 @@ class Settings(BaseSettings):
             finally:
                 fresh.unlink()
         return path.read_text().strip()
+
+
+def environment_for_others() -> dict[str, str]:
+    """Return this process's environment without our own settings, for a program of an admin's."""
+    aliases = (field.validation_alias for field in Settings.model_fields.values())
+    ours = {name for one in aliases if isinstance(one, AliasChoices) for name in one.choices}
+    given = os.environ.items()
+    return {name: v for name, v in given if not name.startswith("PILOTHOUSE_") and name not in ours}

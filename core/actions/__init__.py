@@ -3,8 +3,21 @@
 What a kind of action does, and what its undo does, is in the table of `effects`.
 """
 
-from core.actions.executing import EXECUTOR, execute, fail
+from core.actions.ending import EXECUTOR
+from core.actions.executing import execute, fail
+from core.actions.external import Scaler
 from core.actions.reading import get, inverse_of, recent
+from core.actions.reconcile import reconcile
 from core.actions.undoing import undo
 
-__all__ = ["EXECUTOR", "execute", "fail", "get", "inverse_of", "recent", "undo"]
+__all__ = [
+    "EXECUTOR",
+    "Scaler",
+    "execute",
+    "fail",
+    "get",
+    "inverse_of",
+    "recent",
+    "reconcile",
+    "undo",
+]

@@ -5,7 +5,7 @@ A new kind goes into the file that it is nearest to, and with its file into this
 
 from collections.abc import Mapping
 
-from core.actions import experimenting, releasing, telling
+from core.actions import experimenting, external, releasing, telling
 from core.actions.cases import Effect, Inverse
 from core.errors import ConflictError
 
@@ -19,6 +19,7 @@ EFFECTS: Mapping[str, Effect] = {
 INVERSES: Mapping[str, Inverse] = {
     **releasing.INVERSES,
     **experimenting.INVERSES,
+    **external.INVERSES,
 }
 """Kind of inverse → how it takes an action back."""
 

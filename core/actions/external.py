@@ -5,15 +5,16 @@ by a worker that stopped, and whether it happened is not known: it is carried ou
 outside tells a repetition by the idempotency key, which is the action's id.
 """
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import jobs, recommendations
+from core import jobs
 from core.actions.cases import Back, Inverse, inverse
 from core.actions.checking import approved
-from core.actions.ending import EXECUTOR, succeed
+from core.actions.ending import EXECUTOR, OPEN, enqueue, succeed_in
 from core.actions.reading import get, locked
 from core.db import Command, Database
 from core.errors import ConflictError
@@ -61,32 +62,34 @@ def _begin(db: Database, claim: Claim, action_id: str) -> ActionRow:
         is_new = get(session, action_id).state == "queued"
     with db.command(EXECUTOR, "action.execute" if is_new else "action.reconcile") as command:
         jobs.check_fence(command.session, claim)
-        action = locked(command.session, action_id)
+        action, others = _locked_with_others(command.session, action_id)
         command.note(model=action.model, action_id=action.id, kind=action.kind)
         if action.state == "running":
             command.note(found=AGAIN, attempt=claim.fence)
             return action
+        if any(other.state == "running" for other in others):
+            raise ConflictError("another scaling is under way; propose it again after that")
         row = _allowed(command, action)
-        number, before = scaling.check(command.session, action.arguments["replicas"]), action.before
-        former = scaling.replicas(command.session)
-        action.before = {**before, "replicas": former}
+        number = scaling.check(command.session, action.arguments["replicas"])
+        action.before = {**action.before, "replicas": scaling.replicas(command.session)}
         action.state = "running"
-        command.note(begun=True, replicas=number, before=former, recommendation=row and row.id)
+        command.note(begun=True, replicas=number, before=action.before)
+        command.note(recommendation=row.id if row else None)
         return action
 
 
-def _allowed(command: Command, action: ActionRow) -> Recommendation | None:
-    """Check again what the action rests on: its approval, or what it takes back.
+def _locked_with_others(session: Session, action_id: str) -> tuple[ActionRow, list[ActionRow]]:
+    """Hold an action and all others that are not over; in one order, so that nobody waits twice."""
+    is_open = select(ActionRow).where(ActionRow.kind.in_(KINDS), ActionRow.state.in_(OPEN))
+    rows = session.scalars(is_open.order_by(ActionRow.id).with_for_update()).all()
+    return locked(session, action_id), [row for row in rows if row.id != action_id]
 
-    The rows of all that is under way are locked in one order, so that of two one goes first.
-    """
-    session = command.session
-    busy = select(ActionRow).filter_by(kind=action.kind, state="running").order_by(ActionRow.id)
-    for other in session.scalars(busy.with_for_update()):
-        raise ConflictError(f"another scaling is under way ({other.id}); propose it again after it")
+
+def _allowed(command: Command, action: ActionRow) -> Recommendation | None:
+    """Check again what the action rests on: its approval, or what it takes back."""
     if action.origin != UNDO:
         return approved(command, action)
-    original = get(session, action.before["undoes"])
+    original = get(command.session, action.before["undoes"])
     if original.state != "succeeded" or original.inverse != _way_back(action.arguments["replicas"]):
         raise ConflictError("this is not what undoing that action would do")
     return None
@@ -106,7 +109,7 @@ def _finish(
         action.inverse = _way_back(str(action.before["replicas"]))
         if action.origin == UNDO:
             locked(command.session, action.before["undoes"]).state = "reverted"
-        succeed(command, action, settings)
+        succeed_in(command, action, settings)
         return action
 
 
@@ -119,11 +122,35 @@ def _scale_back(back: Back) -> str:
     session, original = back.session, back.action
     newest = scaling.newest(session)
     if newest is None or newest.id != original.id:
-        raise ConflictError(
-            "the number of replicas was changed again since; propose the one you want"
-        )
-    tries = _tries(session, original)
-    if any(one.state in ("queued", "running") for one in tries):
+        raise ConflictError("the number was changed again since; propose the one that you want")
+    key = f"{UNDO}:{original.id}:"
+    begins = ActionRow.idempotency_key.startswith(key, autoescape=True)
+    tries = list(session.scalars(select(ActionRow).where(begins)))
+    if any(one.state in OPEN for one in tries):
         raise ConflictError("this is being taken back already")
-    queue(back.command, original, number=len(tries) + 1)
+    _queue(back, f"{key}{len(tries) + 1}")
     return f"scaling back to {back.arguments['replicas']} replicas is under way"
+
+
+def _queue(back: Back, key: str) -> None:
+    command = back.command
+    action = ActionRow(
+        id=new_id(command.now),
+        model=back.action.model,
+        recommendation_id=None,
+        kind=back.action.kind,
+        arguments=dict(back.arguments),
+        state="queued",
+        before={"undoes": back.action.id, "by": command.actor.name, "reason": back.reason},
+        after={},
+        inverse={},
+        idempotency_key=key,
+        origin=UNDO,
+        at=command.now,
+    )
+    command.session.add(action)
+    enqueue(command, action.id)
+    command.note(undone_by=action.id)
+
+
+INVERSES: Mapping[str, Inverse] = {"scale": _scale_back}

@@ -10,6 +10,7 @@ import hmac
 import ipaddress
 import json
 import socket
+from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
 from core.adapters.channels import TIMEOUT, link
@@ -29,28 +30,11 @@ class WebhookSender:
 
     def __call__(self, delivery: Delivery) -> None:
         """Send one message. Raises: UnavailableError (with the answer, never the full address)."""
-        import httpx
-
         url = self._settings.monitoring_webhook_url
         parts = split(url.get_secret_value() if url else "")
-        address = checked_address(parts, allow_private=self._settings.webhook_allow_private)
-        body = self._body(delivery)
-        host = parts.hostname or ""
-        headers = {**self._signed(delivery.id, body), "host": parts.netloc.rpartition("@")[2]}
-        try:
-            with httpx.Client(timeout=TIMEOUT, trust_env=False, follow_redirects=False) as client:
-                request = client.build_request(
-                    "POST",
-                    _to_address(parts, address),
-                    content=body,
-                    headers=headers,
-                    extensions={"sni_hostname": host},
-                )
-                status = client.send(request).status_code
-        except httpx.HTTPError as fault:
-            raise UnavailableError(f"{host} cannot be reached: {type(fault).__name__}") from fault
+        status = post(self._settings, parts, delivery.id, self._body(delivery))
         if not 200 <= status < 300:
-            raise UnavailableError(f"{host} answered {status}")
+            raise UnavailableError(f"{parts.hostname} answered {status}")
 
     def _body(self, delivery: Delivery) -> bytes:
         told = {
@@ -64,19 +48,54 @@ class WebhookSender:
         }
         return json.dumps(told, separators=(",", ":"), default=str).encode()
 
-    def _signed(self, message_id: str, body: bytes) -> dict[str, str]:
-        """Return the headers; the id stays the same over retries, the time does not."""
-        stamp = str(int(utc_now().timestamp()))
-        headers = {
-            "content-type": "application/json",
-            "webhook-id": message_id,
-            "webhook-timestamp": stamp,
-        }
-        secret = self._settings.webhook_secret
-        if secret and secret.get_secret_value():
-            key = secret_key(secret.get_secret_value())
-            headers["webhook-signature"] = signature(key, message_id, stamp, body)
-        return headers
+
+def post(
+    settings: Settings,
+    parts: SplitResult,
+    message_id: str,
+    body: bytes,
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = TIMEOUT,
+) -> int:
+    """Post a signed body to the address that was checked, and return the status of the answer.
+
+    Raises: UnavailableError (no answer; with the host, never the full address).
+    """
+    import httpx
+
+    address = checked_address(parts, allow_private=settings.webhook_allow_private)
+    host = parts.hostname or ""
+    told = {**_signed(settings, message_id, body), **(headers or {})}
+    try:
+        with httpx.Client(timeout=timeout, trust_env=False, follow_redirects=False) as client:
+            request = client.build_request(
+                "POST",
+                _to_address(parts, address),
+                content=body,
+                headers={**told, "host": parts.netloc.rpartition("@")[2]},
+                extensions={"sni_hostname": host},
+            )
+            answer = client.send(request, stream=True)  # its words are not read: they may not end
+            answer.close()
+            return answer.status_code
+    except httpx.HTTPError as fault:
+        raise UnavailableError(f"{host} cannot be reached: {type(fault).__name__}") from fault
+
+
+def _signed(settings: Settings, message_id: str, body: bytes) -> dict[str, str]:
+    """Return the headers; the id stays the same over retries, the time does not."""
+    stamp = str(int(utc_now().timestamp()))
+    headers = {
+        "content-type": "application/json",
+        "webhook-id": message_id,
+        "webhook-timestamp": stamp,
+    }
+    secret = settings.webhook_secret
+    if secret and secret.get_secret_value():
+        key = secret_key(secret.get_secret_value())
+        headers["webhook-signature"] = signature(key, message_id, stamp, body)
+    return headers
 
 
 def secret_key(secret: str) -> bytes:
@@ -100,7 +119,7 @@ def signature(key: bytes, message_id: str, timestamp: str, body: bytes) -> str:
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
 
 
-def split(url: str) -> SplitResult:
+def split(url: str, setting: str = "MONITORING_WEBHOOK_URL") -> SplitResult:
     """Return the parts of a webhook's URL. Raises: UnavailableError (not http or https)."""
     try:
         parts = urlsplit(url)
@@ -108,7 +127,7 @@ def split(url: str) -> SplitResult:
     except ValueError:
         usable = False
     if not usable:
-        raise UnavailableError("MONITORING_WEBHOOK_URL must be an http or https address")
+        raise UnavailableError(f"{setting} must be an http or https address")
     return parts
 
 

@@ -174,7 +174,15 @@ def ask_agent(panel: Panel, claim: Claim) -> Result:
 
 def execute(panel: Panel, claim: Claim) -> Result:
     """Carry out an approved action, once."""
-    action = actions.execute(panel.db, panel.settings, claim, claim.payload["action_id"])
+    from core.adapters.scaler import scaler
+
+    action = actions.execute(
+        panel.db,
+        panel.settings,
+        claim,
+        claim.payload["action_id"],
+        scaler=scaler(panel.settings),
+    )
     return {"state": action.state, "after": action.after}
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core import specs
 from core.errors import ConflictError, InvalidInputError, NotFoundError
-from core.recommendations import kinds
+from core.recommendations import kinds, scaling
 from core.recommendations.kinds import EVERYWHERE, KINDS
 from core.specs.alerts import RULES
 from core.tables.decisions import PolicyVersion
@@ -36,7 +36,7 @@ def check_arguments(session: Session, model: str, kind: str, arguments: Mapping[
         if not isinstance(value, str) or not 0 < len(value) <= LONGEST:
             raise InvalidInputError(f"{name} must be 1 to {LONGEST} characters")
     _check_scope(session, model, kind)
-    for name in sorted(arguments):
+    for name in sorted(arguments, key=[*_CHECKS].index):
         check = _OF_KIND.get((kind, name)) or _CHECKS[name]
         check(session, model, kind, arguments[name])
 
@@ -106,6 +106,10 @@ def _hours(session: Session, model: str, kind: str, hours: str) -> None:
         raise InvalidInputError(f"a {kind} lasts more than 0 hours and at most {most}")
 
 
+def _replicas(session: Session, _model: str, _kind: str, replicas: str) -> None:
+    scaling.check(session, replicas)
+
+
 def _within(least: float, most: float, sentence: str) -> "Check":
     def check(_session: Session, _model: str, _kind: str, given: str) -> None:
         if not least <= _number(given) <= most:
@@ -134,17 +138,18 @@ Check = Callable[[Session, str, str, str], None]
 """Raises unless an argument (session, model, kind, value) can be."""
 
 _CHECKS: Mapping[str, Check] = {
-    "version": _version,
-    "to": _version,
     "share": _within(0.001, 0.999, "a share lies between 0.001 and 0.999"),
-    "experiment_id": _experiment,
     "threshold": _within(0.01, 0.99, "a threshold lies between 0.01 and 0.99"),
     "rows": _whole(10, 5_000, "the number of labels to collect"),
+    "replicas": _replicas,
     "hours": _hours,
-    "cause": _cause,
-    "replicas": _whole(1, 1_000, "the number of replicas"),
     "kind": _kind_of_action,
+    "cause": _cause,
+    "version": _version,
+    "to": _version,
+    "experiment_id": _experiment,
 }
+"""By argument, in the order in which they are looked at."""
 
 _OF_KIND: Mapping[tuple[str, str], Check] = {
     ("change_policy", "version"): _policy_version,
