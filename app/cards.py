@@ -1,6 +1,6 @@
 """How a proposal is shown, in the inbox and on its own page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -9,25 +9,88 @@ import streamlit as st
 
 from app import nav, ui
 from core import recommendations
+from core.agent.lapsing import Figure
+from core.outcomes import Record
 from core.recommendations.reading import Difference
-from core.tables.entities import Recommendation
+from core.tables.entities import ActionRow, Recommendation
 
 CONSEQUENCE = {
     "retrain": "A training starts. What serves stays as it is; its result is a candidate.",
     "promote": "All traffic goes to the new version within a second. You can undo this.",
     "rollback": "All traffic goes back to the earlier version within a second.",
+    "change_weights": "Within a second this part of the traffic meets that version, the rest what"
+    " serves. You can undo this.",
+    "set_threshold": "Within a second the same messages and rows may get another answer: the"
+    " probability stays, the line between yes and no moves. You can undo this.",
     "start_experiment": "Another version answers part of the traffic, or in shadow the log only.",
     "widen_experiment": "Another part of the traffic meets the new version. You can stop it.",
     "stop_experiment": "The experiment ends; all traffic goes back to the control.",
+    "collect_labels": "People are asked for the truth of answers that are drawn now. Nothing that"
+    " serves changes.",
+    "freeze": "Trainings, releases and experiments are held back until it ends; a rollback is not."
+    " You can end it early.",
+    "silence": "Such alerts are noted and tell nobody until it ends. You can end it early.",
+    "notify": "The channels are told. Nothing that serves changes.",
+    "scale": "The command or webhook that an admin configured is asked for so many replicas.",
+    "change_policy": "From then on the agent proposes and holds back by these thresholds.",
+    "grant_autonomy": "From then on the agent does this without asking, until its first bad outcome"
+    " or until somebody takes the leave back.",
 }
 
+EXPECTED = {
+    "retrain": "a candidate that is right more often",
+    "promote": "more right answers than what serves now",
+    "rollback": "as many right answers as the earlier version gave",
+    "change_weights": "figures of both versions on live traffic",
+    "set_threshold": "a better balance of missed and false alarms",
+    "start_experiment": "an answer which of two versions is better",
+    "widen_experiment": "the answer sooner",
+    "stop_experiment": "no more requests meet the treatment",
+    "collect_labels": "enough truth to judge accuracy",
+    "freeze": "no change until it ends",
+    "silence": "no messages about what is known",
+    "notify": "people know",
+    "scale": "fewer slow or failed answers",
+    "change_policy": "what the replay shows: look at it before you approve",
+    "grant_autonomy": "the same decisions, sooner",
+}
 
-def facts(row: Recommendation, now: datetime) -> None:
-    """Show risk, model, what is proposed, age and expiry in one line each."""
+LABELS = {
+    "version": "Version",
+    "to": "Version to serve again",
+    "share": "Share of the traffic (0.1 is 10 %)",
+    "threshold": "Threshold (positive from this probability on)",
+    "rows": "How many labels",
+    "hours": "For how many hours",
+    "replicas": "How many replicas",
+}
+"""The arguments that a person may change, by what they are called in the form."""
+
+TOLD = {"rules": "the rules", "person": "a person", "gate": "the gate"}
+
+
+def editable(row: Recommendation) -> tuple[str, ...]:
+    """Return which arguments of a proposal a person may change.
+
+    A rollback goes to the version that served before and to no other; a policy version and an
+    experiment are what the proposal is about.
+    """
+    if row.kind in ("rollback", "change_policy"):
+        return ()
+    return tuple(name for name in LABELS if name in row.arguments)
+
+
+def facts(row: Recommendation, now: datetime, alone: str = "") -> None:
+    """Show risk, model, what is proposed, age and expiry in one line each.
+
+    `alone` names the only approver where the setting lets them approve what they proposed.
+    """
     with st.container(horizontal=True, gap="small"):
         ui.badge(row.severity)
         risky = recommendations.is_risky(row.kind)
         st.badge("needs an approver" if risky else "an operator may decide", color="gray")
+        if risky and alone:
+            st.badge(ui.plain(f"solo: {alone} alone may approve"), color="orange")
         if row.state != "proposed":
             ui.badge(row.state)
     version = row.arguments.get("version") or row.arguments.get("to")
@@ -35,8 +98,9 @@ def facts(row: Recommendation, now: datetime) -> None:
     by = row.proposed_by
     if row.reasoner != "person":
         by = f"{by} ({row.reasoner}), confidence {row.confidence:.0%}"
+    whom = "all models" if row.model == recommendations.EVERYWHERE else row.model
     st.markdown(
-        f"**{ui.plain(row.model)}**: {ui.plain(row.kind.replace('_', ' '))}, {about}"
+        f"**{ui.plain(whom)}**: {ui.plain(row.kind.replace('_', ' '))}, {about}"
         f"proposed {ui.plain(ui.when(row.proposed_at, now))} by {ui.plain(by)}"
     )
     if row.state == "proposed":
@@ -49,12 +113,30 @@ def evidence(rows: Sequence[Mapping[str, Any]], *, limit: int | None = None) -> 
         st.caption("No evidence was attached: a person proposed this by hand.")
     for fact in rows[:limit]:
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            value = ui.with_interval(fact.get("value"), fact.get("interval"), fact.get("n"))
-            label = fact.get("label") or fact.get("fact", "")
-            st.markdown(f"{ui.plain(label)}: **{ui.plain(value)}**", width="content")
+            st.markdown(_fact(fact), width="content")
             _source(str(fact.get("link") or ""))
     if limit is not None and len(rows) > limit:
         st.caption(f"and {len(rows) - limit} more")
+
+
+def figures(rows: Sequence[Figure]) -> None:
+    """Show evidence as it was sealed, and beside it what the same facts say now."""
+    for one in rows:
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            st.markdown(_fact(one.sealed), width="content")
+            if one.now is not None and one.differs:
+                value = ui.with_interval(one.now.value, one.now.interval, one.now.n)
+                st.markdown(f":orange[●] now **{ui.plain(value)}**", width="content")
+            elif one.now is not None:
+                st.caption("the same now", width="content")
+            _source(one.link)
+
+
+def _fact(fact: Mapping[str, Any]) -> str:
+    value = fact.get("value")
+    shown = ", ".join(str(one) for one in value) if isinstance(value, list) else value
+    words = ui.with_interval(shown, fact.get("interval"), fact.get("n"))
+    return f"{ui.plain(fact.get('label') or fact.get('fact', ''))}: **{ui.plain(words)}**"
 
 
 def _source(address: str) -> None:
@@ -72,20 +154,66 @@ def difference(rows: Difference) -> None:
     ui.small_table({"what": what, "before": before, "after": after} for what, before, after in rows)
 
 
-def expected(effect: Mapping[str, Any]) -> str:
-    """Say the expected effect with its interval.
+def happened(action: ActionRow) -> Difference:
+    """Return what carrying it out has changed, as it was kept with the action."""
+    names = [name for name in action.after if name in action.before]
+    pairs = [(n, ui.figure(action.before[n]), ui.figure(action.after[n])) for n in names]
+    return [pair for pair in pairs if pair[1] != pair[2]]
 
-    >>> expected({"metric": "accuracy", "effect": 0.02, "low": 0.01, "high": 0.03, "n": 500})
+
+def expected(row: Recommendation) -> str:
+    """Say the expected effect, with its interval where it was estimated.
+
+    >>> effect = {"metric": "accuracy", "effect": 0.02, "low": 0.01, "high": 0.03, "n": 500}
+    >>> expected(Recommendation(kind="promote", expected=effect))
     'accuracy +0.0200 (95 % interval +0.0100 to +0.0300, n = 500)'
+    >>> expected(Recommendation(kind="notify", expected={}))
+    'people know (not estimated in figures)'
     """
+    effect = row.expected
     if effect.get("effect") is None:
-        return "not estimated"
+        words = str(effect.get("sentence") or "") or EXPECTED.get(row.kind, "not known")
+        return f"{words.rstrip('.')} (not estimated in figures)"
     value, low, high = (effect.get(name) for name in ("effect", "low", "high"))
     notes = f"95 % interval {low:+.4f} to {high:+.4f}" if None not in (low, high) else ""
     count = f"n = {ui.figure(effect['n'])}" if effect.get("n") is not None else ""
     inside = ", ".join(part for part in (notes, count) if part)
     words = f"{effect.get('metric', 'effect')} {value:+.4f}"
     return f"{words} ({inside})" if inside else words
+
+
+def record(found: Record, row: Recommendation) -> str:
+    """Say what came of earlier ones of this kind on this model; nothing where none was graded.
+
+    >>> done = Record(n=11, good=9, bad=1, neutral=1, streak=3, low=0.5)
+    >>> record(done, Recommendation(kind="retrain", model="spam"))
+    'Record: 9 of 10 times to retrain spam did what was expected; 1 more could not be told.'
+    """
+    if not found.n:
+        return ""
+    judged = found.good + found.bad
+    about = f"to {row.kind.replace('_', ' ')} {row.model}"
+    words = f"{found.good} of {ui.count(judged, 'time')} {about} did what was expected"
+    if found.neutral:
+        words += f"; {found.neutral} more could not be told"
+    return f"Record: {words}."
+
+
+def one_line(row: Recommendation) -> None:
+    """Show a proposal that no longer waits, with the way to its page."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        ui.badge(row.state)
+        ui.link("recommendation", row.title, id=row.id)
+        st.caption(ui.plain(recommendations.outcome(row)), width="content")
+
+
+def only_approver(solo: bool, approvers: Collection[str]) -> str:
+    """Return who approves alone because nobody else may, where the setting allows that.
+
+    >>> only_approver(True, ["adm"]), only_approver(True, ["adm", "apo"])
+    ('adm', '')
+    """
+    return next(iter(approvers)) if solo and len(approvers) == 1 else ""
 
 
 def age(rows: Sequence[Recommendation], now: datetime) -> str:

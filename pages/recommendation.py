@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from app import cards, session, ui
-from core import recommendations
-from core.access import may
+from app import cards, conversations, deciding, reasons, session, ui
+from core import outcomes, recommendations
+from core.agent import lapsing
 from core.errors import NotFoundError
 from core.tables.entities import Recommendation
 
@@ -12,51 +12,39 @@ panel, actor = session.panel(), session.actor()
 now = panel.clock()
 
 
-def close() -> None:
-    """Forget that the dialog was open (Esc, a click beside it)."""
-    st.session_state.pop("approving", None)
+def standing(row: Recommendation) -> tuple[str, ui.Color]:
+    """Say in one sentence where the proposal stands."""
+    if open_now:
+        risky = recommendations.is_risky(row.kind)
+        who = "an approver" if risky else "an operator or approver"
+        return f"Waits for {who}.", ui.color(row.severity)
+    if row.state == "proposed":
+        return f"Lapsed {ui.when(row.expires_at, now)}; nobody decided in time.", ui.color("")
+    return ui.sentence(recommendations.outcome(row)), ui.color(row.state)
 
 
-@st.dialog("Approve", on_dismiss=close)
-def approve(row: Recommendation) -> None:
-    """State the consequence, then approve what was shown."""
-    st.markdown(f"**{ui.plain(row.title)}**")
-    st.warning(cards.CONSEQUENCE.get(row.kind, "It is carried out at once."))
-    if recommendations.is_risky(row.kind) and recommendations.same_person(
-        row.proposed_by, actor.name
-    ):
-        st.info("You proposed this yourself. If nobody else may approve, that is kept on record.")
-    note = st.text_input("Note (kept in the audit trail)", key="approve-note")
-    if st.button("Approve now", type="primary", key="approve-now"):
-        with ui.reporting():
-            recommendations.approve(
-                panel.db,
-                actor,
-                row.id,
-                digest=row.digest,
-                solo=panel.settings.solo,
-                reason=note,
-            )
-            close()
-            ui.done(f"Approved: {row.title}")
+def edited(row: Recommendation) -> None:
+    """Show what a person changed, and lead to the other side of the change."""
+    if before is not None:
+        st.markdown(f"**{ui.plain(row.proposed_by)}** changed this from another proposal:")
+        cards.difference(recommendations.changed(before, row))
+        ui.link("recommendation", f"The original: {before.title}", id=before.id)
+        st.caption(ui.plain(f"The original said: {before.reasoning}"))
+    for later in after:
+        ui.link("recommendation", "The changed proposal took its place: look there", id=later)
 
 
-def decide(row: Recommendation) -> None:
-    """Offer the decision to those who may decide."""
-    if not may(actor, "recommendation.decide"):
-        st.info("You can look, but deciding needs the role operator or higher.")
+def became(row: Recommendation) -> None:
+    """Show what the approval set in motion, what came of it, and the way back."""
+    if action is None:
         return
-    if st.button("Approve …", type="primary", key="approve"):
-        st.session_state["approving"] = row.id
-    if st.session_state.get("approving") == row.id:
-        approve(row)
-    with st.form("reject", border=True):
-        reason = st.text_area("Reason for rejecting", max_chars=1000, height=80)
-        submitted = st.form_submit_button("Reject")
-    if submitted:
-        with ui.reporting():
-            recommendations.reject(panel.db, actor, row.id, reason=reason)
-            ui.done(f"Rejected: {row.title}")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        ui.badge(action.state)
+        words = action.error or f"since {ui.when(action.finished_at or action.at, now)}"
+        st.markdown(ui.plain(words), width="content")
+    if came is not None:
+        st.markdown(f"Outcome: **{ui.plain(came.grade)}**. {ui.plain(came.sentence)}")
+    deciding.undo(panel, actor, action)
 
 
 # load
@@ -65,50 +53,52 @@ if not wanted:
     raise NotFoundError("the address names no recommendation")
 with panel.db.read() as db:
     row = recommendations.get(db, wanted)
+    open_now = row.state == "proposed" and row.expires_at > now
     changes = recommendations.difference(db, row)
-    record = [one for one in recommendations.decided(db, limit=200) if one.kind == row.kind]
+    alike = [one for one in recommendations.decided(db, limit=200) if one.kind == row.kind]
+    book, calls = recommendations.behind(db, row)
+    before, after = recommendations.edits(db, row)
+    action = recommendations.action(db, row.id)
+    record, came = outcomes.record(db, row.model, row.kind), outcomes.of(db, row.id)
+    alone = cards.only_approver(panel.settings.solo, recommendations.approvers(db))
+    figures = lapsing.fresh(db, row, panel.clock) if open_now else []
 
 # render
-open_now = row.state == "proposed" and row.expires_at > now
-who = "an approver" if recommendations.is_risky(row.kind) else "an operator or approver"
-if open_now:
-    finding, tone = f"Waits for {who}.", ui.color(row.severity)
-elif row.state == "proposed":
-    finding, tone = f"Lapsed {ui.when(row.expires_at, now)}; nobody decided in time.", ui.color("")
-else:
-    finding, tone = ui.sentence(recommendations.outcome(row)), ui.color(row.state)
-ui.head(row.title, finding, tone)
-cards.facts(row, now)
+ui.head(row.title, *standing(row))
+cards.facts(row, now, alone)
 if row.decision_reason:
     st.markdown(f"Reason given: {ui.plain(row.decision_reason)}")
 if recommendations.approved_alone(row):
     st.warning("Proposed and approved by the same person: nobody else could approve.")
+became(row)
 
 if open_now:
     st.session_state["seen_open"] = row.id
-    decide(row)
+    deciding.offer(panel, actor, row)
 elif st.session_state.pop("seen_open", "") == row.id and row.decided_by not in (None, actor.name):
     st.warning(ui.plain(f"{row.decided_by} was faster; nothing that you clicked was counted."))
 
+edited(row)
 ui.section("Why")
-st.markdown(ui.plain(row.reasoning) or "No reasoning was given.")
-told = {"rules": "the rules", "person": "a person", "gate": "the gate"}
-st.caption(f"Reasoned by {ui.plain(told.get(row.reasoner, row.reasoner))}")
-if row.fallback:
-    st.caption(f"The rules answered instead of the language model: {ui.plain(row.fallback)}")
+reasons.show(row, book, calls)
 ui.section("Evidence")
-cards.evidence(row.evidence)
-st.markdown(f"Expected effect: **{ui.plain(cards.expected(row.expected))}**")
+if open_now and row.evidence:
+    cards.figures(figures)
+else:
+    cards.evidence(row.evidence)
 ui.section("What would change" if open_now else "What it changes")
-cards.difference(changes)
+cards.difference(cards.happened(action) if action and action.after else changes)
+st.markdown(f"Expected: **{ui.plain(cards.expected(row))}**")
+if words := cards.record(record, row):
+    st.markdown(ui.plain(words))
+
+ui.section("Questions")
+conversations.show(panel, actor, row)
 
 ui.section(f"Earlier decisions to {row.kind.replace('_', ' ')}")
-earlier = [one for one in record if one.id != row.id and one.model == row.model][:10]
+earlier = [one for one in alike if one.id != row.id and one.model == row.model][:10]
 for one in earlier:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        ui.badge(one.state)
-        ui.link("recommendation", one.title, id=one.id)
-        st.caption(ui.plain(recommendations.outcome(one)), width="content")
+    cards.one_line(one)
 if not earlier:
     st.caption("None yet for this model.")
 if row.incident_id:

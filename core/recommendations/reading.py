@@ -11,7 +11,14 @@ from core.errors import NotFoundError
 from core.recommendations.kinds import is_risky
 from core.specs.alerts import SEVERITIES
 from core.tables.access import User
-from core.tables.entities import ActionRow, Experiment, ModelVersion, Recommendation
+from core.tables.entities import (
+    ActionRow,
+    Experiment,
+    FactBook,
+    ModelVersion,
+    ReasonerCall,
+    Recommendation,
+)
 
 Difference = list[tuple[str, str, str]]
 ALONE = "autonomy"
@@ -61,6 +68,15 @@ def action(session: Session, recommendation_id: str) -> ActionRow | None:
     """Return the action that an approval set in motion, or None."""
     query = select(ActionRow).filter_by(recommendation_id=recommendation_id)
     return session.scalars(query).first()
+
+
+def behind(session: Session, row: Recommendation) -> tuple[FactBook | None, list[ReasonerCall]]:
+    """Return the facts and the verdict behind a proposal, and what reasoners were asked."""
+    if row.fact_book_id is None:
+        return None, []
+    query = select(ReasonerCall).filter_by(fact_book_id=row.fact_book_id)
+    calls = list(session.scalars(query.order_by(ReasonerCall.id)))
+    return session.get(FactBook, row.fact_book_id), calls
 
 
 def acted_alone(session: Session, *, since: datetime) -> list[ActionRow]:

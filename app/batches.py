@@ -1,0 +1,122 @@
+"""Several proposals at once: which cards are shown, which are chosen, and what came of each."""
+
+from collections.abc import Iterable, Sequence
+
+import streamlit as st
+
+from app import cards, ui
+from core import recommendations
+from core.access import Actor
+from core.panel import Panel
+from core.recommendations.batch import Decided, Decision, Verb
+from core.specs.alerts import SEVERITIES
+from core.tables.entities import Recommendation
+
+ALL = "all"
+OPEN, RESULTS = "deciding_several", "decided_several"
+DONE = {"approve": "approved", "reject": "rejected"}
+
+
+def filtered(rows: Sequence[Recommendation]) -> list[Recommendation]:
+    """Show the filters, which live in the address, and return the rows that match."""
+    names = ("model", "severity", "kind")
+    if len(rows) < 2 and not any(name in st.query_params for name in names):
+        return list(rows)
+    places = st.columns(3)
+    options = [_options(rows, name) for name in names]
+    chosen = [
+        place.selectbox(name.capitalize(), options, key=name, bind="query-params")
+        for place, name, options in zip(places, names, options, strict=True)
+    ]
+    wanted = {name: value for name, value in zip(names, chosen, strict=True) if value != ALL}
+    return [
+        row for row in rows if all(getattr(row, name) == value for name, value in wanted.items())
+    ]
+
+
+def _options(rows: Sequence[Recommendation], name: str) -> list[str]:
+    """Return what can be chosen; what the address asks for too, so that a kept link stays."""
+    order: list[str] = [*SEVERITIES]
+    found = {str(getattr(row, name)) for row in rows} | ({st.query_params.get(name, ALL)} - {ALL})
+    by_rank = {word: rank for rank, word in enumerate(order)} if name == "severity" else {}
+    return [ALL, *sorted(found, key=lambda word: (by_rank.get(word, 0), word))]
+
+
+def pick(row: Recommendation) -> None:
+    """Let a card be chosen."""
+    st.checkbox(f"Choose {ui.plain(row.title)}", key=_key(row))
+
+
+def chosen(rows: Iterable[Recommendation]) -> list[Recommendation]:
+    """Return the rows whose cards are chosen."""
+    return [row for row in rows if st.session_state.get(_key(row))]
+
+
+def _key(row: Recommendation) -> str:
+    return f"pick-{row.id}"
+
+
+def close() -> None:
+    """Forget that the dialog was open (Esc, a click beside it)."""
+    st.session_state.pop(OPEN, None)
+
+
+def offer(panel: Panel, actor: Actor, rows: Sequence[Recommendation]) -> None:
+    """Offer to decide all that is chosen, and show what came of the last time."""
+    results()
+    several = chosen(rows)
+    if not several:
+        close()
+        return
+    if st.button(f"Decide {ui.count(len(several), 'chosen card')} …", key="decide-several"):
+        st.session_state[OPEN] = True
+    if st.session_state.get(OPEN):
+        dialog(panel, actor, several)
+
+
+@st.dialog("Decide several", width="medium", on_dismiss=close)
+def dialog(panel: Panel, actor: Actor, rows: Sequence[Recommendation]) -> None:
+    """State each consequence, then decide one by one with one reason."""
+    for row in rows:
+        consequence = cards.CONSEQUENCE.get(row.kind, "It is carried out at once.")
+        st.markdown(f"**{ui.plain(row.title)}**  \n{ui.plain(consequence)}")
+    n = len(rows)
+    with st.form("several", border=False):
+        reason = st.text_input("Reason (kept with each)", max_chars=1000, key="several-reason")
+        with st.container(horizontal=True):
+            approve = st.form_submit_button(f"Approve {n}", type="primary", key="approve-several")
+            reject = st.form_submit_button(f"Reject {n}", key="reject-several")
+    if reject and not reason.strip():
+        st.error("Say why these are rejected: the reason is kept with each of them.")
+    elif approve or reject:
+        _decide(panel, actor, rows, "reject" if reject else "approve", reason)
+
+
+def _decide(
+    panel: Panel, actor: Actor, rows: Sequence[Recommendation], verb: Verb, reason: str
+) -> None:
+    decisions = [Decision(row.id, row.digest, verb, reason) for row in rows]
+    solo = panel.settings.solo
+    found = recommendations.decide_each(panel.db, actor, decisions, solo=solo)
+    titles = {row.id: row.title for row in rows}
+    st.session_state[RESULTS] = [(titles[one.id], one) for one in found]
+    close()
+    n = sum(one.done for one in found)
+    ui.done(f"{n} of {len(found)} {DONE[verb]}.")
+
+
+def results() -> None:
+    """Show what came of each decision, until the person has seen it."""
+    found: list[tuple[str, Decided]] = st.session_state.get(RESULTS) or []
+    if not found:
+        return
+    with st.container(border=True, key="results"):
+        for title, one in found:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                ui.badge(DONE[one.verb] if one.done else "refused")
+                ui.link("recommendation", title, id=one.id)
+                if not one.done:
+                    st.caption(ui.plain(ui.sentence(one.sentence)), width="content")
+        if st.button("Close the list", key="results-seen"):
+            st.session_state.pop(RESULTS)
+            st.rerun()
