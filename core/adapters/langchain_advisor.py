@@ -57,7 +57,7 @@ class Cited(BaseModel):
     """One fact as evidence."""
 
     fact: str
-    value: str | bool | int | float | list[str]
+    value: str | bool | int | float | list[Any]
 
 
 class Proposed(BaseModel):

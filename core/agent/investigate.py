@@ -1,22 +1,20 @@
 """One investigation: facts, policy, reasoner, guard, and a sealed proposal in the inbox."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from core import autonomy, incidents, outbox, policies, recommendations, specs
 from core.access import system
-from core.agent import facts, guard, policy
+from core.agent import budget, facts, guard, policy, records
 from core.agent.facts import FactBook
-from core.agent.policy import Verdict
+from core.agent.policy import Act, Verdict
 from core.agent.reasoners import Advisor, Answer, Draft, RulesReasoner, from_rules
 from core.db import Command, Database
-from core.ids import new_id
 from core.policies import InForce
-from core.recommendations import Basis
+from core.recommendations import Basis, wording
 from core.settings import Settings
-from core.tables.entities import FactBook as FactBookRow
-from core.tables.entities import ReasonerCall, Recommendation
+from core.tables.entities import Recommendation
 
 AGENT = system("agent")
 EXPECTED = {
@@ -57,16 +55,18 @@ def investigate(
 
     The facts, the verdict and every prompt and answer are kept, also when nothing is proposed.
     An older waiting proposal of the same kind is superseded; the incident tells what was decided.
+    Where the verdict holds several actions, each is a proposal of its own; the first is returned.
 
     Raises: NotFoundError (model, incident); UnavailableError.
     """
     name = specs.canonical(model)
-    conclusion = conclude(db, name, advisor or RulesReasoner())
+    conclusion = conclude(db, settings, name, advisor or RulesReasoner())
     if conclusion.draft.actions:
         with db.command(AGENT, "recommendation.propose") as command:
-            row = _propose(command, conclusion, incident_id, outbox.channels(settings))
-            autonomy.consider(command, row, settings=settings)
-            return row
+            rows = _propose(command, conclusion, incident_id, outbox.channels(settings))
+            for row in rows:
+                autonomy.consider(command, row, settings=settings)
+            return rows[0]
     with db.command(AGENT, "agent.decide") as command:
         _keep(command, conclusion, incident_id)
         draft = conclusion.draft
@@ -76,15 +76,18 @@ def investigate(
     return None
 
 
-def conclude(db: Database, model: str, advisor: Advisor) -> Conclusion:
+def conclude(db: Database, settings: Settings, model: str, advisor: Advisor) -> Conclusion:
     """Go from facts to a draft that the guard accepts; writes nothing.
+
+    Beyond the day's budget the model is not asked, and the rules' draft is what remains.
 
     Raises: NotFoundError (no such model); UnavailableError.
     """
     with db.read() as session:
         rules = policies.in_force(session, model)
         book = facts.gather(session, model, now=db.clock())
-    return conclude_from(book, rules, advisor)
+        asked = budget.bounded(session, settings, advisor, db.clock())
+    return conclude_from(book, rules, asked)
 
 
 def conclude_from(book: FactBook, rules: InForce, advisor: Advisor) -> Conclusion:
@@ -95,20 +98,52 @@ def conclude_from(book: FactBook, rules: InForce, advisor: Advisor) -> Conclusio
     checked = guard.check(answer, book, verdict)
     if checked.draft is not None:
         return Conclusion(book, rules, verdict, checked.draft, answer, checked.adjusted, None)
-    return Conclusion(book, rules, verdict, from_rules(book, verdict), answer, (), checked.reason)
+    why = records.storable(checked.reason or "")
+    return Conclusion(book, rules, verdict, from_rules(book, verdict), answer, (), why)
 
 
 def _propose(
     command: Command, conclusion: Conclusion, incident_id: str | None, channels: list[str]
-) -> Recommendation:
-    draft, book = conclusion.draft, conclusion.book
+) -> list[Recommendation]:
+    """Propose each action of the draft; the channels are told of the first, the main one."""
     fact_book_id = _keep(command, conclusion, incident_id)
-    act = draft.actions[0]
-    basis = Basis(
+    rows = []
+    for place, act in enumerate(conclusion.draft.actions):
+        basis = _basis(conclusion, act, fact_book_id, incident_id)
+        own = wording.title(conclusion.book.model, act.kind, act.arguments)
+        title, told = (own, []) if place else (conclusion.verdict.title, channels)
+        rows.append(_propose_one(command, conclusion, act, title, basis, told))
+    return rows
+
+
+def _propose_one(
+    command: Command,
+    conclusion: Conclusion,
+    act: Act,
+    title: str,
+    basis: Basis,
+    channels: list[str],
+) -> Recommendation:
+    adjusted = " ".join(f"({note})" for note in conclusion.adjusted)
+    return recommendations.propose_in(
+        command,
+        model=conclusion.book.model,
+        kind=act.kind,
+        arguments=act.arguments,
+        title=title,
+        reasoning=f"{conclusion.draft.reasoning} {adjusted}".strip(),
+        basis=basis,
+        channels=channels,
+    )
+
+
+def _basis(conclusion: Conclusion, act: Act, fact_book_id: str, incident_id: str | None) -> Basis:
+    draft, book = conclusion.draft, conclusion.book
+    return Basis(
         decision=draft.decision,
         severity=draft.severity,
         confidence=draft.confidence,
-        evidence=[_card(book, item.fact) for item in draft.evidence],
+        evidence=[records.card(book, item) for item in draft.evidence],
         expected=_expected(book, act.kind),
         reasoner=conclusion.reasoner,
         fallback=conclusion.fallback,
@@ -116,32 +151,6 @@ def _propose(
         incident_id=incident_id,
         release_seq=book.release_seq,
     )
-    adjusted = " ".join(f"({note})" for note in conclusion.adjusted)
-    return recommendations.propose_in(
-        command,
-        model=book.model,
-        kind=act.kind,
-        arguments=act.arguments,
-        title=conclusion.verdict.title,
-        reasoning=f"{draft.reasoning} {adjusted}".strip(),
-        basis=basis,
-        channels=channels,
-    )
-
-
-def _card(book: FactBook, fact_id: str) -> dict[str, Any]:
-    """Return the evidence as the card shows it: always the fact's own value."""
-    fact = book.fact(fact_id)
-    if fact is None:  # the guard lets none pass
-        raise KeyError(fact_id)
-    return {
-        "fact": fact.id,
-        "label": fact.label,
-        "value": fact.value,
-        "interval": list(fact.interval) if fact.interval else None,
-        "n": fact.n,
-        "link": fact.source,
-    }
 
 
 def _expected(book: FactBook, kind: str) -> Mapping[str, Any]:
@@ -157,35 +166,8 @@ def _expected(book: FactBook, kind: str) -> Mapping[str, Any]:
 
 def _keep(command: Command, conclusion: Conclusion, incident_id: str | None) -> str:
     """Write down the facts, the verdict, and what the reasoner was asked and said."""
-    book, answer = conclusion.book, conclusion.answer
-    row = FactBookRow(
-        id=new_id(command.now),
-        model=book.model,
-        incident_id=incident_id,
-        facts=book.plain(),
-        verdict=conclusion.verdict.to_dict(),
-        digest=book.digest(),
-        at=command.now,
-        policy=asdict(conclusion.rules.policy),
-        policy_name=conclusion.rules.name,
-        release_seq=book.release_seq,
-    )
-    call = ReasonerCall(
-        id=new_id(command.now),
-        fact_book_id=row.id,
-        reasoner=answer.reasoner,
-        prompt=_storable(answer.prompt),
-        answer=_storable(answer.answer),
-        error=conclusion.fallback and _storable(conclusion.fallback),
-        tokens=answer.tokens,
-        seconds=answer.seconds,
-        at=command.now,
-    )
-    command.session.add_all([row, call])
-    command.note(fact_book=row.id, facts=row.digest, rule=conclusion.verdict.rule)
+    book, verdict = conclusion.book, conclusion.verdict
+    row = records.keep_facts(command, book, verdict, conclusion.rules, incident_id)
+    records.keep_call(command, row.id, conclusion.answer, conclusion.fallback)
+    command.note(rule=verdict.rule)
     return row.id
-
-
-def _storable(text: str) -> str:
-    """Drop what PostgreSQL cannot store: NUL and lone surrogates."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()

@@ -18,6 +18,8 @@ SPEC = (
 class Silent:
     """An advisor that never comes up with anything."""
 
+    name = "model-x"
+
     def propose(self, book, verdict):
         return Answer("model-x", None, "what now?", "", error="no answer within 8 s", seconds=8.0)
 
