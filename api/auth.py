@@ -12,6 +12,7 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 
 from api import idempotency
 from api.docs import problems
+from core import keys
 from core.errors import (
     ForbiddenError,
     PilothouseError,
@@ -23,7 +24,9 @@ from core.errors import (
 from core.keys import Caller
 from core.serving.service import Service
 
-Scope = Literal["open", "metrics", "credentials", "predict", "feedback", "read", "operate"]
+Scope = Literal[
+    "open", "metrics", "credentials", "predict", "feedback", "read", "alerts", "operate"
+]
 HEADER = "X-API-Key"
 ADMITTED = "pilothouse.caller"
 """Where the fast path leaves who asks, in the scope of a request that it admitted already."""
@@ -176,12 +179,14 @@ def _identify(service: Service, scope: Scope, key: str | None, bearer: str | Non
         raise UnauthenticatedError(
             f"this route needs a key in the header {HEADER}, or a token in Authorization"
         )
+    given = bearer[len(_BEARER) :].strip()
     if bearer[: len(_BEARER)].lower() != _BEARER:
         raise UnauthenticatedError("the header Authorization must be: Bearer, a space, the token")
+    if given.startswith(keys.PREFIX):
+        return board.keys.check(given[:_LONGEST_KEY], service.clock())
     if scope == "credentials":
         raise UnauthenticatedError("a token comes from a key or a password, not from a token")
-    token = bearer[len(_BEARER) :].strip()
-    return service.tokens.check(token, board.keys, board.people, service.clock())
+    return service.tokens.check(given, board.keys, board.people, service.clock())
 
 
 def router(scope: Scope, *, tag: str, many: bool = False) -> APIRouter:

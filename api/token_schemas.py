@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, SecretStr
 
 from api.schemas import Answer, Body, Short
 
-TokenScope = Literal["predict", "feedback", "read", "operate", "admin"]
+TokenScope = Literal["predict", "feedback", "read", "alerts", "operate", "admin"]
 
 
 class TokenBody(Body):

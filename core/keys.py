@@ -18,10 +18,11 @@ from core.db import Database
 from core.errors import ConflictError, InvalidInputError, NotFoundError, UnauthenticatedError
 from core.tables.access import ApiKey
 
-SCOPES = ("predict", "feedback", "read", "operate", "admin")
+SCOPES = ("predict", "feedback", "read", "alerts", "operate", "admin")
 MOST_A_MINUTE = 1_000_000
 _LETTERS = string.digits + string.ascii_letters
-_FORM = re.compile(r"ph_live_([0-9a-f]{12})_([0-9A-Za-z]{32})([0-9A-Za-z]{6})")
+PREFIX = "ph_live_"
+_FORM = re.compile(PREFIX + r"([0-9a-f]{12})_([0-9A-Za-z]{32})([0-9A-Za-z]{6})")
 _ID = slice(8, 20)  # where the id stands in a key
 _NOBODY = b"\0" * 32  # no key has this SHA-256
 
@@ -45,7 +46,7 @@ class Caller:
         """Who the audit trail names; a key operates or looks, only a person decides."""
         if self.role is not None:
             return Actor(self.name, self.role)
-        role = Role.OPERATOR if self.scopes & {"operate", "admin"} else Role.VIEWER
+        role = Role.OPERATOR if self.scopes & {"alerts", "operate", "admin"} else Role.VIEWER
         return Actor(f"key:{self.name}", role, Kind.KEY)
 
 
@@ -222,7 +223,7 @@ def _check(name: str, scopes: Sequence[str], expires_at: datetime | None, now: d
 
 
 def _secret(key_id: str) -> str:
-    body = f"ph_live_{key_id}_" + "".join(secrets.choice(_LETTERS) for _ in range(32))
+    body = f"{PREFIX}{key_id}_" + "".join(secrets.choice(_LETTERS) for _ in range(32))
     return body + _checksum(body)
 
 

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 from core import outbox, specs
 from core.db import Command, Database
 from core.errors import ConflictError
-from core.incidents import lifecycle, reading, rules, silences
+from core.incidents import lifecycle, outside, reading, rules, silences
 from core.incidents.ending import settle
 from core.incidents.firing import fire, title
 from core.incidents.lifecycle import WORKER, end_alert
@@ -34,6 +34,8 @@ def look(db: Database, settings: Settings) -> int:
 
 def _due(db: Database, session: Session, row: Alert) -> str:
     """Return `FIRES`, why the alert ends, or nothing."""
+    if row.model == outside.ALL:
+        return ""
     spec = _spec(session, row)
     if spec is None:
         return "the model was archived"

@@ -256,6 +256,12 @@ FIELDS = {
         '{"predictions": [{"version": "1.0.0", "message": %s, "prediction": "spam",'
         ' "confidence": 1}]}',
     ),
+    "/alerts/webhook": (
+        '{"alerts": %s}',
+        '{"alerts": [%s]}',
+        '{"alerts": [{"status": "firing", "labels": %s}]}',
+        '{"alerts": [{"status": "firing", "labels": {"alertname": %s}}]}',
+    ),
     "/auth/token": ('{"scopes": %s}',),
     "/api/v1/models/sms_spam/explain": ('{"message": %s}', '{"message": "x", "version": %s}'),
     "/api/v1/features/values": (

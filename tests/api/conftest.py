@@ -10,7 +10,7 @@ from core.serving import service
 from tests import serving_kit as kit
 from tests.connections_kit import Server
 
-SCOPES = ("predict", "feedback", "read", "operate")
+SCOPES = ("predict", "feedback", "read", "alerts", "operate")
 
 
 @pytest.fixture

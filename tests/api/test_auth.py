@@ -51,6 +51,7 @@ EXPECTED = {
     ("POST", "/api/v1/training/start"): "operate",
     ("POST", "/api/v1/training/trigger-retraining"): "operate",
     ("GET", "/api/v1/training/status/{job_id}"): "read",
+    ("POST", "/alerts/webhook"): "alerts",
     ("POST", "/auth/token"): "credentials",
 }
 OPEN_PAGES = {"/docs", "/docs/static", "/openapi.json"}

@@ -17,7 +17,7 @@ ROLES = {
     "vic": {"read"},
     "ana": {"read", "predict", "feedback", "operate"},
     "apo": {"read", "predict", "feedback", "operate"},
-    "adm": {"read", "predict", "feedback", "operate", "admin"},
+    "adm": {"read", "predict", "feedback", "alerts", "operate", "admin"},
 }
 
 
@@ -69,7 +69,7 @@ def test_a_sign_in_is_in_the_audit_trail_and_the_token_is_not(client, db):
 
 def test_a_key_becomes_a_token_with_its_scopes_or_fewer(client, secrets):
     key = {"X-API-Key": secrets["all"]}
-    assert len(client.post("/auth/token", headers=key).json()["scopes"]) == 4
+    assert len(client.post("/auth/token", headers=key).json()["scopes"]) == 5
     answer = client.post("/auth/token", headers=key, json={"scopes": ["read"]})
     token = bearer(answer.json()["access_token"])
     assert client.get("/api/v1/models", headers=token).status_code == 200
