@@ -68,7 +68,7 @@ class Sides:
     def first(self, size: int) -> tuple[list[Outcome], list[Outcome]]:
         """Return (before, after) up to the moment at which a look had its `size` answers."""
         waited = [self.after, self.before] if self.same_period else [self.after]
-        cut = next(side[size - 1].at for side in sorted(waited, key=len))
+        cut = max(side[size - 1].at for side in waited)
         after = [one for one in self.after if one.at <= cut]
         return [one for one in self.before if one.at <= cut], after
 

@@ -1,0 +1,256 @@
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from sqlalchemy import select
+
+from core import actions, audit, incidents, outbox, outcomes, predictions
+from core.tables.decisions import Outcome
+from tests.fakes.answered import answer, told
+from tests.fakes.counted import count
+from tests.outcomes_kit import BETTER, Served, action_of, candidate, done, graded, traffic
+
+
+@pytest.fixture
+def model(db, settings, clock):
+    """1.0.0 serves and was right in 80 of 100 labelled answers; 2.0.0 is a candidate."""
+    watched = Served(db, settings, clock)
+    watched.release("1.0.0")
+    traffic(watched, 100, wrong=20)
+    candidate(watched)
+    return watched
+
+
+def promoted(model, apo, **more):
+    key = done(model.db, model.settings, apo, version="2.0.0", **more)
+    model.version = "2.0.0"
+    return key
+
+
+def test_a_promotion_is_good_once_labels_say_that_it_is_right_more_often(db, settings, apo, model):
+    key = promoted(model, apo, expected=BETTER)
+    assert graded(db, settings, key) is None
+    traffic(model, 60)
+    found = graded(db, settings, key)
+    assert (found.grade, found.kind, found.model) == ("good", "promote", "spam")
+    assert found.expected == BETTER
+    assert found.measured["effect"] == pytest.approx(0.2)
+    assert (found.measured["metric"], found.measured["n"]) == ("accuracy", 50)
+    assert 0 < found.measured["low"] < 0.2 < found.measured["high"]
+    assert "Accuracy +20.0 points" in found.sentence
+    assert "against 1.0.0 before, on 50 labelled answers since: surely better." in found.sentence
+
+
+def test_a_promotion_is_bad_when_it_is_surely_right_less_often(db, settings, apo, model):
+    key = promoted(model, apo)
+    traffic(model, 60, wrong=40)
+    assert graded(db, settings, key).grade == "bad"
+
+
+def test_an_outcome_is_graded_once_and_audited(db, settings, apo, model):
+    key = promoted(model, apo)
+    traffic(model, 60)
+    assert outcomes.grade_due(db, settings) == 1
+    assert outcomes.grade_due(db, settings) == 0
+    with db.read() as session:
+        (row,) = audit.tail(session, action="outcome.grade")
+        assert (row.detail["recommendation"], row.detail["grade"]) == (key, "good")
+        assert len(session.scalars(select(Outcome)).all()) == 1
+
+
+def test_between_two_looks_nothing_is_decided(db, settings, apo, model):
+    key = promoted(model, apo, expected=BETTER)
+    traffic(model, 60, wrong=10)
+    assert graded(db, settings, key) is None
+    traffic(model, 139)  # better by now, but the next look is at 200
+    assert graded(db, settings, key) is None
+    traffic(model, 1)
+    assert graded(db, settings, key).measured["n"] == 200
+
+
+def test_labels_that_come_first_grade_nothing_until_the_others_have_come(db, settings, apo, clock):
+    model = Served(db, settings, clock)
+    model.release("1.0.0")
+    complaints_first(model, 1200, wrong=5)
+    clock.forward(days=4)
+    candidate(model)
+    key = promoted(model, apo, expected=BETTER)
+    complaints_first(model, 1200, wrong=20)
+    with db.read() as session:
+        so_far = predictions.accuracy(session, "spam", version="2.0.0")
+    assert (so_far.n, so_far.correct) == (60, 0)  # all that have come say that it was wrong
+    assert graded(db, settings, key) is None
+
+    clock.forward(days=4)
+    told_late(model)
+    found = graded(db, settings, key)
+    assert (found.grade, found.measured["n"]) == ("good", 800)
+
+
+def complaints_first(model, n, *, wrong):
+    """Answer over two days; one in `wrong` is wrong and told at once, the others 3 days later."""
+    is_wrong = np.arange(n) % wrong == 0
+    truth = [True if bad else None for bad in is_wrong]
+    rows = answer(model, np.full(n, 0.1), truth, apart=2 * 86_400 / n)
+    model.late = [row for row, bad in zip(rows, is_wrong, strict=True) if not bad]
+    if model.version == "1.0.0":
+        told_late(model)
+
+
+def told_late(model):
+    with model.db.append() as session:
+        session.add_all(told(model, row, False, 3 * 86_400.0) for row in model.late)
+
+
+def test_after_two_weeks_without_labels_it_is_neutral_and_says_so(db, settings, apo, model):
+    key = promoted(model, apo)
+    traffic(model, 20)
+    model.clock.forward(days=14)
+    found = graded(db, settings, key)
+    assert found.grade == "neutral"
+    assert found.sentence.startswith("Not enough labels came: 20")
+
+
+def test_a_difference_within_chance_is_neutral_at_the_end(db, settings, apo, model):
+    key = promoted(model, apo, expected=BETTER)
+    traffic(model, 100, wrong=15)
+    model.clock.forward(days=14)
+    found = graded(db, settings, key)
+    assert (found.grade, "beyond chance" in found.sentence) == ("neutral", True)
+
+
+def test_a_non_inferior_promotion_is_good_when_it_is_surely_not_worse(db, settings, apo, clock):
+    model = Served(db, settings, clock)
+    model.release("1.0.0")
+    traffic(model, 800)
+    candidate(model, rule="non_inferiority")
+    key = promoted(model, apo, expected=BETTER)
+    traffic(model, 800)
+    found = graded(db, settings, key)
+    assert (found.grade, "not worse by 1 points or more" in found.sentence) == ("good", True)
+
+
+def test_where_both_answer_they_are_compared_in_the_same_period(db, settings, apo, model):
+    key = promoted(model, apo)
+    traffic(model, 60, wrong=30)
+    traffic(model, 60, wrong=50, version="1.0.0")  # everything got harder, for both
+    found = graded(db, settings, key)
+    assert found is None or "in the same period" in found.sentence
+    model.clock.forward(days=14)
+    assert graded(db, settings, key).grade != "bad"
+
+
+def test_a_rollback_is_good_when_what_serves_again_is_right_more_often(db, settings, apo, model):
+    model.serve("2.0.0")
+    traffic(model, 100, wrong=60)
+    key = done(db, settings, apo, "rollback", to="1.0.0", expected=BETTER)
+    model.version = "1.0.0"
+    traffic(model, 60, wrong=6)
+    found = graded(db, settings, key)
+    assert (found.grade, "against 2.0.0 before" in found.sentence) == ("good", True)
+
+
+def test_a_rollback_because_of_errors_is_graded_by_errors(db, settings, apo, model):
+    model.serve("2.0.0")
+    counted(model, "2.0.0", 200, errors=40)
+    facts = ["service.error_rate"]
+    key = done(db, settings, apo, "rollback", to="1.0.0", facts=facts)
+    model.version = "1.0.0"
+    counted(model, "1.0.0", 200, errors=0)
+    assert graded(db, settings, key) is None
+    model.clock.forward(hours=2)
+    found = graded(db, settings, key)
+    assert (found.grade, "share of errors" in found.sentence) == ("good", True)
+
+
+def counted(model, version, n, *, errors):
+    from core.clock import hour_of
+    from core.tables.telemetry import HourlyCount
+
+    model.version = version
+    rows = [model._row({"message": "x"}, version, "ham") for _ in range(n)]
+    with model.db.append() as session:
+        count(session, rows)
+        session.flush()
+        key = ("spam", version, "control", hour_of(model.clock()))
+        session.get(HourlyCount, key).errors += errors
+
+
+def test_the_first_release_has_nothing_to_be_compared_with(db, settings, apo, clock):
+    model = Served(db, settings, clock)
+    candidate(model, "1.0.0")
+    key = done(db, settings, apo, version="1.0.0")
+    found = graded(db, settings, key)
+    assert (found.grade, "Nothing served before" in found.sentence) == ("neutral", True)
+
+
+def test_an_incident_about_errors_after_a_release_is_a_bad_outcome(db, settings, apo, model):
+    key = promoted(model, apo)
+    model.clock.forward(hours=1)
+    finding = incidents.Finding("error_rate", 0.3, 0.02, "r", "30 % failed")
+    incidents.open(
+        db, model="spam", version="2.0.0", cause="errors", severity="critical",
+        title="Requests fail: spam 2.0.0", finding=finding,
+    )  # fmt: skip
+    found = graded(db, settings, key)
+    assert found.grade == "bad"
+    assert found.sentence == "An incident opened 1.0 h after it: Requests fail: spam 2.0.0."
+
+
+def test_what_a_person_takes_back_is_a_bad_outcome_with_the_reason(db, settings, apo, ana, model):
+    key = promoted(model, apo)
+    model.clock.forward(hours=3)
+    actions.undo(db, ana, action_of(db, key).id, reason="customers complain")
+    found = graded(db, settings, key)
+    assert found.grade == "bad"
+    assert found.sentence == "Taken back by ana after 3.0 h: customers complain."
+
+
+def test_an_outcome_becomes_bad_when_it_is_taken_back_after_its_grade(
+    db, settings, apo, ana, model
+):
+    key = promoted(model, apo)
+    traffic(model, 60)
+    assert graded(db, settings, key).grade == "good"
+    model.clock.forward(hours=3)
+    actions.undo(db, ana, action_of(db, key).id, reason="customers complain")
+    found = graded(db, settings, key)
+    assert (found.grade, "Before: Accuracy" in found.sentence) == ("bad", True)
+    assert outcomes.grade_due(db, settings) == 0
+
+
+def test_taken_back_after_three_days_it_is_graded_by_its_labels(db, settings, apo, ana, model):
+    key = promoted(model, apo)
+    traffic(model, 60)
+    model.clock.forward(hours=73)
+    actions.undo(db, ana, action_of(db, key).id, reason="a new law")
+    assert graded(db, settings, key).grade == "good"
+
+
+def test_a_rollback_that_is_released_again_within_three_days_is_bad(db, settings, apo, model):
+    model.serve("2.0.0")
+    key = done(db, settings, apo, "rollback", to="1.0.0")
+    model.clock.forward(hours=5)
+    model.serve("2.0.0")
+    found = graded(db, settings, key)
+    assert (found.grade, "after 5.0 h" in found.sentence) == ("bad", True)
+
+
+def test_a_bad_outcome_is_told_to_those_who_wait_for_messages(db, settings, apo, model):
+    from pydantic import SecretStr
+
+    told = settings.model_copy(update={"slack_webhook_url": SecretStr("http://127.0.0.1:9")})
+    key = promoted(model, apo)
+    traffic(model, 60, wrong=50)
+    graded(db, told, key)
+    with db.read() as session:
+        assert outbox.recent(session)[0].subject == "Bad outcome: promote spam"
+
+
+def test_a_failed_action_has_no_outcome(db, settings, apo, model, release):
+    from core.errors import ConflictError
+
+    with pytest.raises(ConflictError):
+        done(db, settings, apo, "rollback", to="2.0.0")
+    model.clock.now += timedelta(days=20)
+    assert outcomes.grade_due(db, settings) == 0
