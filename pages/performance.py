@@ -7,6 +7,7 @@ import streamlit as st
 from app import (
     checked,
     disputes,
+    label_requests,
     performance_charts,
     performances,
     series,
@@ -90,6 +91,7 @@ performances.quality(bins, estimated, marked=released, spec=spec, version=versio
 if len(drawn) == MOST_DRAWN:
     st.caption(f"Drawn are the newest {MOST_DRAWN:,} labelled answers.")
 disputes.show(panel, actor, open_disputes, n_disputed)
+label_requests.show(panel, actor, model)
 if judged:
     performances.slices(judged.figures, spec)
     performances.calibration(judged.figures)
