@@ -15,7 +15,7 @@ from core import actions, incidents, jobs, outbox, outcomes, recommendations
 from core.adapters import channels
 from core.agent import lapsing
 from core.automation import child, schedule, unserved
-from core.automation.runners import RUNNERS
+from core.automation.runners import RUNNERS, warm
 from core.clock import monotonic
 from core.errors import PilothouseError, UnavailableError
 from core.jobs import Claim
@@ -31,6 +31,7 @@ def run(panel: Panel, stop: threading.Event) -> None:
     """Work until `stop` is set; then let each thread end what it holds or give it back."""
     owner = f"{socket.gethostname()}-{secrets.token_hex(4)}"
     stop_schedule = schedule.start(panel, owner)
+    threading.Thread(target=warm, args=(panel.settings,), daemon=True, name="warm").start()
     loops: list[Callable[[], None]] = [lambda: work_once(panel, owner, stop)] * JOB_THREADS
     loops += [lambda: send_once(panel), lambda: look_once(panel, stop)]
     loops += [lambda: review_once(panel, stop)]

@@ -7,6 +7,7 @@ from core.agent import words
 from core.agent.facts import FactBook, safe_words
 from core.agent.policy import SEVERITIES, Act, Verdict
 from core.agent.reasoners import Answer, Draft, Evidence, Question, Reply
+from core.agent.replies import from_facts
 
 LEAST_CONFIDENCE = 0.5
 
@@ -43,10 +44,11 @@ def check_reply(answer: Answer, question: Question) -> str | None:
         return answer.error or "the reasoner gave no answer"
     if not (isinstance(reply.text, str) and _is_evidence(reply.evidence)):
         return "its answer has a wrong form"
-    facts = words.known(question.books, question.sentences)
-    found = [*_wrong_evidence(reply.evidence, answer.seen, question.book)]
-    found += words.problems(words.normal(reply.text), facts)
-    return next(iter(found), None)
+    found = list(_wrong_evidence(reply.evidence, answer.seen, question.book))
+    if reply.text != from_facts(question).text:
+        facts = words.known(question.books, question.sentences)
+        found += words.problems(words.normal(reply.text), facts)
+    return found[0] if found else None
 
 
 def shown(reply: Reply) -> str:

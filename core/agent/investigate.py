@@ -85,7 +85,7 @@ def conclude(db: Database, settings: Settings, model: str, advisor: Advisor) -> 
     """
     with db.read() as session:
         rules = policies.in_force(session, model)
-        book = facts.gather(session, model, now=db.clock())
+        book = facts.gather(session, model, now=db.clock(), settings=settings)
         asked = budget.bounded(session, settings, advisor, db.clock())
     return conclude_from(book, rules, asked)
 

@@ -29,8 +29,9 @@ _ALSO: dict[str, str] = {
     "pending_approval": "wait proposal pending inbox",
     "operator_note": "note freeze",
 }
-_CHANGED = frozenset(("chang", "since", "new", "differ", "updat", "meanwhile"))
-_REASON = frozenset(("why", "reason", "because", "how come", "what for"))
+_CHANGED = frozenset(("chang", "sinc", "differ", "updat", "meanwhil"))
+_REASON = re.compile(r"\b(?:why|reasons?|because|how come|what for|rests?)\b", re.IGNORECASE)
+_EFFECT = re.compile(r"\b(?:happens?|effects?|consequences?|if i approve|outcome)\b", re.IGNORECASE)
 
 
 def from_facts(question: Question) -> Reply:
@@ -40,22 +41,27 @@ def from_facts(question: Question) -> Reply:
     """
     asked = _stems(question.text)
     changed = list(_changes(question))
-    parts: list[str] = []
-    if any(word in question.text.lower() for word in _REASON) and question.sentences:
-        parts.append(f"The proposal rests on this: {' '.join(question.sentences)}")
-    wants_changes = bool(asked & _CHANGED)
-    named = _named(question.book, asked - _CHANGED)
-    if wants_changes and not named:
-        facts = [fact for fact, _then in changed]
+    parts = list(_about_it(question))
+    facts = _named(question.book, asked - _CHANGED)
+    if asked & _CHANGED and not facts:
+        facts = [fact for fact, _then in changed[:MOST_FACTS]]
         parts.append(_changed_words(changed))
-    else:
-        facts = named
-        told = [_told(fact, question.sealed) for fact in facts]
-        parts += [f"I can say what the facts say: {'; '.join(told)}."] if told else []
-    if not parts:
-        parts.append(_nothing(question.book))
-    cited = tuple(Evidence(fact.id, fact.value) for fact in facts[:MOST_FACTS])
-    return Reply(" ".join(parts), cited)
+    elif facts:
+        told = "; ".join(_told(fact, question.sealed) for fact in facts)
+        parts.append(f"I can say what the facts say: {told}.")
+    return Reply(
+        " ".join(parts) or _nothing(question.book),
+        tuple(Evidence(fact.id, fact.value) for fact in facts),
+    )
+
+
+def _about_it(question: Question) -> Iterator[str]:
+    """Yield what was said of the proposal itself, where the question asks for it."""
+    if _REASON.search(question.text) and question.sentences:
+        yield f"The proposal rests on this: {' '.join(question.sentences)}"
+    effect = str(question.about.get("effect") or "")
+    if _EFFECT.search(question.text) and effect:
+        yield f"Once it is carried out: {effect}"
 
 
 def _named(book: FactBook, asked: frozenset[str]) -> list[Fact]:

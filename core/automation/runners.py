@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from core import actions, jobs, recommendations, releases, runs
 from core.access import system
+from core.agent import answering
 from core.agent.investigate import investigate
 from core.automation import data_checks, unserved, watch
 from core.errors import UnavailableError
@@ -20,6 +21,7 @@ from core.serving import problems
 from core.settings import Settings
 
 if TYPE_CHECKING:
+    from core.adapters.langchain_advisor import LangChainAdvisor
     from core.training.search import Tools
 
 Result = Mapping[str, Any]
@@ -160,16 +162,38 @@ def judge_again(panel: Panel, claim: Claim) -> Result:
 
 def ask_agent(panel: Panel, claim: Claim) -> Result:
     """Investigate an incident and leave a recommendation, if there is something to recommend."""
-    from core.adapters.langchain_advisor import LangChainAdvisor
-
     recommendation = investigate(
         panel.db,
         panel.settings,
         claim.payload["model"],
         incident_id=claim.payload.get("incident_id"),
-        advisor=LangChainAdvisor(panel.settings),
+        advisor=_advisor(panel.settings),
     )
     return {"recommendation": recommendation.id if recommendation else None}
+
+
+def answer(panel: Panel, claim: Claim) -> Result:
+    """Answer a person's question about a proposal, once."""
+    asked = claim.payload["message_id"]
+    given = answering.answer(panel.db, panel.settings, asked, advisor=_advisor(panel.settings))
+    return {"message": given.id, "author": given.author}
+
+
+def _advisor(settings: Settings) -> "LangChainAdvisor":
+    """Return who words proposals and answers; its conversations are traced where that is on."""
+    from core.adapters import mlflow_traces
+    from core.adapters.langchain_advisor import LangChainAdvisor
+
+    return LangChainAdvisor(settings, traces=mlflow_traces.of(settings))
+
+
+def warm(settings: Settings) -> None:
+    """Load what a language model needs ahead of the first question, where there is a model."""
+    if settings.openai_api_key is not None or settings.agent_traces:
+        from core.adapters import langchain_advisor
+
+        langchain_advisor.load()
+        _advisor(settings)
 
 
 def execute(panel: Panel, claim: Claim) -> Result:
@@ -254,6 +278,7 @@ RUNNERS: dict[str, Runner] = {
     problems.JOB: Runner(cannot_serve),
     "judge_again": Runner(judge_again, in_child=True),
     "investigate": Runner(ask_agent),
+    "answer": Runner(answer),
     "execute": Runner(execute, on_failure=_execute_failed),
     "evidently_report": Runner(evidently_report, in_child=True),
     "backfill": Runner(backfill, in_child=True),
