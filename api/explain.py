@@ -54,8 +54,9 @@ def _explained(service: Service, name: str, body: ExplainBody, given: Input) -> 
         )
     served = service.board.served.get(model)
     warm = served.scorers.get(row.version) if served else None
-    checked = (warm or scorer.load(service.settings, row)).check(given)
-    return answers.explain(service.db, service.settings, row, checked)
+    asked = warm or scorer.load(service.settings, row)
+    checked = asked.check(given)
+    return answers.explain(service.db, service.settings, row, checked, threshold=asked.threshold)
 
 
 def _given(body: ExplainBody, *, longest: int) -> Input:

@@ -61,7 +61,10 @@ class Version(Answer):
     state: str = Field(description="candidate, approved, rejected or archived")
     algorithm: str = Field(examples=["logistic_regression"])
     serving: bool
-    threshold: float = Field(description="Positive from this probability.", examples=[0.5])
+    threshold: float = Field(
+        description="Positive from this probability; where it serves, the one set for it.",
+        examples=[0.5],
+    )
     metrics: dict[str, Any] = Field(description="On held-out rows, with 95 % intervals.")
     gate: dict[str, Any]
     verdict: str = Field(description="The gate in words, and who overrode it.")
@@ -118,6 +121,10 @@ class Stretch(Answer):
     release: int
     serves: str = Field(examples=["1.2.0"])
     versions: dict[str, float] = Field(examples=[{"1.2.0": 0.9, "1.3.0": 0.1}])
+    thresholds: dict[str, float] = Field(
+        description="Those that people set in place of the versions' own.",
+        examples=[{"1.2.0": 0.7}],
+    )
     mode: str
     state: str = Field(description="current, superseded or rolled back")
     since: str

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from core import jobs, outbox
 from core.access import Actor
 from core.db import Command, Database
 from core.errors import ConflictError, InvalidInputError, NotFoundError
-from core.tables.entities import ModelVersion, Release
+from core.tables.entities import Experiment, ModelVersion, Release
 
 BUCKETS = 1000
 MIRROR_ATTEMPTS = 100
@@ -22,11 +22,25 @@ UNFIT = ("rejected", "archived")  # states of versions that may not serve
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One version in a release: `weight` of 1,000 buckets; a shadow arm has weight 0."""
+    """One version in a release: `weight` of 1,000 buckets; a shadow arm has weight 0.
+
+    `threshold` is the probability from which it answers positive, where people set another than
+    the version's own.
+    """
 
     version: str
     variant: str  # control, treatment, shadow
     weight: int
+    threshold: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as a release keeps them.
+
+        >>> Arm("1.0.0", "control", 1000).to_dict()
+        {'version': '1.0.0', 'variant': 'control', 'weight': 1000}
+        """
+        values = {"version": self.version, "variant": self.variant, "weight": self.weight}
+        return values if self.threshold is None else {**values, "threshold": self.threshold}
 
 
 def arms(release: Release) -> list[Arm]:
@@ -100,6 +114,7 @@ class Served:
             "release": row.seq,
             "serves": label(row),
             "versions": {arm.version: arm.weight / BUCKETS for arm in arms(row)},
+            "thresholds": set_thresholds(row),
             "mode": row.mode,
             "state": self.state,
             "since": row.at.isoformat(),
@@ -129,7 +144,23 @@ def served_at(session: Session, model: str, moment: datetime) -> Served:
 
 def champion(release: Release) -> str:
     """Return the version that a release trusts most: its control arm."""
-    return next(arm.version for arm in arms(release) if arm.variant == "control")
+    return control(release).version
+
+
+def control(release: Release) -> Arm:
+    """Return the arm of the champion."""
+    return next(arm for arm in arms(release) if arm.variant == "control")
+
+
+def set_thresholds(release: Release) -> dict[str, float]:
+    """Return the thresholds that people set in place of the versions' own, by version."""
+    return {arm.version: arm.threshold for arm in arms(release) if arm.threshold is not None}
+
+
+def threshold(release: Release | None, version: ModelVersion) -> float:
+    """Return from which probability on a version answers positive where it serves in `release`."""
+    own = 0.5 if version.threshold is None else version.threshold
+    return set_thresholds(release).get(version.version, own) if release else own
 
 
 def state(release: Release, all_releases: Sequence[Release]) -> str:
@@ -181,12 +212,13 @@ def append(
     mode: str = "live",
     undoes: int | None = None,
     experiment_id: str | None = None,
+    salt: str | None = None,
     reason: str = "",
 ) -> Release:
     """Add the release that follows `replaces`; its unique key refuses the second of two at once.
 
     A pure change of weights inherits the salt, so that only users between the old and the new
-    boundary move.
+    boundary move; `salt` gives one.
 
     Raises: InvalidInputError (weights), NotFoundError (version), ConflictError (not the newest).
     """
@@ -202,8 +234,8 @@ def append(
         seq=seq + 1,
         replaces=seq,
         mode=mode,
-        arms=[asdict(arm) for arm in arms],
-        salt=newest.salt if newest and same else secrets.token_hex(8),
+        arms=[arm.to_dict() for arm in arms],
+        salt=salt or (newest.salt if newest and same else secrets.token_hex(8)),
         undoes=undoes,
         experiment_id=experiment_id,
         actor=command.actor.name,
@@ -241,9 +273,34 @@ def _check_arms(session: Session, model: str, arms: Sequence[Arm]) -> None:
             raise ConflictError(f"{model} {arm.version} is {version.state} and cannot serve")
 
 
-def only(version: str) -> list[Arm]:
+def only(version: str, *, threshold: float | None = None) -> list[Arm]:
     """Return the arms of a plain release: everything to one version."""
-    return [Arm(version, "control", BUCKETS)]
+    return [Arm(version, "control", BUCKETS, threshold)]
+
+
+def alone(release: Release) -> list[Arm]:
+    """Return the arms that serve a release's champion to everybody, as it answers there."""
+    return [replace(control(release), weight=BUCKETS)]
+
+
+def split(release: Release, version: str, share: float) -> list[Arm]:
+    """Return the arms that give `version` a share and the champion the rest; 0 ends it.
+
+    Raises: ConflictError (the champion itself, another version has a share, nothing would change).
+    """
+    first, weight = control(release), round(share * BUCKETS)
+    second = next((arm for arm in arms(release) if arm.weight and arm != first), None)
+    if version == first.version:
+        raise ConflictError(f"{version} serves what no other version gets; name the other one")
+    if second and second.version != version:
+        raise ConflictError(f"{second.version} has a share already; end that one first")
+    if weight == (second.weight if second else 0):
+        has = "has this share already" if weight else "has no share to end"
+        raise ConflictError(f"{release.model} {version} {has}")
+    if not weight:
+        return alone(release)
+    kept = second or Arm(version, "treatment", 0, first.threshold)
+    return [replace(first, weight=BUCKETS - weight), replace(kept, weight=weight)]
 
 
 def promote(command: Command, model: str, version: str, *, replaces: int, reason: str) -> Release:
@@ -281,14 +338,38 @@ def undo(command: Command, bad: Release, *, reason: str, channels: Sequence[str]
     """Append the release that takes `bad` back, inside a command, and tell `channels`."""
     good = last_good_before(command.session, bad)
     command.note(model=bad.model, before=label(bad), after=label(good), reason=reason)
-    release = append(
+    back = alone(good)
+    release = append(command, bad.model, back, replaces=bad.seq, undoes=bad.seq, reason=reason)
+    tell_back(command, bad, release, reason=reason, channels=channels)
+    return release
+
+
+def restore(command: Command, bad: Release, earlier: Release, *, reason: str) -> Release:
+    """Append a release that serves exactly what `earlier` served, with its experiment.
+
+    Where that experiment was stopped meanwhile, its champion serves everything.
+    Raises: as `append`.
+    """
+    command.note(model=bad.model, before=label(bad), after=label(earlier), reason=reason)
+    experiment = command.session.get(Experiment, earlier.experiment_id or "")
+    ended = experiment is not None and experiment.state != "running"
+    return append(
         command,
         bad.model,
-        only(champion(good)),
+        alone(earlier) if ended else arms(earlier),
         replaces=bad.seq,
-        undoes=bad.seq,
+        mode="live" if ended else earlier.mode,
+        undoes=None if champion(bad) == champion(earlier) else bad.seq,
+        experiment_id=None if ended else earlier.experiment_id,
+        salt=earlier.salt,
         reason=reason,
     )
+
+
+def tell_back(
+    command: Command, bad: Release, release: Release, *, reason: str, channels: Sequence[str]
+) -> None:
+    """Leave a message for each of `channels` that `release` takes `bad` back."""
     why = f"{command.actor.name}: {reason}" if reason else command.actor.name
     outbox.post(
         command,
@@ -298,4 +379,3 @@ def undo(command: Command, bad: Release, *, reason: str, channels: Sequence[str]
         text=f"It served {label(bad)} before.",
         path=f"/releases?model={bad.model}",
     )
-    return release

@@ -25,7 +25,10 @@ def ladder(row: Release) -> None:
         undone = f"; takes back #{row.undoes}" if row.undoes else ""
         words = f"{ui.when(row.at, now)} by {row.actor}{undone}. {row.reason}"
         st.caption(ui.plain(words))
-        arms = releases.arms(row)
+        arms, cuts = releases.arms(row), releases.set_thresholds(row)
+        if cuts:
+            told = "; ".join(f"{name} from a probability of {cut:g}" for name, cut in cuts.items())
+            st.caption(ui.plain(f"Set by people: positive is {told}."))
         if len(arms) > 1:
             ui.small_table(
                 {"version": a.version, "variant": a.variant, "traffic": f"{a.weight / 10:g} %"}
@@ -88,7 +91,8 @@ if not history:
     ui.empty("No version serves.", "Train one, then propose it for release.", "models")
 else:
     current = history[0]
-    what = ": an experiment splits" if len(releases.arms(current)) > 1 else " serves all"
+    splits = ": an experiment splits" if current.experiment_id else " split"
+    what = splits if len(releases.arms(current)) > 1 else " serves all"
     finding = f"{releases.label(current)}{what} traffic, since {ui.when(current.at, now)}."
     ui.head("Releases", finding, "green", at=top)
     ui.section("Roll back")

@@ -49,7 +49,8 @@ def ask(row: ModelVersion) -> Input | None:
 
 def answer(row: ModelVersion, given: Input) -> None:
     """Load the version, show what it says, and why."""
-    loaded = scorer.load(panel.settings, row)
+    cut = releases.threshold(release, row)
+    loaded = scorer.load(panel.settings, row).at(cut)
     checked = loaded.check(given)
     said = loaded.score([checked])[0]
     st.metric("Answer", said.label, f"{said.confidence:.1%} sure", delta_color="off",
@@ -60,11 +61,10 @@ def answer(row: ModelVersion, given: Input) -> None:
     )
     ui.section("Why")
     with ui.reporting(), st.spinner("Taking the answer apart …"):
-        explanations.answer(
-            answers.explain(
-                panel.db, panel.settings, row, checked, sampler=shap_explainer.sampler()
-            )
+        found = answers.explain(
+            panel.db, panel.settings, row, checked, threshold=cut, sampler=shap_explainer.sampler()
         )
+        explanations.answer(found)
 
 
 def look_back(prediction_id: str) -> None:

@@ -3,6 +3,7 @@
 What a kind of action does, and what its undo does, is in the table of `effects`.
 """
 
+from core.actions.effects import final
 from core.actions.ending import EXECUTOR
 from core.actions.executing import execute, fail
 from core.actions.external import Scaler
@@ -15,6 +16,7 @@ __all__ = [
     "Scaler",
     "execute",
     "fail",
+    "final",
     "get",
     "inverse_of",
     "recent",

@@ -84,7 +84,7 @@ Inverse = Callable[[Back], str]
 """Takes an action back, or proposes it, and says in a sentence what that did."""
 
 
-def inverse(kind: str, **arguments: str) -> Json:
+def inverse(kind: str, /, **arguments: str) -> Json:
     """Return how an action is taken back, as it is kept with the action."""
     return {"kind": kind, "arguments": arguments}
 

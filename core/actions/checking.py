@@ -1,15 +1,16 @@
 """What an approval rested on is checked again before anything happens."""
 
-from core import recommendations
+from core import notes, recommendations
 from core.db import Command
 from core.errors import ConflictError
+from core.recommendations import kinds
 from core.tables.entities import ActionRow, Recommendation
 
 
 def approved(command: Command, action: ActionRow) -> Recommendation:
     """Return an action's proposal after checking again all that its approval rested on.
 
-    Raises: ConflictError (not approved, changed, overtaken, too old); InvalidInputError and
+    Raises: ConflictError (not approved, changed, overtaken, too old, frozen); InvalidInputError and
     NotFoundError (an argument that cannot be any more).
     """
     if action.recommendation_id is None:
@@ -24,4 +25,6 @@ def approved(command: Command, action: ActionRow) -> Recommendation:
     recommendations.check_target(command.session, row)
     if command.now > recommendations.valid_until(row):
         raise ConflictError("the approval is too old to act on; ask for a fresh proposal")
+    if kinds.of(row.kind).frozen:
+        notes.check_freeze(command.session, row.model, command.now)
     return row

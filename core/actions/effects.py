@@ -5,20 +5,26 @@ A new kind goes into the file that it is nearest to, and with its file into this
 
 from collections.abc import Mapping
 
-from core.actions import experimenting, external, releasing, telling
+from core.actions import experimenting, external, holding, releasing, ruling, telling
 from core.actions.cases import Effect, Inverse
 from core.errors import ConflictError
+from core.tables.entities import ActionRow
 
 EFFECTS: Mapping[str, Effect] = {
     **telling.EFFECTS,
     **releasing.EFFECTS,
     **experimenting.EFFECTS,
+    **holding.EFFECTS,
+    **ruling.EFFECTS,
 }
-"""Kind of action → what it does."""
+"""Kind of action → what it does; what happens outside the database is in `external`."""
 
 INVERSES: Mapping[str, Inverse] = {
+    **telling.INVERSES,
     **releasing.INVERSES,
     **experimenting.INVERSES,
+    **holding.INVERSES,
+    **ruling.INVERSES,
     **external.INVERSES,
 }
 """Kind of inverse → how it takes an action back."""
@@ -29,6 +35,18 @@ FINAL: Mapping[str, str] = {
     **experimenting.FINAL,
 }
 """Kind of action → why it has no inverse."""
+
+
+def final(action: ActionRow) -> str:
+    """Say why an action cannot be taken back; empty where it can.
+
+    >>> final(ActionRow(kind="notify", after={}, inverse={}))
+    'a message that was sent cannot be taken back; send another one'
+    """
+    if action.inverse:
+        return ""
+    own: str | None = action.after.get("final")
+    return own or FINAL.get(action.kind, "this action has no inverse")
 
 
 def of(kind: str) -> Effect:

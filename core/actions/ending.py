@@ -35,6 +35,8 @@ def succeed_in(command: Command, action: ActionRow, settings: Settings) -> None:
     if not recommendations.move(command.session, row.id, ("approved",), "succeeded"):
         raise ConflictError(f"the proposal is not approved: {recommendations.outcome(row)}")
     recommendations.tell_incident(command, row.incident_id, f"done: {row.title}", mitigating=True)
+    if row.kind == "notify":
+        return  # it was a message itself
     path = f"/recommendation?id={row.id}"
     _tell(command, settings, action, f"Done: {row.title}", f"Approved by {row.decided_by}.", path)
 

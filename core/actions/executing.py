@@ -7,6 +7,7 @@ from core.actions.checking import approved
 from core.actions.effects import of
 from core.actions.ending import EXECUTOR, OPEN, fail_in, succeed_in
 from core.actions.external import Scaler
+from core.actions.proposing import note_undone
 from core.actions.reading import get, locked
 from core.db import Command, Database
 from core.errors import PilothouseError, UnavailableError
@@ -80,6 +81,7 @@ def _carry_out(command: Command, action_id: str, settings: Settings) -> ActionRo
     effect.check(case)
     action.before = serving(releases.find_current(session, action.model))
     action.after, action.inverse = effect.do(case)
+    note_undone(session, case.row.id)
     succeed_in(command, action, settings)
     return action
 

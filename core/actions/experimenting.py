@@ -2,8 +2,11 @@
 
 from core import releases
 from core.actions.cases import Back, Case, Effect, inverse, serving
+from core.actions.proposing import propose_back
+from core.errors import ConflictError
 from core.experiments import lifecycle
 from core.tables.base import Json
+from core.tables.entities import Experiment
 
 
 def _start(case: Case) -> tuple[Json, Json]:
@@ -13,9 +16,11 @@ def _start(case: Case) -> tuple[Json, Json]:
 
 
 def _widen(case: Case) -> tuple[Json, Json]:
-    experiment_id, share = case.arguments["experiment_id"], float(case.arguments["share"])
-    release = lifecycle.widen_in(case.command, experiment_id, share)
-    return serving(release), inverse("stop_experiment", experiment_id=experiment_id)
+    experiment_id = case.arguments["experiment_id"]
+    former = lifecycle.get(case.session, experiment_id).share
+    release = lifecycle.widen_in(case.command, experiment_id, float(case.arguments["share"]))
+    way_back = inverse("widen_experiment", experiment_id=experiment_id, share=f"{former:g}")
+    return serving(release), way_back
 
 
 def _stop(case: Case) -> tuple[Json, Json]:
@@ -24,10 +29,31 @@ def _stop(case: Case) -> tuple[Json, Json]:
 
 
 def _end(back: Back) -> str:
-    experiment_id = back.action.arguments["experiment_id"]
-    row = lifecycle.stop_in(back.command, experiment_id, reason=back.reason)
+    row = _running(back)
+    lifecycle.stop_in(back.command, row.id, reason=back.reason)
     back.action.state = "reverted"
     return f"experiment {row.name} is stopped; {row.control} serves everything"
+
+
+def _narrow(back: Back) -> str:
+    """Give an experiment its former share: less at once, more as a proposal."""
+    row, share = _running(back), float(back.arguments["share"])
+    if back.action.after["release"] != releases.current(back.session, row.model).seq:
+        raise ConflictError(f"experiment {row.name} was given another share since")
+    if share > row.share:
+        title = f"Let {share:.1%} of the traffic of {row.model} meet {row.treatment} again"
+        return propose_back(back, "widen_experiment", title)
+    lifecycle.widen_in(back.command, row.id, share)
+    back.action.state = "reverted"
+    return f"experiment {row.name} has {share:.1%} of the traffic again"
+
+
+def _running(back: Back) -> Experiment:
+    """Return the action's experiment. Raises: ConflictError (it does not run any more)."""
+    row = lifecycle.get(back.session, back.arguments["experiment_id"])
+    if (state := lifecycle.true_state(back.session, row)) != "running":
+        raise ConflictError(f"experiment {row.name} is {state} already")
+    return row
 
 
 EFFECTS = {
@@ -36,6 +62,6 @@ EFFECTS = {
     "stop_experiment": Effect(_stop),
 }
 
-INVERSES = {"stop_experiment": _end}
+INVERSES = {"stop_experiment": _end, "widen_experiment": _narrow}
 
 FINAL = {"stop_experiment": "draft a new experiment to compare these versions again"}

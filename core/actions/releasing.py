@@ -1,15 +1,21 @@
-"""Kinds about what serves: promote, roll back."""
+"""Kinds about what serves: promote, roll back, other weights, another threshold."""
 
-from contextlib import suppress
+from dataclasses import replace
 
-from core import recommendations, releases
+from core import releases
 from core.actions.cases import Back, Case, Effect, inverse, serving
+from core.actions.proposing import propose_back
 from core.errors import ConflictError
-from core.recommendations import Basis
+from core.experiments import lifecycle
+from core.releases import Arm
 from core.tables.base import Json
+from core.tables.entities import ModelVersion, Release
+
+NOT_PLAIN = "it took back more than one version; release the one that should serve again"
 
 
 def _promote(case: Case) -> tuple[Json, Json]:
+    before = releases.find_current(case.session, case.model)
     release = releases.promote(
         case.command,
         case.model,
@@ -17,11 +23,8 @@ def _promote(case: Case) -> tuple[Json, Json]:
         replaces=case.row.release_seq,
         reason=case.row.title,
     )
-    way_back: Json = {}
-    with suppress(ConflictError):  # the first release has nothing to go back to
-        good = releases.last_good_before(case.session, release)
-        way_back = inverse("rollback", to=releases.champion(good))
-    return serving(release), way_back
+    # the first release has nothing to go back to
+    return serving(release), inverse("rollback", to=releases.label(before)) if before else {}
 
 
 def _roll_back(case: Case) -> tuple[Json, Json]:
@@ -30,36 +33,100 @@ def _roll_back(case: Case) -> tuple[Json, Json]:
     if good != case.arguments["to"]:
         raise ConflictError(f"a rollback would serve {good}, not {case.arguments['to']}")
     release = releases.undo(case.command, bad, reason=case.row.title)
+    if releases.arms(bad) != releases.only(releases.champion(bad)):  # no promotion serves that
+        return {**serving(release), "final": NOT_PLAIN}, {}
     return serving(release), inverse("promote", version=releases.champion(bad))
 
 
-def _take_back(back: Back) -> str:
-    """Roll the action's own release back, unless something else serves by now."""
-    bad = releases.current(back.session, back.action.model)
-    if bad.seq != back.action.after.get("release"):
-        raise ConflictError("another release serves by now; roll back that one instead")
-    release = releases.undo(back.command, bad, reason=back.reason, channels=back.channels)
-    back.action.state = "reverted"
-    return f"{back.action.model} serves {releases.label(release)} again"
+def _no_experiment(case: Case) -> None:
+    if row := lifecycle.running(case.session, case.model):
+        raise ConflictError(f"experiment {row.name} runs and holds the weights; stop it first")
 
 
-def _propose_again(back: Back) -> str:
-    version, model = back.arguments["version"], back.action.model
-    recommendations.propose_in(
-        back.command,
-        model=model,
-        kind="promote",
-        arguments={"version": version},
-        title=f"Release {model} {version} again",
-        reasoning=f"Undo of a rollback: {back.reason}",
-        basis=Basis(severity="medium"),
-        channels=back.channels,
+def _weigh(case: Case) -> tuple[Json, Json]:
+    """Give a version a share; the users between the old and the new boundary move, no others."""
+    before = releases.current(case.session, case.model)
+    arms = releases.split(before, case.arguments["version"], float(case.arguments["share"]))
+    release = _serve(case, before, arms, mode="canary" if len(arms) > 1 else "live")
+    version, former = case.arguments["version"], _share_of(before, case.arguments["version"])
+    return serving(release), inverse("change_weights", version=version, share=f"{former:g}")
+
+
+def _share_of(release: Release, version: str) -> float:
+    weights = (arm.weight for arm in releases.arms(release) if arm.version == version)
+    return next(weights, 0) / releases.BUCKETS
+
+
+def _cut(case: Case) -> tuple[Json, Json]:
+    """Let every version of the release answer positive from another probability on."""
+    before, cut = releases.current(case.session, case.model), float(case.arguments["threshold"])
+    former = _thresholds(case, before)
+    if set(former) == {cut}:
+        raise ConflictError(f"{case.model} answers positive from {cut:g} already")
+    arms = [replace(arm, threshold=cut) for arm in releases.arms(before)]
+    release = _serve(case, before, arms, mode=before.mode)
+    told = " and ".join(f"{one:g}" for one in former)
+    return {**serving(release), "threshold": cut}, inverse("set_threshold", threshold=told)
+
+
+def _thresholds(case: Case, release: Release) -> list[float]:
+    names = [arm.version for arm in releases.arms(release)]
+    rows = [case.session.get_one(ModelVersion, (case.model, name)) for name in names]
+    return [releases.threshold(release, row) for row in rows]
+
+
+def _serve(case: Case, before: Release, arms: list[Arm], *, mode: str) -> Release:
+    seq, reason = case.row.release_seq, case.row.title
+    return releases.append(
+        case.command, case.model, arms, replaces=seq, mode=mode, salt=before.salt, reason=reason
     )
-    return f"releasing {version} again is proposed; another person decides"
 
 
-EFFECTS = {"promote": Effect(_promote), "rollback": Effect(_roll_back)}
+def _take_back(back: Back) -> str:
+    """Serve exactly what served before the action, unless something else serves by now."""
+    bad = own_release(back)
+    earlier = back.session.get_one(Release, (bad.model, back.action.before["release"]))
+    release = releases.restore(back.command, bad, earlier, reason=back.reason)
+    releases.tell_back(back.command, bad, release, reason=back.reason, channels=back.channels)
+    back.action.state = "reverted"
+    return f"{bad.model} serves {releases.label(release)} again"
 
-INVERSES = {"rollback": _take_back, "promote": _propose_again}
+
+def _take_weight_back(back: Back) -> str:
+    """Take a share away at once; to give one again is a promotion, and another person decides."""
+    version, share = back.arguments["version"], float(back.arguments["share"])
+    if share < _share_of(own_release(back), version):
+        return _take_back(back)
+    title = f"Give {back.action.model} {version} {share:.1%} of the traffic again"
+    return propose_back(back, "change_weights", title)
+
+
+def _promote_again(back: Back) -> str:
+    own_release(back)
+    title = f"Release {back.action.model} {back.arguments['version']} again"
+    return propose_back(back, "promote", title)
+
+
+def own_release(back: Back) -> Release:
+    """Return the release that the action made. Raises: ConflictError (another one serves)."""
+    release = releases.current(back.session, back.action.model)
+    if release.seq != back.action.after.get("release"):
+        raise ConflictError("another release serves by now; roll back that one instead")
+    return release
+
+
+EFFECTS = {
+    "promote": Effect(_promote),
+    "rollback": Effect(_roll_back),
+    "change_weights": Effect(_weigh, _no_experiment),
+    "set_threshold": Effect(_cut, _no_experiment),
+}
+
+INVERSES = {
+    "rollback": _take_back,
+    "promote": _promote_again,
+    "change_weights": _take_weight_back,
+    "set_threshold": _take_back,
+}
 
 FINAL = {"promote": "nothing served before this release; there is nothing to go back to"}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from core.access import Actor
 from core.actions.cases import Back
-from core.actions.effects import FINAL, INVERSES
+from core.actions.effects import INVERSES, final
 from core.actions.reading import locked
 from core.db import Database
 from core.errors import ConflictError
@@ -20,9 +20,9 @@ def undo(
 ) -> str:
     """Take an action back where it has an inverse, and say in a sentence what that did.
 
-    What was promoted is rolled back and an experiment is stopped at once. Serving again what a
-    rollback took away is a promotion: it becomes a proposal that another person decides.
-    `channels` are told of a rollback and of a proposal.
+    What serves less, or again what served before, is done at once, and so is what only ends a
+    hold. Serving more of something and another policy are decided by two people: they become a
+    proposal. `channels` are told of what serves again and of a proposal.
 
     Raises: ForbiddenError; NotFoundError; ConflictError (no inverse, or overtaken by events).
     """
@@ -31,8 +31,8 @@ def undo(
         command.note(model=action.model, action_id=action.id, kind=action.kind, reason=reason)
         if action.state != "succeeded":
             raise ConflictError(f"this action has {action.state}; there is nothing to undo")
-        if not action.inverse:
-            raise ConflictError(FINAL.get(action.kind, "this action has no inverse"))
+        if why := final(action):
+            raise ConflictError(why)
         take_back = INVERSES[action.inverse["kind"]]
         sentence = take_back(Back(command, action, reason or "undone", channels))
         command.note(did=sentence)

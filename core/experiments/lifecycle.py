@@ -1,7 +1,7 @@
 """An experiment from draft to result: it points to its releases and holds no weights."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import select
@@ -130,7 +130,7 @@ def _release(command: Command, row: Experiment, current: Release, reason: str) -
         command,
         row.model,
         [
-            Arm(row.control, "control", releases.BUCKETS - weight),
+            replace(releases.control(current), weight=releases.BUCKETS - weight),
             Arm(row.treatment, variant, weight),
         ],
         replaces=current.seq,
@@ -160,7 +160,7 @@ def stop_in(command: Command, experiment_id: str, *, reason: str) -> Experiment:
         raise ConflictError(f"experiment {row.name} is {row.state}; there is nothing to stop")
     current = releases.current(session, row.model)
     if current.experiment_id == row.id:
-        back = releases.only(row.control)
+        back = releases.alone(current)
         words = f"experiment {row.name} stopped: {reason}"
         releases.append(command, row.model, back, replaces=current.seq, reason=words)
     _close(command, row, reason)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from core import predictions, registry
+from core import predictions, registry, releases
 from core.db import Database
 from core.errors import InvalidInputError, NotFoundError, PilothouseError
 from core.explain import service
@@ -12,7 +12,7 @@ from core.explain.result import Explanation, Sampler
 from core.serving import artifacts
 from core.serving.scorer import Input
 from core.settings import Settings
-from core.tables.entities import ModelVersion
+from core.tables.entities import ModelVersion, Release
 from core.tables.telemetry import Prediction
 
 _BACKGROUND = 20
@@ -38,9 +38,12 @@ def explain(
     version: ModelVersion,
     given: Input,
     *,
+    threshold: float | None = None,
     sampler: Sampler | None = None,
 ) -> Answered:
     """Explain what a version answers to an input that its scorer's `check` let through.
+
+    `threshold` is that of the release, where it is not the version's own.
 
     Raises: InvalidInputError (text for features, or nothing), InexactError, NotFoundError and
     ConflictError (its file), UnavailableError (it takes too long).
@@ -51,7 +54,7 @@ def explain(
         pipeline,
         version.signature,
         given,
-        threshold=0.5 if version.threshold is None else version.threshold,
+        threshold=releases.threshold(None, version) if threshold is None else threshold,
         sampler=sampler,
         background=_background(db, settings, version) if sampler else (),
     )
@@ -69,7 +72,9 @@ def stored(
     with db.read() as session:
         row = predictions.get(session, prediction_id)
         version = registry.get(session, row.model, row.version)
-    return explain(db, settings, version, given_to(row), sampler=sampler)
+        release = session.get(Release, (row.model, row.release_seq))
+    threshold = releases.threshold(release, version)
+    return explain(db, settings, version, given_to(row), threshold=threshold, sampler=sampler)
 
 
 def given_to(row: Prediction) -> Input:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from core import specs
 from core.access import Actor
-from core.db import Database
+from core.db import Command, Database
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.ids import new_id
 from core.specs.alerts import RULES, SEVERITIES
@@ -51,25 +51,40 @@ def create(
     in the past, critical without a model); NotFoundError (no such model); ForbiddenError.
     """
     with db.command(actor, "silence.create") as command:
-        given = checked(command.session, matchers)
-        start = _start(starts_at, command.now)
-        if not 0 < hours <= LONGEST / timedelta(hours=1):
-            raise InvalidInputError("a silence lasts more than 0 hours and at most 30 days (720)")
-        if not comment.strip():
-            raise InvalidInputError("say in a few words why this may be silent")
-        row = Silence(
-            id=new_id(command.now),
-            matchers=given,
-            author=command.actor.name,
-            comment=comment.strip(),
-            starts_at=start,
-            ends_at=start + timedelta(hours=hours),
-            at=command.now,
+        return create_in(
+            command, matchers=matchers, hours=hours, comment=comment, starts_at=starts_at
         )
-        command.session.add(row)
-        command.note(model=given.get("model"), reason=row.comment, silence=row.id, covers=given)
-        command.note(ends_at=row.ends_at.isoformat())
-        return row
+
+
+def create_in(
+    command: Command,
+    *,
+    matchers: Matchers,
+    hours: float,
+    comment: str,
+    starts_at: datetime | None = None,
+    author: str | None = None,
+) -> Silence:
+    """Do what `create` does inside a command; `author` is who approved it, where nobody asked."""
+    given = checked(command.session, matchers)
+    start = _start(starts_at, command.now)
+    if not 0 < hours <= LONGEST / timedelta(hours=1):
+        raise InvalidInputError("a silence lasts more than 0 hours and at most 30 days (720)")
+    if not comment.strip():
+        raise InvalidInputError("say in a few words why this may be silent")
+    row = Silence(
+        id=new_id(command.now),
+        matchers=given,
+        author=author or command.actor.name,
+        comment=comment.strip(),
+        starts_at=start,
+        ends_at=start + timedelta(hours=hours),
+        at=command.now,
+    )
+    command.session.add(row)
+    command.note(model=given.get("model"), reason=row.comment, silence=row.id, covers=given)
+    command.note(ends_at=row.ends_at.isoformat())
+    return row
 
 
 def _start(starts_at: datetime | None, now: datetime) -> datetime:
@@ -96,13 +111,19 @@ def checked(session: Session, matchers: Matchers) -> dict[str, str]:
         raise InvalidInputError("a silence must say what it covers: a model, rule or severity")
     if "model" in given:
         given["model"] = specs.active(session, given["model"]).name
-    causes = sorted({rule.cause for rule in RULES.values()})
+    causes = known_causes(session)
     for name, known in (("rule", [*RULES]), ("cause", causes), ("severity", [*SEVERITIES])):
         if name in given and given[name] not in known:
             raise InvalidInputError(f"there is no {name} {given[name]}; there is {_list(known)}")
     if given.get("severity") == "critical" and "model" not in given:
         raise InvalidInputError("to silence critical alerts, name the model too")
     return given
+
+
+def known_causes(session: Session) -> list[str]:
+    """Return the causes that can be silenced: those of the rules, and of all that is open."""
+    living = session.scalars(select(Incident.cause).where(Incident.state != "resolved"))
+    return sorted({rule.cause for rule in RULES.values()} | set(living))
 
 
 def _list(words: Sequence[str]) -> str:
@@ -116,14 +137,19 @@ def end(db: Database, actor: Actor, silence_id: str, reason: str) -> Silence:
     ForbiddenError.
     """
     with db.command(actor, "silence.end") as command:
-        if not reason.strip():
-            raise InvalidInputError("say in a few words why the silence ends")
-        row = get(command.session, silence_id, lock=True)
-        command.note(model=row.matchers.get("model"), reason=reason.strip(), silence=row.id)
-        if state(row, command.now) == "expired":
-            raise ConflictError("this silence is over already")
-        row.ends_at, row.ended_by = command.now, command.actor.name
-        return row
+        return end_in(command, silence_id, reason)
+
+
+def end_in(command: Command, silence_id: str, reason: str) -> Silence:
+    """Do what `end` does inside a command."""
+    if not reason.strip():
+        raise InvalidInputError("say in a few words why the silence ends")
+    row = get(command.session, silence_id, lock=True)
+    command.note(model=row.matchers.get("model"), reason=reason.strip(), silence=row.id)
+    if state(row, command.now) == "expired":
+        raise ConflictError("this silence is over already")
+    row.ends_at, row.ended_by = command.now, command.actor.name
+    return row
 
 
 def get(session: Session, silence_id: str, *, lock: bool = False) -> Silence:

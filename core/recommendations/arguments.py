@@ -5,16 +5,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import specs
 from core.errors import ConflictError, InvalidInputError, NotFoundError
+from core.incidents import silences
 from core.recommendations import kinds, scaling
 from core.recommendations.kinds import EVERYWHERE, KINDS
-from core.specs.alerts import RULES
 from core.tables.decisions import PolicyVersion
-from core.tables.entities import Experiment, Incident, ModelVersion
+from core.tables.entities import Experiment, ModelVersion
 
 LONGEST = 100
 BUILT_IN = "0"
@@ -39,14 +38,6 @@ def check_arguments(session: Session, model: str, kind: str, arguments: Mapping[
     for name in sorted(arguments, key=[*_CHECKS].index):
         check = _OF_KIND.get((kind, name)) or _CHECKS[name]
         check(session, model, kind, arguments[name])
-
-
-def open_causes(session: Session, model: str) -> list[str]:
-    """Return which causes can be silenced: those of the alert rules and of what is open now."""
-    living = select(Incident.cause).where(Incident.state != "resolved")
-    if model != EVERYWHERE:
-        living = living.filter_by(model=model)
-    return sorted({rule.cause for rule in RULES.values()} | set(session.scalars(living)))
 
 
 def _check_scope(session: Session, model: str, kind: str) -> None:
@@ -86,8 +77,8 @@ def _experiment(session: Session, model: str, kind: str, experiment_id: str) -> 
         )
 
 
-def _cause(session: Session, model: str, _kind: str, cause: str) -> None:
-    known = open_causes(session, model)
+def _cause(session: Session, _model: str, _kind: str, cause: str) -> None:
+    known = silences.known_causes(session)
     if cause not in known:
         raise InvalidInputError(f"there is no cause {cause}; there is {', '.join(known)}")
 

@@ -5,6 +5,7 @@ import logging
 from core import releases
 from core.clock import Clock, monotonic
 from core.errors import NotFoundError, PilothouseError, UnavailableError
+from core.releases import Arm
 from core.serving import problems
 from core.serving.board import Released, Served
 from core.serving.scorer import Scorer
@@ -66,7 +67,7 @@ class Loading:
     def _load(self, found: Released) -> Served:
         release = found.release
         arms = tuple(releases.arms(release))
-        scorers = {arm.version: self._scorer(found, arm.version) for arm in arms}
+        scorers = {arm.version: self._scorer(found, arm) for arm in arms}
         self.warm.forget(release.model, set(scorers))
         return Served(
             release.model,
@@ -78,10 +79,10 @@ class Loading:
             found.completions,
         )
 
-    def _scorer(self, found: Released, version: str) -> Scorer:
-        if version not in found.versions:
-            raise NotFoundError(f"version {version} is released but not registered")
-        return self.warm.scorer(found.versions[version])
+    def _scorer(self, found: Released, arm: Arm) -> Scorer:
+        if arm.version not in found.versions:
+            raise NotFoundError(f"version {arm.version} is released but not registered")
+        return self.warm.scorer(found.versions[arm.version]).at(arm.threshold)
 
     def _note(self, found: Released, serving: Served | None, problem: str, *, newest: bool) -> None:
         release, now = found.release, monotonic()

@@ -145,7 +145,7 @@ def version(session: Session, model: str, number: str) -> dict[str, Any]:
         "state": row.state,
         "algorithm": row.algorithm,
         "serving": where == "production",
-        "threshold": row.threshold,
+        "threshold": releases.threshold(release, row),
         "metrics": row.metrics,
         "gate": row.gate,
         "verdict": registry.verdict(row),

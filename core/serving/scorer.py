@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -54,6 +55,14 @@ class Scorer:
         self.compiled = isinstance(engine, Compiled)
         self._engine = engine
         self.slow = self._warm() > _SLOW_SECONDS
+
+    def at(self, threshold: float | None) -> "Scorer":
+        """Return this version as it answers from another probability on; None: its own."""
+        if threshold is None or threshold == self.threshold:
+            return self
+        other = copy(self)  # what computes stays one and the same
+        other.threshold = threshold
+        return other
 
     def score(self, inputs: Sequence[Input]) -> list[Score]:
         """Answer `inputs`, which `check` has let through; one probability per class each."""

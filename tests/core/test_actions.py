@@ -170,17 +170,19 @@ def test_an_approved_experiment_splits_the_traffic(db, settings, ana, apo, relea
     assert action.inverse["kind"] == "stop_experiment"
 
 
-def test_an_approved_step_gives_a_canary_more_traffic_and_is_undone_by_stopping_it(
-    db, settings, ana, apo, release
+def test_an_approved_step_gives_a_canary_more_traffic_and_is_undone_by_the_former_share(
+    db, settings, ana, apo, clock, release
 ):
     two_versions(release)
     row = experiment(db, ana)
     approved(db, apo, "start_experiment", experiment_id=row.id)
     carry_out(db, settings)
+    clock.forward(seconds=1)
     approved(db, apo, "widen_experiment", experiment_id=row.id, share="0.500")
     carry_out(db, settings)
     assert served(db) == "1.0.0 50% + 2.0.0 50%"
-    assert undo(db, ana) == "experiment e is stopped; 1.0.0 serves everything"
+    assert undo(db, ana) == "experiment e has 10.0% of the traffic again"
+    assert served(db) == "1.0.0 90% + 2.0.0 10%"
 
 
 def test_an_action_whose_job_was_given_up_is_failed_once(db, settings, apo, release):

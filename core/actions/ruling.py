@@ -1,0 +1,54 @@
+"""Kinds about who decides what: the policy in force, and leaves to act alone."""
+
+from core import autonomy, policies
+from core.actions.cases import Back, Case, Effect, inverse
+from core.actions.proposing import propose_back
+from core.errors import ConflictError
+from core.recommendations.arguments import BUILT_IN
+from core.tables.base import Json
+
+
+def _change(case: Case) -> tuple[Json, Json]:
+    before = policies.active(case.session, case.model)
+    version = case.arguments["version"]
+    if version == BUILT_IN:
+        policies.retire_in(case.command, case.model)
+    else:
+        policies.activate_in(case.command, case.model, int(version))
+    former = str(before.version) if before else BUILT_IN
+    return {"policy": version}, inverse("change_policy", version=former)
+
+
+def _change_back(back: Back) -> str:
+    """Another policy is another person's decision, also where it is an earlier one."""
+    row, scope = policies.active(back.session, back.action.model), back.action.model
+    if (str(row.version) if row else BUILT_IN) != back.action.after["policy"]:
+        raise ConflictError("another policy is in force by now; propose the one that should be")
+    version = back.arguments["version"]
+    what = "what it lies over" if version == BUILT_IN else f"version {version}"
+    title = f"Let the policy of {policies.scope_words(scope)} be {what} again"
+    return propose_back(back, "change_policy", title)
+
+
+def _grant(case: Case) -> tuple[Json, Json]:
+    kind = case.arguments["kind"]
+    autonomy.grant_in(
+        case.command,
+        model=case.model,
+        kind=kind,
+        reason=case.row.reasoning,
+        by=case.row.decided_by or "",
+    )
+    return {"leave": kind}, inverse("withdraw_autonomy", kind=kind)
+
+
+def _withdraw(back: Back) -> str:
+    kind, model = back.arguments["kind"], back.action.model
+    autonomy.withdraw_in(back.command, model=model, kind=kind, reason=back.reason)
+    back.action.state = "reverted"
+    return f"a person decides again to {kind.replace('_', ' ')} {model}"
+
+
+EFFECTS = {"change_policy": Effect(_change), "grant_autonomy": Effect(_grant)}
+
+INVERSES = {"change_policy": _change_back, "withdraw_autonomy": _withdraw}
