@@ -61,6 +61,7 @@ ACTIONS: dict[str, Permission] = {
     "action.reconcile": _SYSTEM,
     "action.undo": _DECISION,
     "agent.decide": _SYSTEM,
+    "agent.evaluate": _upkeep(Role.OPERATOR),
     "alert.test": _upkeep(Role.OPERATOR),
     "alert.fire": _SYSTEM,
     "alert.receive": Permission(Role.OPERATOR, key=True, system=True),

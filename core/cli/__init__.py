@@ -23,7 +23,7 @@ HOME = {
     "features": ("features",),
     "labels": ("labels",),
     "watching": ("drift", "monitor"),
-    "loop": ("agent",),
+    "agent": ("agent",),
     "drill": ("drill",),
     "alerts": ("alerts", "incidents"),
     "experiments": ("experiment",),

@@ -1,4 +1,4 @@
-"""What surrounds a decision: policy, conversation, record, autonomy, notes, wanted labels."""
+"""What surrounds a decision: policy, talk, record, autonomy, notes, wanted labels, evaluations."""
 
 from datetime import datetime
 from typing import Any
@@ -117,3 +117,20 @@ class LabelRequest(Table):
     at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
     closed_because: Mapped[str] = mapped_column(LongText, default="", server_default="")
+
+
+class Evaluation(Table):
+    """How an advisor decided on the labelled scenarios, kept for the panel."""
+
+    __tablename__ = "evaluation"
+    __table_args__ = ENTITY
+    id: Mapped[str] = mapped_column(primary_key=True)
+    reasoner: Mapped[str] = mapped_column(index=True)
+    half: Mapped[str]  # open, held-out, all
+    n: Mapped[int]
+    exact: Mapped[int]
+    acceptable: Mapped[int]  # the exact ones too
+    forbidden: Mapped[int]
+    result: Mapped[Json]  # by tag and half, latency, tokens, cost, fallbacks, what was missed
+    author: Mapped[str]
+    at: Mapped[datetime]

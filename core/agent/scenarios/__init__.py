@@ -11,7 +11,8 @@ from typing import Any
 
 import yaml
 
-from core.agent.facts import LABELS, FactBook
+from core.agent.fact_names import LABELS
+from core.agent.facts import FactBook
 from core.agent.scenarios import reckoning
 from core.agent.verdict import DECISIONS, Act
 from core.errors import InvalidInputError

@@ -25,6 +25,24 @@ def upgrade() -> None:
         info={"group": "entity"},
     )
     op.create_table(
+        "evaluation",
+        sa.Column("id", sa.String(length=200), nullable=False),
+        sa.Column("reasoner", sa.String(length=200), nullable=False),
+        sa.Column("half", sa.String(length=200), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("exact", sa.Integer(), nullable=False),
+        sa.Column("acceptable", sa.Integer(), nullable=False),
+        sa.Column("forbidden", sa.Integer(), nullable=False),
+        sa.Column("result", sa.JSON(), nullable=False),
+        sa.Column("author", sa.String(length=200), nullable=False),
+        sa.Column("at", base.UtcDateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_evaluation")),
+        info={"group": "entity"},
+    )
+    with op.batch_alter_table("evaluation", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_evaluation_reasoner"), ["reasoner"], unique=False)
+
+    op.create_table(
         "label_request",
         sa.Column("id", sa.String(length=200), nullable=False),
         sa.Column("model", sa.String(length=200), nullable=False),
@@ -185,5 +203,9 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_label_request_model"))
 
     op.drop_table("label_request")
+    with op.batch_alter_table("evaluation", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_evaluation_reasoner"))
+
+    op.drop_table("evaluation")
     op.drop_table("autonomy")
     # ### end Alembic commands ###
