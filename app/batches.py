@@ -1,4 +1,4 @@
-"""Several proposals at once: which cards are shown, which are chosen, and what came of each."""
+"""Several proposals at once: which cards are shown, which are selected, and what came of each."""
 
 from collections.abc import Iterable, Sequence
 
@@ -22,7 +22,8 @@ def filtered(rows: Sequence[Recommendation]) -> list[Recommendation]:
     names = ("model", "severity", "kind")
     if len(rows) < 2 and not any(name in st.query_params for name in names):
         return list(rows)
-    places = st.columns(3)
+    active = any(st.query_params.get(name, ALL) != ALL for name in names)
+    places = st.expander("Filter", expanded=active).columns(3)
     options = [_options(rows, name) for name in names]
     chosen = [
         place.selectbox(name.capitalize(), options, key=name, bind="query-params")
@@ -43,12 +44,12 @@ def _options(rows: Sequence[Recommendation], name: str) -> list[str]:
 
 
 def pick(row: Recommendation) -> None:
-    """Let a card be chosen."""
-    st.checkbox(f"Choose {ui.plain(row.title)}", key=_key(row))
+    """Let a card be selected."""
+    st.checkbox("Select", key=_key(row))
 
 
 def chosen(rows: Iterable[Recommendation]) -> list[Recommendation]:
-    """Return the rows whose cards are chosen."""
+    """Return the rows whose cards are selected."""
     return [row for row in rows if st.session_state.get(_key(row))]
 
 
@@ -62,7 +63,7 @@ def close() -> None:
 
 
 def offer(panel: Panel, actor: Actor, rows: Sequence[Recommendation]) -> None:
-    """Offer to decide all that is chosen, and show what came of the last time."""
+    """Offer to decide all that is selected, and show what came of the last time."""
     results()
     several = chosen(rows)
     if not several:

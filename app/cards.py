@@ -98,10 +98,11 @@ def facts(row: Recommendation, now: datetime, alone: str = "") -> None:
     by = row.proposed_by
     if row.reasoner != "person":
         by = f"{by} ({row.reasoner}), confidence {row.confidence:.0%}"
+    how = "changed" if row.edit_of else "proposed"
     whom = "all models" if row.model == recommendations.EVERYWHERE else row.model
     st.markdown(
         f"**{ui.plain(whom)}**: {ui.plain(row.kind.replace('_', ' '))}, {about}"
-        f"proposed {ui.plain(ui.when(row.proposed_at, now))} by {ui.plain(by)}"
+        f"{how} {ui.plain(ui.when(row.proposed_at, now))} by {ui.plain(by)}"
     )
     if row.state == "proposed":
         st.caption(f"Lapses {ui.when(row.expires_at, now)}")
@@ -149,7 +150,7 @@ def _source(address: str) -> None:
 def difference(rows: Difference) -> None:
     """Show what carrying it out would change."""
     if not rows:
-        st.caption("Nothing that serves would change.")
+        st.caption("Nothing that serves changes by it.")
         return
     ui.small_table({"what": what, "before": before, "after": after} for what, before, after in rows)
 
@@ -168,12 +169,12 @@ def expected(row: Recommendation) -> str:
     >>> expected(Recommendation(kind="promote", expected=effect))
     'accuracy +0.0200 (95 % interval +0.0100 to +0.0300, n = 500)'
     >>> expected(Recommendation(kind="notify", expected={}))
-    'people know (not estimated in figures)'
+    'not estimated in figures; the aim: people know'
     """
     effect = row.expected
     if effect.get("effect") is None:
         words = str(effect.get("sentence") or "") or EXPECTED.get(row.kind, "not known")
-        return f"{words.rstrip('.')} (not estimated in figures)"
+        return f"not estimated in figures; the aim: {words.rstrip('.')}"
     value, low, high = (effect.get(name) for name in ("effect", "low", "high"))
     notes = f"95 % interval {low:+.4f} to {high:+.4f}" if None not in (low, high) else ""
     count = f"n = {ui.figure(effect['n'])}" if effect.get("n") is not None else ""
@@ -187,16 +188,14 @@ def record(found: Record, row: Recommendation) -> str:
 
     >>> done = Record(n=11, good=9, bad=1, neutral=1, streak=3, low=0.5)
     >>> record(done, Recommendation(kind="retrain", model="spam"))
-    'Record: 9 of 10 times to retrain spam did what was expected; 1 more could not be told.'
+    'Record: of 10 earlier decisions to retrain spam 9 did what was expected; 1 cannot be told.'
     """
     if not found.n:
         return ""
-    judged = found.good + found.bad
-    about = f"to {row.kind.replace('_', ' ')} {row.model}"
-    words = f"{found.good} of {ui.count(judged, 'time')} {about} did what was expected"
-    if found.neutral:
-        words += f"; {found.neutral} more could not be told"
-    return f"Record: {words}."
+    judged, about = found.good + found.bad, f"{recommendations.verb(row.kind)} {row.model}"
+    earlier = ui.count(judged, "earlier decision")
+    words = f"Record: of {earlier} to {about} {found.good} did what was expected"
+    return f"{words}; {found.neutral} cannot be told." if found.neutral else f"{words}."
 
 
 def one_line(row: Recommendation) -> None:

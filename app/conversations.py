@@ -39,10 +39,10 @@ def _talk(panel: Panel, row: Recommendation, waited: bool) -> None:
 
 
 def _message(panel: Panel, one: Message) -> None:
-    who = "user" if one.role == "person" else "assistant"
-    with st.chat_message(who):
+    with st.container(border=True, key=f"message-{one.id}"):
+        who = one.author if one.role == "person" else f"the agent ({one.author})"
         when = ui.ago(one.at, panel.clock())
-        st.markdown(f"**{ui.plain(one.author)}** · {ui.plain(when)}")
+        st.markdown(f"**{ui.plain(who)}** · {ui.plain(when)}")
         st.markdown(ui.plain(one.text))
         if one.evidence:
             cards.evidence(one.evidence)

@@ -127,6 +127,8 @@ def _reject(panel: Panel, actor: Actor, row: Recommendation) -> None:
 def undo(panel: Panel, actor: Actor, action: ActionRow) -> None:
     """Offer to take an action back, where it has an inverse; says first what that does."""
     inverse = actions.inverse_of(action)
+    if action.state == "succeeded" and (why := actions.final(action)):
+        st.caption(f"There is no undo: {ui.plain(why)}.")
     if inverse is None or not may(actor, "action.undo"):
         return
     with st.expander(f"Undo: {ui.plain(words(action.model, inverse))}"):

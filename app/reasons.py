@@ -17,6 +17,9 @@ CHECKED = {
 }
 """A fact of each group that a diagnosis looks at, and what it stands for."""
 
+BECAME = {"fired": "it decided", "held": "held back", "passed over": "another rule came first"}
+"""What became of a rule, in words."""
+
 
 def show(row: Recommendation, book: FactBook | None, calls: Sequence[ReasonerCall]) -> None:
     """Show the rules' verdict, and beside it a language model's words where one was asked."""
@@ -67,24 +70,22 @@ def _badges(decision: str, severity: str) -> None:
 
 def _considered(verdict: Mapping[str, Any]) -> None:
     """Say of each other rule that had something to say whether it was followed, and why not."""
-    rows = [dict(one) for one in verdict.get("considered") or [] if isinstance(one, Mapping)]
+    rows = [considered(one) for one in verdict.get("considered") or []]
     if not rows:
         return
-    with st.expander(f"All rules that had something to say ({len(rows)})"):
-        ui.small_table(considered(one) for one in rows)
+    with st.expander(f"Every rule that had something to say ({len(rows)})"):
+        ui.small_table(rows)
 
 
-def considered(one: Mapping[str, Any]) -> dict[str, str]:
+def considered(one: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
     """Return one considered rule as a row.
 
-    >>> considered({"rule": "drift ladder", "state": "held back", "sentence": "Broken data."})
+    >>> considered(("drift ladder", "held", "Broken data."))
     {'rule': 'drift ladder', 'what became of it': 'held back', 'why': 'Broken data.'}
     """
-    return {
-        "rule": str(one.get("rule", "")),
-        "what became of it": str(one.get("state", "")),
-        "why": str(one.get("sentence", "")),
-    }
+    values = one.values() if isinstance(one, Mapping) else one
+    rule, state, why = (str(value) for value in [*values][:3])
+    return {"rule": rule, "what became of it": BECAME.get(state, state), "why": why}
 
 
 def _unchecked(book: FactBook) -> None:

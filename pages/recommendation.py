@@ -40,7 +40,8 @@ def became(row: Recommendation) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         ui.badge(action.state)
-        words = action.error or f"since {ui.when(action.finished_at or action.at, now)}"
+        did = f"carried out {ui.when(action.finished_at, now)}"
+        words = action.error or (did if action.finished_at else "a worker carries it out")
         st.markdown(ui.plain(words), width="content")
     if came is not None:
         st.markdown(f"Outcome: **{ui.plain(came.grade)}**. {ui.plain(came.sentence)}")
@@ -86,7 +87,8 @@ if open_now and row.evidence:
     cards.figures(figures)
 else:
     cards.evidence(row.evidence)
-ui.section("What would change" if open_now else "What it changes")
+what = "What it changed" if action and action.after else "What it would have changed"
+ui.section("What would change" if open_now else what)
 cards.difference(cards.happened(action) if action and action.after else changes)
 st.markdown(f"Expected: **{ui.plain(cards.expected(row))}**")
 if words := cards.record(record, row):
@@ -95,12 +97,12 @@ if words := cards.record(record, row):
 ui.section("Questions")
 conversations.show(panel, actor, row)
 
-ui.section(f"Earlier decisions to {row.kind.replace('_', ' ')}")
+ui.section(f"Earlier decisions to {recommendations.verb(row.kind)} {row.model}")
 earlier = [one for one in alike if one.id != row.id and one.model == row.model][:10]
 for one in earlier:
     cards.one_line(one)
 if not earlier:
-    st.caption("None yet for this model.")
+    st.caption("None yet.")
 if row.incident_id:
     ui.link("incidents", "The incident behind this", id=row.incident_id)
 st.caption(f"Sealed as {row.digest[:16]}: an approval counts for exactly this proposal.")

@@ -43,7 +43,7 @@ from core.recommendations.reading import (
     same_person,
     waiting,
 )
-from core.recommendations.wording import title
+from core.recommendations.wording import title, verb
 
 __all__ = [
     "ALONE",
@@ -89,6 +89,7 @@ __all__ = [
     "title",
     "unanswered",
     "valid_until",
+    "verb",
     "waiting",
     "withdraw",
 ]

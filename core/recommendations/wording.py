@@ -20,8 +20,40 @@ _TITLES = {
     "notify": "Tell the channels about {model}",
     "scale": "Run {replicas} API replicas",
     "change_policy": "Change the policy of {model} to version {version}",
-    "grant_autonomy": "Let the agent {kind} {model} by itself",
+    "grant_autonomy": "Let the agent act alone on {model}: {kind}",
 }
+
+_BACK = {
+    "close_request": "Close the request for labels of {model}",
+    "end_freeze": "End the freeze of {model}",
+    "end_silence": "Tell alerts of {model} again",
+    "withdraw_autonomy": "Let people decide again on {model}: {kind}",
+}
+"""What only an undo does."""
+
+_VERBS = {
+    "promote": "release",
+    "rollback": "roll back",
+    "change_weights": "change the weights of",
+    "set_threshold": "set the threshold of",
+    "start_experiment": "start an experiment on",
+    "widen_experiment": "widen an experiment on",
+    "stop_experiment": "stop an experiment on",
+    "collect_labels": "collect labels of",
+    "silence": "silence alerts of",
+    "notify": "tell the channels about",
+    "change_policy": "change the policy of",
+    "grant_autonomy": "let the agent act alone on",
+}
+
+
+def verb(kind: str) -> str:
+    """Say a kind as what one does to a model.
+
+    >>> verb("promote"), verb("retrain")
+    ('release', 'retrain')
+    """
+    return _VERBS.get(kind, kind.replace("_", " "))
 
 
 def title(model: str, kind: str, arguments: Mapping[str, Any]) -> str:
@@ -36,7 +68,7 @@ def title(model: str, kind: str, arguments: Mapping[str, Any]) -> str:
     about = "all models" if model == EVERYWHERE else model
     if (kind, words.get("version")) == ("change_policy", "0"):
         return f"Take back the policy that was approved for {about}"
-    known = _TITLES.get(kind)
+    known = _TITLES.get(kind) or _BACK.get(kind)
     if known is None:
         return f"{kind.replace('_', ' ').capitalize()} {about}"
     return known.format_map(_Given(words, model=about))
