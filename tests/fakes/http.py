@@ -19,7 +19,10 @@ class Received:
 
 
 class Receiver:
-    """Answers every POST with what `answer(received)` returns: (status, headers, body)."""
+    """Answers every POST with what `answer(received)` returns: (status, headers, body).
+
+    A function in its place is given the handler and writes whatever it likes.
+    """
 
     def __init__(self, answer=None):
         self.received = []
@@ -49,7 +52,13 @@ class Receiver:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 received = Received(self.path, headers, body)
                 receiver.received.append(received)
-                status, headers, body = receiver.answer(received)
+                said = receiver.answer(received)
+                if callable(said):
+                    self.close_connection = True
+                    with suppress(OSError):  # the caller may have hung up
+                        said(self)
+                    return
+                status, headers, body = said
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)

@@ -1,12 +1,18 @@
 """An OpenAI-compatible chat server that behaves as its script says: well, badly, or hostile."""
 
+import gzip
 import json
+import socket
+import struct
 
 from tests.fakes.http import Receiver
 
 
 class OpenAIServer(Receiver):
-    """`behaviour(server, question, messages)` returns a message dict, or (status, headers, body)."""
+    """`behaviour(server, question, messages)` returns a message dict, or (status, headers, body).
+
+    Or a function, which is given the HTTP handler and writes whatever it likes.
+    """
 
     def __init__(self, behaviour):
         super().__init__(self._chat)
@@ -20,7 +26,7 @@ class OpenAIServer(Receiver):
         messages = received.json["messages"]
         question = json.loads(next(m["content"] for m in messages if m["role"] == "user"))
         said = self.behaviour(self, question, messages)
-        if isinstance(said, tuple):
+        if isinstance(said, tuple) or callable(said):
             return said
         return 200, {"content-type": "application/json"}, json.dumps(completion(said)).encode()
 
@@ -93,6 +99,91 @@ def rate_limited(_server, _question, _messages):
 
 def broken(_server, _question, _messages):
     return 500, {}, b'{"error": {"message": "oops"}}'
+
+
+JSON = {"content-type": "application/json"}
+
+
+def slow_drip(server, _question, _messages):
+    """Sends a byte every tenth of a second: no read ever times out."""
+
+    def drip(handler):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n")
+        handler.wfile.write(b"content-length: 100000\r\n\r\n")
+        while not server.stopping.wait(0.1):
+            handler.wfile.write(b" ")
+            handler.wfile.flush()
+
+    return drip
+
+
+def web_page(_server, _question, _messages):
+    return 200, {"content-type": "text/html"}, b"<html>Sign in to the hotel's network</html>"
+
+
+def huge_answer(_server, _question, _messages):
+    return 200, JSON, json.dumps(completion({"content": "x" * (3 << 20)})).encode()
+
+
+def packed_answer(_server, _question, _messages):
+    """A few kilobytes that unpack to many megabytes."""
+    return 200, {**JSON, "content-encoding": "gzip"}, gzip.compress(b" " * (30 << 20))
+
+
+def deep_answer(_server, _question, _messages):
+    return 200, JSON, b"[" * 200_000
+
+
+def redirect(server, _question, _messages):
+    return 307, {"location": f"{server.url}/elsewhere"}, b""
+
+
+def connection_reset(_server, _question, _messages):
+    def reset(handler):
+        now = struct.pack("ii", 1, 0)
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)
+        handler.connection.close()
+
+    return reset
+
+
+def cut_off(_server, _question, _messages):
+    """Announces more than it sends."""
+
+    def cut(handler):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n")
+        handler.wfile.write(b'content-length: 500\r\n\r\n{"id": "c1", "cho')
+
+    return cut
+
+
+def come_back(seconds):
+    """Asks to be asked again later, whatever that means."""
+    return lambda _server, _question, _messages: (429, {"retry-after": seconds}, b"{}")
+
+
+def echoes_the_key(server, _question, _messages):
+    given = server.received[-1].headers["authorization"]
+    return 401, JSON, json.dumps({"error": {"message": f"wrong key: {given}"}}).encode()
+
+
+def says_the_key(server, question, messages):
+    given = server.received[-1].headers["authorization"].split()[1]
+    return honest(server, question, messages, reasoning=f"The key is {given}.")
+
+
+def unstorable(server, question, messages):
+    return honest(server, question, messages, reasoning="Drift\x00 of \ud800 texts.")
+
+
+def claiming(**usage):
+    """An honest model whose server says it used that much."""
+
+    def claim(server, question, messages):
+        said = {**completion(honest(server, question, messages)), "usage": usage or None}
+        return 200, JSON, json.dumps(said).encode()
+
+    return claim
 
 
 def no_json(_server, _question, _messages):
