@@ -194,6 +194,15 @@ def tally(cases: Iterable[Case]) -> Tally:
     return Tally(grades.total(), exact, exact + grades["acceptable"], grades["forbidden"])
 
 
+def in_percent(part: int, n: int) -> str:
+    """Say a count with its share, which is rounded down: 100 % means all.
+
+    >>> in_percent(199, 200), in_percent(0, 0)
+    ('199 (99 %)', '0')
+    """
+    return f"{part} ({100 * part // n} %)" if n else f"{part}"
+
+
 def percentile(values: Sequence[float], percent: int) -> float:
     """Return a percentile, by linear interpolation; 0 without values.
 

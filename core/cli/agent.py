@@ -121,13 +121,7 @@ def _show(made: "Evaluation", *, missed: bool) -> None:
 
 
 def _row(name: str, one: "Tally") -> tuple[object, ...]:
-    return (name, one.n, _share(one.exact, one.n), _share(one.acceptable, one.n), one.forbidden)
+    from core.agent.evaluation import in_percent
 
-
-def _share(part: int, n: int) -> str:
-    """Say a count and its share, which is rounded down: 100 % means all.
-
-    >>> _share(199, 200)
-    '199 (99 %)'
-    """
-    return f"{part} ({100 * part // n if n else 0} %)"
+    shares = (in_percent(part, one.n) for part in (one.exact, one.acceptable))
+    return (name, one.n, *shares, one.forbidden)
