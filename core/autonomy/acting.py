@@ -12,7 +12,7 @@ from core import notes, outbox, policies, recommendations
 from core.access import may
 from core.autonomy.ladder import may_act
 from core.db import Command
-from core.errors import ConflictError, NotFoundError
+from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.outcomes.record import is_own
 from core.policies import InForce
 from core.recommendations.deciding import approve_in, check_open
@@ -26,6 +26,7 @@ ASKS = ("request_approval", "escalate")
 """Decisions by which the policy asks for a person."""
 
 _LADDER = "drift ladder"
+_HELD = "held"
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def consider(command: Command, row: Recommendation, *, settings: Settings) -> bo
     try:
         check_open(command, row, row.digest)
         recommendations.check_arguments(command.session, row.model, row.kind, row.arguments)
-    except (ConflictError, NotFoundError) as problem:
+    except (ConflictError, InvalidInputError, NotFoundError) as problem:
         command.note(asks_because=str(problem))
         return False
     action = approve_in(command, row, reason=found.sentence, origin=found.origin, by=found.by)
@@ -95,12 +96,18 @@ def _held_back(row: Recommendation, book: FactBook, rules: InForce) -> str:
         return "A person decides: the policy changed while this was looked into."
     if {row.decision, verdict.get("decision")} & {*ASKS}:
         return "A person decides: the policy asks for one."
-    if verdict.get("held_back"):
+    if _HELD in _states(verdict):
         return "A person decides: the verdict was held back."
     named = [act.get("kind") for act in verdict.get("actions") or []]
     if row.kind not in named:
         return "A person decides: this is not what the policy named."
     return ""
+
+
+def _states(verdict: Json) -> set[str]:
+    """Return what is on record of the rule that decided: fired, or held."""
+    told = [tuple(one) for one in verdict.get("considered") or []]
+    return {state for rule, state, *_ in told if rule == verdict.get("rule")}
 
 
 def _by_policy(row: Recommendation, book: FactBook, rules: InForce) -> str:
