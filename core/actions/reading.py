@@ -6,13 +6,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.errors import NotFoundError
+from core.recommendations import EVERYWHERE
 from core.tables.entities import ActionRow
 
 
 def recent(session: Session, *, model: str | None = None, limit: int = 50) -> list[ActionRow]:
-    """Return the newest actions, newest first."""
+    """Return the newest actions (about a model, or about all models), newest first."""
     query = select(ActionRow).order_by(ActionRow.id.desc()).limit(limit)
-    return list(session.scalars(query.filter_by(model=model) if model else query))
+    about = ActionRow.model.in_((model, EVERYWHERE))
+    return list(session.scalars(query.where(about) if model else query))
 
 
 def get(session: Session, action_id: str) -> ActionRow:

@@ -17,6 +17,7 @@ from core.recommendations.deciding import (
 )
 from core.recommendations.editing import edit
 from core.recommendations.kinds import EVERYWHERE, KINDS, Kind, is_risky
+from core.recommendations.preview import difference
 from core.recommendations.promotion import propose_promotion
 from core.recommendations.proposing import (
     LIFETIME,
@@ -37,7 +38,6 @@ from core.recommendations.reading import (
     behind,
     changed,
     decided,
-    difference,
     edits,
     get,
     same_person,

@@ -5,7 +5,6 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import releases
 from core.access import Role
 from core.errors import NotFoundError
 from core.recommendations.kinds import is_risky
@@ -13,9 +12,7 @@ from core.specs.alerts import SEVERITIES
 from core.tables.access import User
 from core.tables.entities import (
     ActionRow,
-    Experiment,
     FactBook,
-    ModelVersion,
     ReasonerCall,
     Recommendation,
 )
@@ -106,40 +103,3 @@ def same_person(proposer: str, decider: str) -> bool:
     (True, False)
     """
     return proposer.removeprefix("local:") == decider.removeprefix("local:")
-
-
-def difference(session: Session, row: Recommendation) -> Difference:
-    """Return what carrying the proposal out would change: (what, before, after)."""
-    current = releases.find_current(session, row.model)
-    now = releases.label(current) if current else "nothing"
-    if row.kind == "retrain":
-        return [("candidates", "none from this training", "one more"), ("serves", now, now)]
-    if row.kind in ("promote", "rollback"):
-        version = str(row.arguments.get("version") or row.arguments.get("to"))
-        champion = releases.champion(current) if current else ""
-        return [("serves", now, version), *_measured(session, row.model, champion, version)]
-    experiment = session.get(Experiment, row.arguments.get("experiment_id"))
-    if experiment is None:
-        return []
-    if row.kind == "stop_experiment":
-        return [("serves", now, experiment.control)]
-    if experiment.mode == "shadow":
-        beside = f"{experiment.treatment} answers the log too"
-        return [("serves", now, now), ("in shadow", "nothing", beside)]
-    share = float(row.arguments.get("share") or experiment.share)
-    split = f"{experiment.control} {100 - share * 100:g}% + {experiment.treatment} {share * 100:g}%"
-    return [("serves", now, split)]
-
-
-def _measured(session: Session, model: str, before: str, after: str) -> Difference:
-    rows = [session.get(ModelVersion, (model, version)) for version in (before, after)]
-    old, new = (row.metrics if row else {} for row in rows)
-    return [
-        (f"{name} on held-out rows", _figure(old.get(name)), _figure(new.get(name)))
-        for name in ("accuracy", "f1")
-        if name in new
-    ]
-
-
-def _figure(value: object) -> str:
-    return f"{value:.4f}" if isinstance(value, float | int) else "unknown"
