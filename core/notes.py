@@ -100,10 +100,11 @@ def _hours(hours: float, freeze: bool) -> float:
     return hours
 
 
-def in_force(session: Session, model: str, now: datetime) -> list[Note]:
-    """Return the notes about a model or all models that count now, newest first."""
-    query = select(Note).where(Note.model.in_((model, ALL)))
-    query = query.where(Note.starts_at <= now, Note.ends_at > now)
+def in_force(session: Session, model: str | None, now: datetime) -> list[Note]:
+    """Return the notes that count now, newest first: those about a model or all, or every one."""
+    query = select(Note).where(Note.starts_at <= now, Note.ends_at > now)
+    if model is not None:
+        query = query.where(Note.model.in_((model, ALL)))
     return list(session.scalars(query.order_by(Note.id.desc())))
 
 

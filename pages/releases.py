@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import session, ui
+from app import deciding, notes, proposals, session, ui
 from core import actions, outbox, releases
 from core.access import may
 from core.errors import ConflictError
@@ -65,7 +65,7 @@ def undo(row: ActionRow) -> None:
         inverse = actions.inverse_of(row)
         if inverse is None or not may(actor, "action.undo"):
             return
-        what = " ".join([inverse["kind"].replace("_", " "), *inverse["arguments"].values()])
+        what = deciding.words(row.model, inverse)
         if st.button(f"Undo: {what[:60]}", key=f"undo-{row.id}"):
             with ui.reporting():
                 words = "undone in the panel"
@@ -95,6 +95,7 @@ else:
     what = splits if len(releases.arms(current)) > 1 else " serves all"
     finding = f"{releases.label(current)}{what} traffic, since {ui.when(current.at, now)}."
     ui.head("Releases", finding, "green", at=top)
+    notes.frozen(panel, model)
     ui.section("Roll back")
     if good is None:
         st.info(ui.plain(ui.sentence(why_not)))
@@ -102,6 +103,7 @@ else:
         roll_back(current, good)
     else:
         st.info("Rolling back needs the role operator or higher.")
+    proposals.show(panel, actor, model)
     ui.section("Ladder")
     for row in history[:20]:
         ladder(row)

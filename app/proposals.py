@@ -1,0 +1,77 @@
+"""Proposing a change by hand: a kind, its arguments, and why; then it waits in the inbox."""
+
+import streamlit as st
+
+from app import cards, ui
+from core import outbox, recommendations, registry
+from core.access import Actor, may
+from core.incidents import silences
+from core.panel import Panel
+
+BY_HAND = (
+    "change_weights", "set_threshold", "retrain", "collect_labels",
+    "freeze", "silence", "notify", "scale",
+)  # fmt: skip
+"""Kinds that are proposed here; the others are where their subject is (Models, Experiments …)."""
+
+FIRST = {"share": "0.1", "threshold": "0.5", "rows": "200", "hours": "4", "replicas": "2"}
+
+
+def show(panel: Panel, actor: Actor, model: str) -> None:
+    """Offer the form to those who may propose."""
+    if not may(actor, "recommendation.propose"):
+        return
+    with st.expander("Propose a change", key="propose", on_change="rerun") as drawer:
+        if drawer.open:
+            _form(panel, actor, model)
+
+
+def _form(panel: Panel, actor: Actor, model: str) -> None:
+    kind = st.selectbox("What", BY_HAND, format_func=_words, key="propose-kind", width=320)
+    st.caption(f"{cards.CONSEQUENCE[kind]} {_who(kind)}")
+    with st.form(f"propose-{kind}", border=False):
+        names = sorted(recommendations.KINDS[kind].arguments, reverse=True)
+        given = {name: _argument(panel, model, name) for name in names}
+        reason = st.text_input("Why? (kept on record)", max_chars=500, key=f"why-{kind}")
+        submitted = st.form_submit_button("Propose")
+    if submitted and not reason.strip():
+        st.error("Say why: the reason is kept on record.")
+    elif submitted:
+        _propose(panel, actor, model, kind, given, reason.strip())
+
+
+def _words(kind: str) -> str:
+    return recommendations.verb(kind).capitalize()
+
+
+def _who(kind: str) -> str:
+    risky = recommendations.is_risky(kind)
+    return "An approver decides." if risky else "An operator decides, you too."
+
+
+def _argument(panel: Panel, model: str, name: str) -> str:
+    if name == "version":
+        with panel.db.read() as db:
+            found = [one.version for one in registry.versions(db, model) if one.state != "archived"]
+        return str(st.selectbox(cards.LABELS[name], found))
+    if name == "cause":
+        with panel.db.read() as db:
+            return str(st.selectbox("Cause", silences.known_causes(db)))
+    return st.text_input(cards.LABELS[name], FIRST[name], max_chars=20).strip()
+
+
+def _propose(
+    panel: Panel, actor: Actor, model: str, kind: str, given: dict[str, str], reason: str
+) -> None:
+    with ui.reporting():
+        row = recommendations.propose(
+            panel.db,
+            actor,
+            model=model,
+            kind=kind,
+            arguments=given,
+            title=recommendations.title(model, kind, given),
+            reasoning=reason,
+            channels=outbox.channels(panel.settings),
+        )
+        ui.done(f"It waits for a decision: {row.title}")
