@@ -152,13 +152,12 @@ def merged(session: Session, scope: str, changes: Changes) -> dict[str, float]:
 
     What equals what lies underneath a model's own is left out: it follows that from then on.
 
-    Raises: NotFoundError (model); InvalidInputError (no such threshold, a value cannot be, nothing
-    would change).
+    Raises: NotFoundError (model); InvalidInputError (no such threshold, a value cannot be).
     """
     _check_names(changes)
-    row = active(session, scope)
-    before = dict(row.thresholds) if row else {}
-    given = before | {name: value for name, value in changes.items() if value is not None}
+    given = _own(session, scope) | {
+        name: value for name, value in changes.items() if value is not None
+    }
     beneath = _beneath(session, scope)
     after = {
         name: value
@@ -166,7 +165,13 @@ def merged(session: Session, scope: str, changes: Changes) -> dict[str, float]:
         if changes.get(name, value) is not None and beneath.get(name) != value
     }
     _check_values(session, scope, after)
-    if after == before:
+    return after
+
+
+def altered(session: Session, scope: str, changes: Changes) -> dict[str, float]:
+    """Do what `merged` does. Raises: what that raises; InvalidInputError (nothing would change)."""
+    after = merged(session, scope, changes)
+    if after == _own(session, scope):
         raise InvalidInputError(f"nothing would change: {_told(session, scope, changes)}")
     return after
 
@@ -188,7 +193,7 @@ def draft_in(
     session = command.session
     if not 0 < len(reason.strip()) <= LONGEST_REASON:
         raise InvalidInputError(f"say why, in at most {LONGEST_REASON:,} characters")
-    own, base = merged(session, scope, thresholds), active(session, scope)
+    own, base = altered(session, scope, thresholds), active(session, scope)
     newest = session.scalar(select(func.max(PolicyVersion.version)).filter_by(model=scope)) or 0
     session.execute(
         update(PolicyVersion).filter_by(model=scope, state="proposed").values(state="retired")
@@ -257,6 +262,11 @@ def _move(session: Session, row: PolicyVersion, before: str, after: str, **more:
     if cast("CursorResult[Any]", moved).rowcount != 1:
         raise ConflictError(f"policy {label(row)} is not {before} any more; look at it again")
     session.refresh(row)
+
+
+def _own(session: Session, scope: str) -> dict[str, float]:
+    row = active(session, scope)
+    return dict(row.thresholds) if row else {}
 
 
 def _active_of(session: Session, model: str) -> dict[str, PolicyVersion]:

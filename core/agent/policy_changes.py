@@ -31,7 +31,7 @@ def preview(
     """
     if not 0 < days <= LONGEST_DAYS:
         raise InvalidInputError(f"replay 1 to {LONGEST_DAYS} days")
-    own = policies.merged(session, scope, thresholds)
+    own = policies.altered(session, scope, thresholds)
     return rehearse(session, scope=scope, thresholds=own, since=now - timedelta(days=days))
 
 

@@ -24,6 +24,7 @@ HOME = {
     "labels": ("labels",),
     "watching": ("drift", "monitor"),
     "agent": ("agent",),
+    "policy": ("policy",),
     "drill": ("drill",),
     "alerts": ("alerts", "incidents"),
     "experiments": ("experiment",),

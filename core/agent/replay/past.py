@@ -31,6 +31,20 @@ class After:
     resolved_at: datetime | None = None
     followed_by: tuple[str, ...] = ()
 
+    @property
+    def words(self) -> str:
+        """Say what came of it.
+
+        >>> After(state="succeeded", grade="good", followed_by=("accuracy",)).words
+        'succeeded, graded good; an incident followed (accuracy)'
+        >>> After().words
+        'nothing'
+        """
+        came = f"{self.state}, graded {self.grade}" if self.grade else self.state
+        causes = ", ".join(dict.fromkeys(self.followed_by))
+        later = f"an incident followed ({causes})" if causes else ""
+        return "; ".join(part for part in (came, later) if part) or "nothing"
+
 
 @dataclass(frozen=True)
 class Logged:

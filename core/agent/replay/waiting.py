@@ -25,7 +25,7 @@ class Waiting:
 
     def seen(self, book: FactBook, at: datetime) -> FactBook:
         """Return the facts as the replay would have read them."""
-        live = list(book.get(PENDING) or [])
+        live = [row for row in book.get(PENDING) or () if isinstance(row, Mapping)]
         rows = [self._as_replayed(row) for row in live if row["id"] not in self._gone]
         own = ((name, *one) for (name, _), one in self._own.items())
         mine = [row for name, until, row in own if name == book.model and until > at]

@@ -119,7 +119,7 @@ class Story:
                 self.release()
                 self.is_over()
             if look == LOOKS // 2:
-                approve(self, drift_retrain=0.35, min_labels=30)
+                approve(self, drift_retrain=0.35, min_labels=30, min_new_rows=0)
             self.clock.forward(hours=self.chance.choice([1, 5, 14]))
             investigate(self.db, self.settings, "spam", incident_id=self.incident)
         return self
