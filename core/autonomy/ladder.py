@@ -25,7 +25,8 @@ class Rung:
     """Where a kind of action on a model stands: off, earning, acts alone or fallen back.
 
     `more` good outcomes in a row are needed (None: the policy's bar cannot be reached). `since`:
-    when the leave was given or taken, or the bad outcome was graded; `bad` is its proposal.
+    when the leave was given or taken, or the bad outcome was graded; `bad` is its proposal. `leave`
+    is the row behind it, where there ever was one.
     """
 
     model: str
@@ -37,6 +38,7 @@ class Rung:
     sentence: str
     since: datetime | None = None
     bad: str | None = None
+    leave: Autonomy | None = None
 
 
 def rung(leave: Autonomy | None, model: str, kind: str, record: Record, policy: Policy) -> Rung:
@@ -62,6 +64,7 @@ def rung(leave: Autonomy | None, model: str, kind: str, record: Record, policy: 
         sentence=_sentence(state, more, policy),
         since=since,
         bad=bad,
+        leave=leave,
     )
 
 
