@@ -26,6 +26,7 @@ HOME = {
     "agent": ("agent",),
     "policy": ("policy",),
     "drill": ("drill",),
+    "autonomy": ("autonomy",),
     "alerts": ("alerts", "incidents"),
     "experiments": ("experiment",),
     "demo": ("demo",),
