@@ -2,23 +2,63 @@
 
 from dataclasses import replace
 
+from core.agent import holds
 from core.agent.facts import FactBook
 from core.agent.rules import RULES
-from core.agent.verdict import DECISIONS, Act, Verdict
+from core.agent.verdict import DECISIONS, FIRED, HELD, PASSED_OVER, Act, Considered, Held, Verdict
 from core.specs.alerts import SEVERITIES
 from core.specs.thresholds import Policy
 
-__all__ = ["DECISIONS", "SEVERITIES", "Act", "Policy", "Verdict", "decide"]
+__all__ = ["DECISIONS", "SEVERITIES", "Act", "Considered", "Policy", "Verdict", "decide"]
+
+FLOOR = frozenset({"bad release", "errors", "critical performance", "concept drift"})
+"""Rules whose severity counts also where a rule before them decides."""
 
 
 def decide(book: FactBook, policy: Policy) -> Verdict:
-    """Return the verdict of the first rule that applies, in order of precedence."""
-    for rule in RULES:
-        if verdict := rule(book, policy):
-            verdict = _patient(_limited(verdict, book, policy), book)
-            cautious = {verdict.decision, "request_approval", "escalate"}
-            allowed = cautious if verdict.actions else {verdict.decision, "escalate"}
-            return replace(verdict, allowed=frozenset(allowed))
+    """Return the verdict of the first rule that fires and is not held back.
+
+    Where all that fire are held back it is to wait, and why; where none does, nothing is to be
+    done. Every rule that had something to say is among `considered`.
+    """
+    found = [outcome for rule in RULES if (outcome := rule(book, policy)) is not None]
+    weighed = [one if isinstance(one, Held) else holds.weigh(one, book, policy) for one in found]
+    fired = [one for one in weighed if isinstance(one, Verdict)]
+    held = [one for one in weighed if isinstance(one, Held)]
+    if fired:
+        verdict = replace(fired[0], severity=_gravest(fired))
+    elif held:
+        verdict = _waiting(held)
+    else:
+        verdict = _nothing(book, policy)
+    cautious = {verdict.decision, "request_approval", "escalate"}
+    allowed = cautious if verdict.actions else {verdict.decision, "escalate"}
+    if verdict.decision == "no_action":
+        allowed = {"no_action", "log_only"}
+    return replace(verdict, allowed=frozenset(allowed), considered=_considered(weighed, fired))
+
+
+def _gravest(fired: list[Verdict]) -> str:
+    """Return the severity of what decides, or that of a loss or failure it was put before."""
+    counted = [fired[0], *(one for one in fired[1:] if one.rule in FLOOR)]
+    return min((one.severity for one in counted), key=SEVERITIES.index)
+
+
+def _waiting(held: list[Held]) -> Verdict:
+    """Return what to wait for: the first rule's words, and the severity of the gravest."""
+    first = next((one for one in held if one.actions), held[0])
+    return Verdict(
+        rule=first.rule,
+        decision="log_only",
+        severity=min((one.severity for one in held), key=SEVERITIES.index),
+        title=first.title,
+        sentences=(first.sentence,),
+        cites=first.cites,
+        actions=first.actions,
+    )
+
+
+def _nothing(book: FactBook, policy: Policy) -> Verdict:
     nothing = "Nothing in the facts asks for an action."
     return Verdict(
         rule="nothing",
@@ -26,7 +66,6 @@ def decide(book: FactBook, policy: Policy) -> Verdict:
         severity="low",
         title=f"{book.model}: nothing to do",
         sentences=(nothing, *_gaps(book, policy)),
-        allowed=frozenset({"no_action", "log_only"}),
     )
 
 
@@ -41,53 +80,12 @@ def _gaps(book: FactBook, policy: Policy) -> tuple[str, ...]:
     return tuple(gaps)
 
 
-def _limited(verdict: Verdict, book: FactBook, policy: Policy) -> Verdict:
-    """Apply the limits of retraining: wait for one that runs, ask a person beyond the limits."""
-    if not any(act.kind == "retrain" for act in verdict.actions):
-        return verdict
-    if book.get("retrain.in_progress"):
-        words = "A training is under way: its candidate comes first."
-        return _without_actions(verdict, words, "retrain.in_progress")
-    reasons = _beyond_limits(book, policy)
-    if not reasons:
-        return verdict
-    decision = "request_approval" if verdict.decision == "retrain" else verdict.decision
-    if book.number("retrain.rejected_by_gate_in_a_row") >= policy.gate_refusals:
-        decision = "escalate"
-    sentences = (*verdict.sentences, *reasons)
-    return replace(verdict, decision=decision, sentences=sentences)
-
-
-def _beyond_limits(book: FactBook, policy: Policy) -> list[str]:
-    reasons = []
-    hours = book.number("retrain.hours_since_last")
-    if hours < policy.hours_between_retrains:
-        reasons.append(f"The last training was {hours:.1f} h ago, so a person should decide.")
-    if (today := book.number("retrain.retrains_last_24h")) >= policy.retrains_a_day:
-        reasons.append(f"It was retrained {today:g} times in 24 hours.")
-    refused = book.number("retrain.rejected_by_gate_in_a_row")
-    if refused >= policy.gate_refusals:
-        reasons.append(f"The gate refused the last {refused:g} candidates: look at the data first.")
-    return reasons
-
-
-def _patient(verdict: Verdict, book: FactBook) -> Verdict:
-    """Wait where the same is proposed already, unless it has become more severe since."""
-    kinds = {act.kind for act in verdict.actions}
-    rank = SEVERITIES.index(verdict.severity)
-    for waiting in book.get("pending_approval") or []:
-        if waiting["kind"] in kinds and SEVERITIES.index(waiting["severity"]) <= rank:
-            return _without_actions(
-                verdict, "This is proposed already and waits.", "pending_approval"
-            )
-    return verdict
-
-
-def _without_actions(verdict: Verdict, words: str, cite: str) -> Verdict:
-    return replace(
-        verdict,
-        decision="log_only",
-        actions=(),
-        sentences=(*verdict.sentences, words),
-        cites=(*verdict.cites, cite),
+def _considered(weighed: list[Verdict | Held], fired: list[Verdict]) -> tuple[Considered, ...]:
+    return tuple(
+        Considered(one.rule, HELD, one.sentence)
+        if isinstance(one, Held)
+        else Considered(
+            one.rule, FIRED if one is fired[0] else PASSED_OVER, " ".join(one.sentences)
+        )
+        for one in weighed
     )

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from sqlalchemy import select
 
-from core import answers
+from core import answers, specs
 from core.agent.sources.scope import LONGEST_HISTORY, Item, Scope, alarms_in_a_row, dicts
 from core.answers import Stretch
+from core.errors import NotFoundError
 from core.tables.telemetry import MonitorReport, Prediction
 
 MOST_COLUMNS = 20
@@ -24,11 +25,19 @@ def drift(of: Scope) -> Iterator[Item]:
     yield Item("drift.score", report.score, source, report.at, n=report.n_current)
     yield Item("drift.p_value", report.p_value, source, report.at)
     yield Item("drift.n_current", report.n_current, source, report.at)
+    yield Item("drift.fewest", _fewest(of), source)
     yield Item("drift.n_reference", report.n_reference, source, report.at)
     yield Item("drift.windows_in_a_row", alarms_in_a_row(past), source, report.at)
     yield Item("drift.columns", _drifted_columns(report) or None, source, report.at)
     yield Item("drift.seasonal_match", report.figures.get("seasonal_match"), source, report.at)
     yield Item("drift.history", scores[::-1], source, report.at, n=len(scores))
+
+
+def _fewest(of: Scope) -> int | None:
+    try:
+        return specs.active(of.session, of.model).monitoring.min_samples
+    except NotFoundError:
+        return None
 
 
 def _link(of: Scope, report: MonitorReport) -> str:

@@ -36,12 +36,14 @@ def retraining(of: Scope) -> Iterator[Item]:
 
 
 def _new_rows(of: Scope, version: ModelVersion, since: datetime) -> Iterator[Item]:
-    """Yield how many answers were labelled since, and of how many rows the model learnt."""
+    """Yield how many answers were labelled since, where it is known how many rows were learnt."""
+    learnt = of.session.get(DatasetVersion, version.train_dataset_id)
+    if learnt is None:
+        return
     source = f"/data?model={of.model}"
     labelled, answered = predictions.label_counts(of.session, of.model, since=since)
     yield Item("retrain.new_rows", labelled, source, n=answered)
-    learnt = of.session.get(DatasetVersion, version.train_dataset_id)
-    yield Item("retrain.rows_learnt", learnt.n_rows if learnt else None, source, version.at)
+    yield Item("retrain.rows_learnt", learnt.n_rows, source, version.at)
 
 
 def _newest_versions(of: Scope) -> list[ModelVersion]:
@@ -50,11 +52,14 @@ def _newest_versions(of: Scope) -> list[ModelVersion]:
 
 
 def _refused_in_a_row(of: Scope) -> int:
+    """Count the newest retrained versions that the gate refused, since what serves was trained."""
     count = 0
     for version in _newest_versions(of):
-        if version.gate.get("answer") != "refuse":
+        newer = of.version is None or version.number > of.version.number
+        if not newer or version.gate.get("answer") != "refuse":
             return count
-        count += 1
+        run = of.session.get(Run, version.run_id)
+        count += run is None or run.kind == "retrain"
     return count
 
 
@@ -75,6 +80,8 @@ def candidate(of: Scope) -> Iterator[Item]:
     known = interval((change.get("low"), change.get("high")))
     yield Item("candidate.improvement", change.get("value"), source, None, gate.get("n"), known)
     yield Item("candidate.proposed_before", _was_proposed(of, newest.version), source)
+    told = gate.get("answer") == "refuse"  # whoever asked for the training was told why
+    yield Item("candidate.refusal_told", told, source, newest.at)
     yield from _paired(newest, of.version, source)
     yield from _fitness(of, newest, source)
 

@@ -45,7 +45,7 @@ EXPECTED: dict[Kind, Expected] = {
         ("concept", "accuracy"),
         ("concept_drift", "accuracy_drop", "accuracy_floor"),
         "retrain",
-        ("request_approval", "escalate"),
+        ("retrain", "request_approval", "escalate"),
         "Lost accuracy without an earlier version to go back to asks for a new candidate.",
     ),
     "latency": Expected(

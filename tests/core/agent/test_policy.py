@@ -51,7 +51,7 @@ def test_without_facts_nothing_is_asked_and_the_gaps_are_named():
 
 def test_a_critical_drop_in_accuracy_proposes_a_retrain():
     found = verdict(losing_accuracy(0.85))
-    assert (found.decision, found.severity) == ("request_approval", "critical")
+    assert (found.decision, found.severity) == ("retrain", "critical")
     assert kinds(losing_accuracy(0.85)) == ["retrain"]
 
 
@@ -60,12 +60,16 @@ def test_a_drop_of_a_few_points_is_high_not_critical():
     assert (verdict(facts).rule, verdict(facts).severity) == ("accuracy", "high")
 
 
-def test_few_labels_decide_nothing():
-    assert verdict(losing_accuracy(0.5, n=20)).decision == "no_action"
+def test_few_labels_decide_nothing_and_that_is_said():
+    found = verdict(losing_accuracy(0.5, n=20))
+    assert (found.decision, found.severity, found.actions) == ("log_only", "low", ())
+    assert "50 are needed" in found.sentences[0]
 
 
 def test_a_drop_that_chance_explains_decides_nothing():
-    assert verdict(losing_accuracy(0.95, baseline=0.97, half_width=0.03)).decision == "no_action"
+    found = verdict(losing_accuracy(0.95, baseline=0.97, half_width=0.03))
+    assert (found.decision, found.actions) == ("log_only", ())
+    assert "may be chance" in found.sentences[0]
 
 
 def test_accuracy_below_the_floor_is_said():
@@ -142,11 +146,14 @@ def test_while_a_training_runs_its_candidate_is_awaited():
     assert "retrain.in_progress" in found.cites
 
 
-def test_soon_after_a_training_a_person_decides_about_the_next():
+def test_soon_after_a_retraining_the_next_has_to_wait():
     found = verdict(drifting(0.6, retrain={"in_progress": False, "hours_since_last": 0.5}))
-    assert found.decision == "request_approval"
-    assert "0.5 h ago" in found.sentences[-1]
-    assert [act.kind for act in found.actions] == ["retrain"]
+    assert (found.decision, found.actions) == ("log_only", ())
+    assert "0.5 hours ago" in found.sentences[0]
+
+
+def test_a_first_training_holds_no_retraining_back():
+    assert kinds(drifting(0.6, retrain={"hours_since_last": 0.5, "retrains_last_24h": 0}))
 
 
 def test_candidates_that_keep_failing_the_gate_escalate():

@@ -1,0 +1,161 @@
+"""Rules about performance: accuracy and the service itself; the grave ones, then the others."""
+
+from dataclasses import replace
+
+from core.agent.facts import FactBook
+from core.agent.rules.reading import (
+    at_most,
+    drift_alarm,
+    drop,
+    enough_requests,
+    late_labels,
+    present,
+)
+from core.agent.verdict import Act, Held, Verdict
+from core.specs.thresholds import Policy
+
+CRITICAL, LOSS, SERVICE = "critical performance", "accuracy", "service"
+_CITED = (
+    "accuracy.current",
+    "accuracy.baseline",
+    "accuracy.n_labelled",
+    "accuracy.drop",
+    "accuracy.estimated",
+    "concept.gap",
+    "drift.score",
+    "drift.p_value",
+)
+
+
+def errors(book: FactBook, policy: Policy) -> Verdict | Held | None:
+    """Requests fail, or answers are so slow that people must act."""
+    rate, slow = book.number("service.error_rate"), book.number("service.latency_p95_ms")
+    if not (rate > policy.error_critical or slow > policy.latency_critical_ms):
+        return None
+    return _service(book, policy, decision="escalate", severity="critical", rule="errors")
+
+
+def service(book: FactBook, policy: Policy) -> Verdict | Held | None:
+    """Some requests fail, or answers are slower than they should be: said, and watched."""
+    rate, slow = book.number("service.error_rate"), book.number("service.latency_p95_ms")
+    if not (rate >= policy.error_warning or slow >= policy.latency_warning_ms):
+        return None
+    return _service(book, policy, decision="log_only", severity="high", rule=SERVICE)
+
+
+def _service(
+    book: FactBook, policy: Policy, *, decision: str, severity: str, rule: str
+) -> Verdict | Held:
+    rate, slow = book.number("service.error_rate"), book.number("service.latency_p95_ms")
+    failing = rate >= policy.error_warning
+    said = [f"{rate:.1%} of requests failed."] if failing else []
+    if slow >= policy.latency_warning_ms:
+        said.append(f"One answer in 20 takes longer than {slow:g} ms.")
+    cites = present(book, "service.error_rate", "service.latency_p95_ms", "service.n_requests")
+    title = f"{book.model}: {'requests fail' if failing else 'answers are slow'}"
+    if not enough_requests(book, policy):
+        said.append("There were too few requests to tell.")
+        return Held(rule, title, " ".join(said), cites)
+    found = Verdict(
+        rule=rule,
+        decision=decision,
+        severity=severity,
+        title=title,
+        sentences=tuple(said),
+        cites=cites,
+    )
+    return _scaled(found, book, policy) if slow > policy.latency_warning_ms else found
+
+
+def _scaled(found: Verdict, book: FactBook, policy: Policy) -> Verdict:
+    """Ask for one more replica where answers are slow for long, and there is a way to get one."""
+    windows = book.number("service.windows_in_a_row")
+    lasts = found.severity == "critical" or windows >= policy.lasting_windows
+    if not (book.get("scale.possible") and lasts and "scale.replicas" in book):
+        return found
+    wanted = int(book.number("scale.replicas")) + 1
+    return replace(
+        found,
+        title=f"{found.title}; one more replica is proposed",
+        sentences=(*found.sentences, f"With {wanted} replicas there is more room."),
+        cites=(*found.cites, "scale.replicas"),
+        actions=(Act("scale", {"replicas": str(wanted)}),),
+    )
+
+
+def critical(book: FactBook, policy: Policy) -> Verdict | Held | None:
+    """A critical loss of accuracy, or the same inputs meaning something else: train anew."""
+    lost = drop(book) > policy.drop_critical
+    if not (lost or book.get("concept.alarm")):
+        return None
+    if lost and (held := _held(book, policy)):
+        return held
+    quiet = "drift.alarm" in book and not drift_alarm(book)
+    concept = bool(book.get("concept.alarm")) or quiet
+    what = "inputs mean something else now" if concept else "it is right less often"
+    return Verdict(
+        rule="concept drift" if concept else CRITICAL,
+        decision="retrain",
+        severity="critical",
+        title=f"Retrain {book.model}: {what}",
+        sentences=_words(book, policy, concept=concept),
+        cites=present(book, *_CITED),
+        actions=(Act("retrain"), Act("notify")) if concept else (Act("retrain"),),
+        confidence=0.95,
+    )
+
+
+def loss(book: FactBook, policy: Policy) -> Verdict | Held | None:
+    """A lesser loss of accuracy, or one under the floor: a person should decide."""
+    lost, now = drop(book), book.number("accuracy.current")
+    warned = policy.drop_warning <= lost <= policy.drop_critical
+    if not (warned or now < policy.accuracy_floor) or lost > policy.drop_critical:
+        return None
+    if held := _held(book, policy, floor=not warned):
+        return held
+    return Verdict(
+        rule=LOSS,
+        decision="request_approval",
+        severity="high",
+        title=f"Retrain {book.model}: it is right less often",
+        sentences=_words(book, policy, concept=False),
+        cites=present(book, *_CITED),
+        actions=(Act("retrain"),),
+        confidence=0.95,
+    )
+
+
+def _held(book: FactBook, policy: Policy, *, floor: bool = False) -> Held | None:
+    """Say why an accuracy decides nothing yet, where that is so."""
+    now, n = book.number("accuracy.current"), book.number("accuracy.n_labelled")
+    said = f"Accuracy is {now:.1%} on {n:g} labelled predictions"
+    cites = present(book, "accuracy.current", "accuracy.baseline", "accuracy.n_labelled")
+    title = f"{book.model}: an accuracy that decides nothing yet"
+    limit = policy.accuracy_floor if floor else book.number("accuracy.baseline")
+    if not n >= policy.min_labels:
+        words = f"{said}; {policy.min_labels:g} are needed to tell."
+        return Held(LOSS, title, words, cites)
+    if late_labels(book, policy):
+        late = ("accuracy.label_lag_hours", "accuracy.label_coverage", "accuracy.mature")
+        words = f"{said}, but most labels are still to come: the first are no sample."
+        return Held(LOSS, title, words, present(book, *cites, *late))
+    if not at_most(book, "accuracy.current") < limit:
+        return Held(LOSS, title, f"{said}; that may be chance.", cites)
+    return None
+
+
+def _words(book: FactBook, policy: Policy, *, concept: bool) -> tuple[str, ...]:
+    words = []
+    now = book.number("accuracy.current")
+    if "accuracy.current" in book:
+        n = book.number("accuracy.n_labelled")
+        words.append(f"Accuracy is {now:.1%} on {n:g} labelled predictions.")
+    if "accuracy.baseline" in book:
+        words.append(f"It was {book.number('accuracy.baseline'):.1%} at registration.")
+    if now < policy.accuracy_floor:
+        words.append(f"That is below the floor of {policy.accuracy_floor:.1%}.")
+    if concept:
+        words.append("The inputs do not explain it: the same ones mean something else now.")
+    elif not drift_alarm(book):
+        words.append("The inputs raise no drift alarm: the truth itself may have changed.")
+    return tuple(words)
