@@ -8,8 +8,9 @@ from itertools import count
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from core import recommendations, releases, specs
+from core import jobs, recommendations, releases, specs
 from core.access import Actor, Role, system
+from core.recommendations import EVERYWHERE
 from core.settings import ROOT
 from core.tables.access import AuditEvent
 from core.tables.entities import ActionRow, Recommendation, Release, Run
@@ -17,6 +18,7 @@ from core.tables.operational import Delivery, Job
 from tests.conftest import version_row
 
 SPEC = (ROOT / "specs" / "breast_cancer.yaml").read_text()
+SYSTEM = system("agent")
 APPROVER = Actor("apo", Role.APPROVER)
 
 
@@ -27,19 +29,25 @@ class Approvals:
     the number of replicas, which is nobody's and everybody's.
     """
 
-    def __init__(self, db, models, kinds=("promote", "retrain", "scale")):
+    def __init__(self, db, models, kinds=("promote", "retrain", "notify", "scale")):
         self.db, self._kinds = db, kinds
         self._models = [f"m{number}" for number in range(models)]
         self._numbers, self._replicas, self._stop = count(), count(1), threading.Event()
         self._thread = threading.Thread(target=self._go_on)
         for model in self._models:
-            specs.apply(
-                db, system("bootstrap"), SPEC.replace("name: breast_cancer", f"name: {model}")
-            )
-            self._add_version(model, 1)
-            with db.command(system("worker"), "release.promote") as command:
-                releases.promote(command, model, "1.0.0", replaces=0, reason="the first")
-        self._tidy()
+            self._begin(model)
+
+    def _begin(self, model):
+        if "retrain" in self._kinds:
+            specs.apply(self.db, SYSTEM, SPEC.replace("name: breast_cancer", f"name: {model}"))
+        with self.db.keep() as session:  # nobody is there to mirror a release
+            for number in range(1, 300):
+                key, told = f"mirror:{model}:release {number}", {"model": model}
+                job = jobs.enqueue(session, "mirror", told, now=self.db.clock(), key=key)
+                job.state = "cancelled"
+        self._add_version(model, 1)
+        with self.db.command(SYSTEM, "release.promote") as command:
+            releases.promote(command, model, "1.0.0", replaces=0, reason="the first")
 
     def __enter__(self):
         self._thread.start()
@@ -62,24 +70,25 @@ class Approvals:
             return set(session.scalars(still))
 
     def approve(self, model):
+        row = self.propose(model)
+        recommendations.approve(self.db, APPROVER, row.id, digest=row.digest, solo=False)
+        self._never_give_up()
+
+    def propose(self, model):
         number = next(self._numbers)
         kind = self._kinds[number % len(self._kinds)]
-        if kind == "scale":
-            if recommendations.EVERYWHERE in self.under_way():
-                kind = "promote"
-            else:
-                model = recommendations.EVERYWHERE
-        row = recommendations.propose(
+        if kind == "scale" and EVERYWHERE in self.under_way():
+            kind = self._kinds[0]
+        model = EVERYWHERE if kind == "scale" else model
+        return recommendations.propose(
             self.db,
-            system("agent"),
+            SYSTEM,
             model=model,
             kind=kind,
             arguments=self._arguments(kind, model, number),
             title=f"{kind} {number}",
             reasoning="because",
         )
-        recommendations.approve(self.db, APPROVER, row.id, digest=row.digest, solo=False)
-        self._never_give_up()
 
     def _arguments(self, kind, model, number):
         if kind == "promote":
@@ -87,20 +96,19 @@ class Approvals:
             return {"version": f"{number + 2}.0.0"}
         if kind == "scale":
             return {"replicas": str(next(self._replicas))}
-        self._tidy(model)
+        if kind == "retrain":
+            self._end_trainings(model)
         return {}
 
     def _add_version(self, model, number):
         with Session(self.db._writer) as session, session.begin():
             session.add(version_row(model, f"{number}.0.0", number, self.db.clock()))
 
-    def _tidy(self, model=None):
-        """End the trainings and mirrored releases that nobody is there for."""
+    def _end_trainings(self, model):
         with self.db._writer.begin() as connection:
             over = "update {} set state = 'cancelled' where state in ('queued', 'running')"
-            connection.execute(text(over.format("job") + " and kind in ('train', 'mirror')"))
-            if model:
-                connection.execute(text(over.format("run") + " and model = :m"), {"m": model})
+            connection.execute(text(over.format("run") + " and model = :m"), {"m": model})
+            connection.execute(text(over.format("job") + " and kind = 'train'"))
 
     def _never_give_up(self):
         """Let a job be begun as often as its workers are killed."""
@@ -142,6 +150,7 @@ def tally(db, calls):
             "scale": Counter(number for _, number in set(calls)),
         }
         messages = Counter(session.scalars(select(Delivery.subject)))
+        effects["notify"] = messages
         ends, told.reconciled = _said(session)
         rows = session.execute(
             select(Recommendation, ActionRow).join(
@@ -152,11 +161,9 @@ def tally(db, calls):
             told.approved += 1
             told.states[row.kind, action.state, row.state] += 1
             name = row.arguments["replicas"] if row.kind == "scale" else row.title
-            seen = {
-                row.kind: effects[row.kind][name],
-                "messages": messages[f"Done: {row.title}"],
-                "audit": ends[action.id],
-            }
+            seen = {row.kind: effects[row.kind][name], "audit": ends[action.id]}
+            if row.kind != "notify":  # which is a message itself
+                seen["told"] = messages[f"Done: {row.title}"]
             told.duplicated += [(row.title, seen)] * any(n > 1 for n in seen.values())
             told.missing += [(row.title, seen)] * any(n < 1 for n in seen.values())
     return told

@@ -75,6 +75,7 @@ def carried_out(db, settings, outside, say, *, lease, unchecked=False):
             try:
                 actions.execute(db, settings, claim, action_id, scaler=outside)
                 say(CARRIED_OUT)
+                time.sleep(2 * lease if unchecked else 0)  # so that others take it over
                 jobs.finish(db, claim, "succeeded")
             except PilothouseError as problem:  # taken over, or failed: the tally sees which
                 jobs.finish(db, claim, "failed", error=str(problem))
@@ -123,7 +124,7 @@ def warm_up(turns):
         began, said = time.monotonic(), next(turns)
         if said:
             took.append(time.monotonic() - began)
-    return min(took)
+    return sorted(took)[2]
 
 
 def victims(tell, settings, calls, *, kills, lease, seed, unchecked=False):

@@ -1,16 +1,21 @@
 """`kill -9` of who carries approved actions out, and many who decide at once."""
 
 import multiprocessing
+import random
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
+from sqlalchemy import select
 
-from core import audit
+from core import audit, recommendations
 from core.clock import utc_now
 from core.db import Database
-from tests.chaos import approvals, executors
+from core.tables.entities import ActionRow
+from tests.chaos import approvals, clicking, executors, workers
+from tests.fakes.http import Receiver
 
 pytestmark = pytest.mark.processes
 LONG = [pytest.mark.chaos, pytest.mark.timeout(900)]
@@ -98,6 +103,97 @@ def test_each_approved_action_happens_once_however_often_its_executor_is_killed(
     assert told.duplicated == told.missing == approvals.open_ones(real) == []
     assert told.approved > kills / 10
     assert audit.verify(real).whole
+
+
+def test_without_the_checks_the_same_kills_do_things_twice(real, settings, tmp_path):
+    """Else the count above could not see a second effect."""
+    calls = tmp_path / "calls"
+    calls.touch()
+    stream = approvals.Approvals(real, models=12, kinds=("notify", "scale"))
+    killed(real, settings, stream, calls, 16, lease=0.1, unchecked=True)
+    finish_what_is_left(real, settings, calls)
+    told = approvals.tally(real, seen(calls))
+    print(f"\n{name(real)}, unchecked: 16 kills: {told}")
+    assert len(told.duplicated) >= 2
+
+
+@pytest.mark.parametrize(
+    ("clicks", "rounds"),
+    [pytest.param(12, 2, id="short"), pytest.param(100, 10, id="long", marks=LONG)],
+)
+def test_of_many_who_decide_at_once_one_decides(real, settings, tmp_path, clicks, rounds):
+    stream = approvals.Approvals(real, models=rounds, kinds=("notify",))
+    began, busy = time.monotonic(), 0
+    for number in range(rounds):
+        row = stream.propose(f"m{number}")
+        answers = clicking.at_once(real, settings, row, clicks)
+        busy += sum(answer.tries - 1 for answer in answers)
+        won = [answer.verb for answer in answers if answer.won]
+        with real.read() as session:
+            decided = recommendations.get(session, row.id)
+            queued = list(session.scalars(select(ActionRow.id).filter_by(recommendation_id=row.id)))
+        assert won == [{"approved": "approve", "rejected": "reject"}[decided.state]]
+        assert len(queued) == (won == ["approve"])
+        assert Counter(clicking.recorded(real, row)) == {"done": 1, "refused": clicks - 1}
+        lost = {answer.sentence for answer in answers if not answer.won}
+        assert all(sentence.startswith("decided already") for sentence in lost), lost
+    finish_what_is_left(real, settings, tmp_path / "calls")
+    seconds = time.monotonic() - began
+    print(
+        f"\n{name(real)}: {rounds} times {clicks} processes that decide at once in {seconds:.0f} s:"
+        f" one winner each; {busy} had to ask the database again"
+    )
+    assert approvals.open_ones(real) == []
+
+
+@pytest.mark.parametrize(
+    ("database_url", "kills"),
+    [
+        pytest.param("postgresql", 2, id="short"),
+        pytest.param("postgresql", 50, id="long-postgresql", marks=LONG),
+        pytest.param("sqlite", 50, id="long-sqlite", marks=LONG),
+    ],
+    indirect=["database_url"],
+)
+def test_each_approved_action_happens_once_however_often_workers_are_killed(
+    real, settings, tmp_path, kills
+):
+    began, chance = time.monotonic(), random.Random(1)
+    stream = approvals.Approvals(real, models=8, kinds=("promote", "notify", "scale"))
+    with Receiver(slowly) as outside:
+        place = workers.Place(settings, outside.url)
+
+        def one(_number):
+            with workers.Worker(place, "(execute) starts") as worker:
+                time.sleep(chance.uniform(0, 1))
+                worker.kill()
+
+        with stream, ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(one, range(kills)))
+        with workers.Worker(place, "is ready"):
+            until(lambda: not approvals.open_ones(real), seconds=60)
+        wishes = [(got.headers["idempotency-key"], got.json) for got in scalings(outside)]
+    told = approvals.tally(real, [(key, str(told["replicas"])) for key, told in wishes])
+    seconds = time.monotonic() - began
+    print(f"\n{name(real)}: {kills} kills of workers in {seconds:.0f} s: {told}")
+    assert told.duplicated == told.missing == approvals.open_ones(real) == []
+    assert told.approved > kills / 2
+    assert audit.verify(real).whole
+
+
+def slowly(received):
+    time.sleep(0.2 if received.path == "/scale" else 0)
+    return 200, {}, b"ok"
+
+
+def scalings(outside):
+    return [got for got in outside.received if got.path == "/scale"]
+
+
+def until(holds, *, seconds):
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def name(db):
