@@ -64,13 +64,14 @@ def close() -> None:
 
 def offer(panel: Panel, actor: Actor, rows: Sequence[Recommendation]) -> None:
     """Offer to decide all that is selected, and show what came of the last time."""
-    results()
     several = chosen(rows)
-    if not several:
-        close()
-        return
-    if st.button(f"Decide {ui.count(len(several), 'chosen card')} …", key="decide-several"):
-        st.session_state[OPEN] = True
+    with st.container():  # a place of its own, so that the cards stay where they are
+        results()
+        if not several:
+            close()
+            return
+        if st.button(f"Decide {ui.count(len(several), 'selected card')} …", key="decide-several"):
+            st.session_state[OPEN] = True
     if st.session_state.get(OPEN):
         dialog(panel, actor, several)
 

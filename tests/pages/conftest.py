@@ -8,11 +8,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import auth, session
-from core import releases, specs, users
+from core import recommendations, releases, specs, users
 from core.access import system
 from core.ids import new_id
 from core.panel import Panel
 from core.recommendations import Basis, propose
+from core.tables.decisions import Outcome
 from core.tables.entities import Incident, ModelVersion
 from core.tables.operational import Delivery
 from core.tables.telemetry import HourlyCount, Label, MonitorReport, Prediction
@@ -148,6 +149,25 @@ def card(panel, served):
             expected={"metric": "accuracy", "effect": 0.1, "low": 0.05, "high": 0.15, "n": 700},
         ),
     )
+
+
+@pytest.fixture
+def done(panel, served, ana):
+    """A retrain that was approved, carried out, and graded as good."""
+    row = propose(
+        panel.db, system("agent"), model=served, kind="retrain", arguments={}, title="Retrain it",
+        reasoning="drift",
+    )  # fmt: skip
+    recommendations.approve(panel.db, ana, row.id, digest=row.digest, solo=False)
+    with panel.db.command(system("executor"), "action.execute") as command:
+        action = recommendations.action(command.session, row.id)
+        action.state, action.finished_at = "succeeded", command.now
+        action.before, action.after = {"serves": "2.0.0"}, {"serves": "2.0.0"}
+        recommendations.move(command.session, row.id, ("approved",), "succeeded")
+        graded = {"grade": "good", "expected": {}, "measured": {}, "at": command.now}
+        about = {"recommendation_id": row.id, "model": served, "kind": "retrain"}
+        command.session.add(Outcome(**about, **graded, sentence="The gate let it through."))
+    return row
 
 
 @pytest.fixture

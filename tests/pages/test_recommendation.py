@@ -1,9 +1,12 @@
 from sqlalchemy import select
 
 from core import recommendations
-from core.recommendations import propose
-from core.tables.entities import ActionRow
-from tests.pages.looking import button, text_of
+from core.access import system
+from core.ids import new_id
+from core.recommendations import Basis, propose
+from core.tables.decisions import Message
+from core.tables.entities import ActionRow, FactBook, ReasonerCall
+from tests.pages.looking import button, field, text_of
 
 
 def state(panel, card):
@@ -106,3 +109,153 @@ def test_a_lapsed_proposal_cannot_be_approved(open_page, card, ana, clock):
 
     assert "nobody decided in time" in text_of(page)
     assert not [one for one in page.button if one.label.startswith("Approve")]
+
+
+def worded(panel, served, fallback=None, reasoner="gpt-5-mini"):
+    """A proposal that a language model worded, beside the verdict of the rules."""
+    verdict = {
+        "rule": "drift ladder",
+        "decision": "retrain",
+        "severity": "high",
+        "sentences": ["The inputs have changed: score 0.31."],
+        "considered": [["latency", "passed over", "One answer in 20 is slow."]],
+    }
+    with panel.db.command(system("agent"), "agent.decide") as command:
+        book = FactBook(
+            id=new_id(command.now), model=served, facts=[{"id": "drift.score", "value": 0.31}],
+            verdict=verdict, digest="d", at=command.now,
+        )  # fmt: skip
+        call = ReasonerCall(
+            id=new_id(command.now), fact_book_id=book.id, reasoner="gpt-5-mini", prompt="p",
+            answer="a", tokens=1834, cost=0.0021, seconds=2.1, at=command.now,
+        )  # fmt: skip
+        command.session.add_all([book, call])
+    basis = Basis(severity="high", reasoner=reasoner, fallback=fallback, fact_book_id=book.id)
+    return propose(
+        panel.db, system("agent"), model=served, kind="retrain", arguments={}, title="Retrain it",
+        reasoning="People write about other things.", basis=basis,
+    )  # fmt: skip
+
+
+def test_the_rules_verdict_stands_beside_the_models_words_with_their_cost(
+    open_page, panel, served, ana
+):
+    page = open_page("recommendation", ana, id=worded(panel, served).id)
+    shown = text_of(page)
+    for words in (
+        "The rules say",
+        "The inputs have changed: score 0.31.",
+        "gpt-5-mini says",
+        "People write about other things.",
+        "Not checked, because nothing is known of it: accuracy on labelled traffic; quality",
+        "gpt-5-mini: 1,834 tokens, cost 0.0021, 2.1 s",
+    ):
+        assert words in shown
+    rule = page.expander[0].table[0].value
+    assert rule.iloc[0].tolist() == ["another rule came first", "One answer in 20 is slow\\."]
+
+
+def test_where_the_rules_answered_instead_it_says_why(open_page, panel, served, ana):
+    row = worded(panel, served, fallback="no answer within 8 s", reasoner="rules")
+    page = open_page("recommendation", ana, id=row.id)
+    assert "instead of the language model: no answer within 8 s" in text_of(page)
+    assert "gpt-5-mini says" not in text_of(page)
+
+
+def test_the_figure_of_now_stands_beside_the_sealed_one(open_page, traffic, card, ana):
+    shown = text_of(open_page("recommendation", ana, id=card.id))
+    assert "accuracy now: **0.8100 (95 % interval 0.7800 to 0.8400, n = 700)**" in shown
+    assert ":orange[●] now **0.0000 (95 % interval 0.0000 to 0.7935, n = 1)**" in shown
+
+
+def promotion(panel, served, actor, version="2.0.0"):
+    return propose(
+        panel.db, actor, model=served, kind="promote", arguments={"version": version},
+        title=f"Release it: {version}", reasoning="better",
+    )  # fmt: skip
+
+
+def test_a_change_takes_the_place_of_the_proposal_and_both_show_the_difference(
+    open_page, panel, served, ana, apo
+):
+    row = promotion(panel, served, system("agent"))
+    page = open_page("recommendation", ana, id=row.id)
+    button(page, "Change …").click().run()
+    page.selectbox(key="change-version").select("3.0.0")
+    button(page, "Propose the change").click().run()
+    assert "Say why this is changed" in text_of(page)
+
+    page.selectbox(key="change-version").select("3.0.0")
+    field(page, "Why?").input("newer")
+    button(page, "Propose the change").click().run()
+
+    shown = text_of(page)
+    assert "Release sms_spam 3.0.0" in page.title[0].value.replace("\\", "")
+    assert "changed just now (2030-01-01 12:00:00 UTC) by ana" in shown
+    assert "This needs an approver: ask adm or apo to approve it." not in shown
+    assert "You proposed this yourself: ask adm or apo to approve it." in shown
+    assert page.table[0].value.loc["version"].tolist() == ["2\\.0\\.0", "3\\.0\\.0"]
+
+    original = text_of(open_page("recommendation", apo, id=row.id))
+    assert "Changed by ana" in original
+    assert "Reason given: newer" in original
+
+
+def test_a_rollback_offers_no_change(open_page, card, ana):
+    page = open_page("recommendation", ana, id=card.id)
+    assert not [one for one in page.button if one.label == "Change …"]
+
+
+def test_a_question_waits_visibly_and_its_answer_follows(open_page, panel, card, ana, clock):
+    page = open_page("recommendation", ana, id=card.id)
+    assert "Nobody has asked anything yet." in text_of(page)
+    field(page, "Ask the agent").input("Did *anything* change?")
+    button(page, "Ask").click().run()
+    assert "The agent looks at the facts" in text_of(page)
+
+    with panel.db.read() as db:
+        (question,) = recommendations.conversation(db, card.id)
+    with panel.db.command(system("agent"), "recommendation.answer") as command:
+        answer = Message(
+            id=new_id(command.now), recommendation_id=card.id, role="agent", author="rules",
+            text="Accuracy fell.", evidence=card.evidence, answers=question.id, at=command.now,
+        )  # fmt: skip
+        command.session.add(answer)
+    shown = text_of(page.run())
+    assert "looks at the facts" not in shown
+    assert shown.index("Did *anything* change?") < shown.index("Accuracy fell.")
+
+
+def test_a_question_that_nobody_answered_is_not_waited_for(open_page, panel, card, ana, clock):
+    recommendations.ask(panel.db, ana, card.id, text="why?")
+    clock.forward(minutes=6)
+    assert "No answer came. Ask again" in text_of(open_page("recommendation", ana, id=card.id))
+
+
+def test_a_viewer_reads_the_conversation_and_asks_nothing(open_page, panel, card, ana, vic):
+    recommendations.ask(panel.db, ana, card.id, text="why?")
+    page = open_page("recommendation", vic, id=card.id)
+    assert "why?" in text_of(page)
+    assert not [one for one in page.text_input if one.label.startswith("Ask")]
+
+
+def test_what_was_carried_out_shows_its_outcome_and_why_there_is_no_undo(open_page, done, ana):
+    shown = text_of(open_page("recommendation", ana, id=done.id))
+    assert "carried out just now" in shown
+    assert "Outcome: **good**. The gate let it through." in shown
+    assert "There is no undo: a training changes nothing that serves" in shown
+    assert "of 1 earlier decision to retrain sms_spam 1 did what was expected" in shown
+
+
+def test_an_action_with_a_way_back_is_undone_with_a_reason(open_page, panel, card, apo, settings):
+    from tests.actions_kit import carry_out
+
+    recommendations.approve(panel.db, apo, card.id, digest=card.digest, solo=False)
+    carry_out(panel.db, settings)
+    page = open_page("recommendation", apo, id=card.id)
+    assert page.expander[0].label.replace("\\", "") == "Undo: Release sms_spam 2.0.0"
+    button(page, "Undo now").click().run()
+    assert "Say why" in page.error[0].value
+    field(page, "Why?").input("a mistake")
+    button(page, "Undo now").click().run()
+    assert "proposed; another person decides" in page.toast[0].value.replace("\\", "")
