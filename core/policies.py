@@ -6,7 +6,7 @@ over the one in force, holds all thresholds of its scope, and takes that one's p
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from core import specs
 from core.chain import canonical
 from core.db import Command
 from core.errors import ConflictError, InvalidInputError, NotFoundError
+from core.specs.meanings import DEFAULTS, misfits
 from core.specs.thresholds import Policy
 from core.tables.base import Json
 from core.tables.decisions import PolicyVersion
@@ -25,8 +26,7 @@ ALL = "*"
 BUILT_IN = "built in"
 THE_SPEC = "the spec"
 LONGEST_REASON = 1000
-DEFAULTS: Mapping[str, float] = asdict(Policy())
-NAMES = tuple(one.name for one in fields(Policy))
+NAMES = tuple(DEFAULTS)
 
 Changes = Mapping[str, float | None]
 """New values by name; None: as it lies underneath again."""
@@ -295,10 +295,14 @@ def _check_names(changes: Changes) -> None:
 
 def _check_values(session: Session, scope: str, thresholds: Mapping[str, Any]) -> None:
     """Raise `InvalidInputError` unless every model that a version is about can have its values."""
-    Policy.of(Policy.accuracy_floor, thresholds)
     models = [one.name for one in specs.all_active(session)] if scope == ALL else [scope]
-    for model in models:
-        would_be(session, model, scope, thresholds)
+    made = [(model, would_be(session, model, scope, thresholds).policy) for model in models]
+    if scope == ALL:
+        made.insert(0, ("", Policy.of(Policy.accuracy_floor, thresholds)))
+    for model, policy in made:
+        of = f" of {model}" if model else ""
+        for words in misfits(policy):
+            raise InvalidInputError(f"these thresholds{of} do not fit together: {words}")
 
 
 def _told(session: Session, scope: str, changes: Changes) -> str:

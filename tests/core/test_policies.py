@@ -5,6 +5,7 @@ from core.access import system
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.policies import ALL
 from core.settings import ROOT
+from core.specs.meanings import MEANINGS, misfits
 from core.specs.thresholds import Policy
 from core.tables.decisions import PolicyVersion
 
@@ -90,6 +91,9 @@ def test_what_equals_what_lies_underneath_is_not_pinned(db, ana):
         ({"drop_critical": float("nan")}, "drop_critical"),
         ({"accuracy_floor": "high"}, "accuracy_floor"),
         ({"latency_warning_ms": 1e9}, "latency_warning_ms"),
+        ({"drop_warning": 0.06}, "drop_warning .0.06. must not be over drop_critical .0.05."),
+        ({"drift_urgent": 0.6}, "drift_urgent .0.6. must not be over drift_retrain .0.5."),
+        ({"error_critical": 3}, "error_critical is a share: at most 1, not 3"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(db, ana, thresholds, sentence):
@@ -184,6 +188,17 @@ def test_what_a_version_would_change_is_told_before_it_is_in_force(db, ana):
     row = draft(db, ana, drift_retrain=0.4)
     with db.read() as session:
         assert policies.changes_of(session, row) == [("drift_retrain", 0.5, 0.4)]
+
+
+def test_a_version_for_all_models_must_fit_each_of_them(db, ana):
+    activate(db, draft(db, ana, drop_warning=0.04))
+    with pytest.raises(InvalidInputError, match="of breast_cancer do not fit together"):
+        draft(db, ana, scope=ALL, drop_critical=0.03)
+
+
+def test_every_threshold_has_a_meaning_in_words():
+    assert set(MEANINGS) == set(policies.NAMES)
+    assert list(misfits(Policy())) == []
 
 
 def test_a_policy_of_an_older_product_is_read_with_what_it_knew():

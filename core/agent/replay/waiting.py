@@ -26,7 +26,7 @@ class Waiting:
     def seen(self, book: FactBook, at: datetime) -> FactBook:
         """Return the facts as the replay would have read them."""
         live = [row for row in book.get(PENDING) or () if isinstance(row, Mapping)]
-        rows = [self._as_replayed(row) for row in live if row["id"] not in self._gone]
+        rows = [self._as_replayed(row) for row in live if str(row.get("id")) not in self._gone]
         own = ((name, *one) for (name, _), one in self._own.items())
         mine = [row for name, until, row in own if name == book.model and until > at]
         if rows + mine == live:
@@ -59,7 +59,8 @@ class Waiting:
                 self._own[(model, kind)] = (at + LIFETIME, row)
 
     def _as_replayed(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        return {**row, "severity": self._severity.get(str(row["id"]), row["severity"])}
+        changed = self._severity.get(str(row.get("id")))
+        return {**row, "severity": changed} if changed else dict(row)
 
 
 def _kinds(actions: Iterable[Mapping[str, Any]]) -> list[str]:
