@@ -57,6 +57,10 @@ class Verdict:
     confidence: float = 0.9
     considered: tuple[Considered, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Cite each fact once, where two sentences rest on it."""
+        object.__setattr__(self, "cites", tuple(dict.fromkeys(self.cites)))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return {**asdict(self), "allowed": sorted(self.allowed)}

@@ -65,6 +65,13 @@ def test_the_rules_decide_without_a_model_and_without_a_fallback():
     assert 0 < told["seconds"]["median"] < 0.1
 
 
+def test_the_rules_are_exact_and_harmless_on_the_open_half_and_pass_the_guard():
+    made = evaluate(RulesReasoner(), scenarios=scenarios.load("open"))
+    assert [case.id for case in made.missed if case.grade == "forbidden"] == []
+    assert made.total.exact > 0.95 * made.total.n
+    assert made.fallbacks == {}
+
+
 class Stubborn:
     """A model that wants to release whatever it sees."""
 
