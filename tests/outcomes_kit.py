@@ -31,7 +31,7 @@ def candidate(model, version="2.0.0", **gate):
         command.session.add(row)
 
 
-def done(db, settings, apo, kind="promote", *, expected=None, reasoner="rules", facts=(), **given):
+def done(db, settings, apo, kind="promote", *, expected=None, facts=(), incident_id=None, **given):
     """Propose as the agent does, approve, and carry out; returns the proposal's id."""
     row = recommendations.propose(
         db,
@@ -42,7 +42,10 @@ def done(db, settings, apo, kind="promote", *, expected=None, reasoner="rules", 
         title=f"{kind} spam",
         reasoning="because",
         basis=Basis(
-            expected=expected or {}, reasoner=reasoner, evidence=[{"fact": name} for name in facts]
+            expected=expected or {},
+            reasoner="rules",
+            evidence=[{"fact": name} for name in facts],
+            incident_id=incident_id,
         ),
     )
     recommendations.approve(db, apo, row.id, digest=row.digest, solo=False)

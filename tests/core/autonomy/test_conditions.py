@@ -1,5 +1,6 @@
 """Nothing acts alone unless every condition holds: an oracle that shares no code says when."""
 
+import itertools
 import random
 import shutil
 from collections import Counter
@@ -23,7 +24,9 @@ RISKY = ["promote", "change_weights", "change_policy", "grant_autonomy"]
 ARGUMENTS = {
     "rollback": {"to": "1.0.0"}, "stop_experiment": {"experiment_id": "e1"},
     "collect_labels": {"rows": "100"}, "silence": {"cause": "drift", "hours": "2"},
-    "scale": {"replicas": "2"},
+    "scale": {"replicas": "2"}, "promote": {"version": "1.0.0"},
+    "change_weights": {"version": "1.0.0", "share": "0.5"}, "change_policy": {"version": "0"},
+    "grant_autonomy": {"kind": "retrain"},
 }  # fmt: skip
 AGENT, PERSON = system("agent"), Actor("ana", Role.OPERATOR)
 CASES = 300
@@ -61,18 +64,23 @@ class World:
 
 
 def situation(rng):
-    def mostly(right, *others):
-        return right if rng.random() < 0.93 else rng.choice(others)
+    """Draw a world; in most, one thing at most is not as acting alone needs it."""
+    wrong = {rng.randrange(21)} if rng.random() < 0.7 else set(rng.sample(range(21), 3))
+    places = itertools.count()
 
-    kind = mostly(rng.choice([*sorted(ALONE), *["retrain"] * 4]), *RISKY)
+    def mostly(right, *others):
+        return rng.choice(others) if next(places) in wrong else right
+
+    kind = mostly(rng.choice([*sorted(ALONE), *["retrain"] * 7]), *RISKY)
     word = kind if kind in ("retrain", "rollback", "stop_experiment") else "log_only"
-    n, whose = rng.choice((0, 3, 9, 10, 11, 12, 14)), ("product", "person", "edited")
-    grades = [(mostly("good", "neutral", "bad"), mostly("product", *whose)) for _ in range(n)]
-    if rng.random() < 0.6:
-        grades = [("good", "product")] * rng.choice((10, 11, 12, 25))
+    n, whose = rng.choice((0, 3, 9, 10, 11, 12, 14)), ("person", "edited")
+    kinds = ("good",) * 9 + ("neutral", "bad")
+    grades = [(rng.choice(kinds), rng.choice(("product",) * 9 + whose)) for _ in range(n)]
+    grades = mostly([("good", "product")] * rng.choice((11, 12)), grades)
     bars = {"autonomy_bar": (0.0, 0.5, 0.8, 0.9, 1.0), "autonomy_least": (0, 1, 10, 20)}
-    given = {name: float(rng.choice(values)) for name, values in bars.items()}
-    given["autonomy_a_day"] = float(mostly(2, 0, 1, 5))
+    drawn = {name: float(rng.choice(values)) for name, values in bars.items()}
+    given = mostly({"autonomy_bar": 0.8, "autonomy_least": 10.0}, drawn)
+    given = given | {"autonomy_a_day": float(mostly(2, 0, 1, 5))}
     decisions = ("request_approval", "escalate", "log_only", "retrain")
     names = (kind, rng.choice(sorted(ALONE)))
     origins = ("autonomy", "approval", "policy")
@@ -86,11 +94,11 @@ def situation(rng):
         stale_policy=mostly(False, True),
         decision=mostly(word, *decisions),
         verdict=mostly(word, *decisions),
-        rule=rng.choice(("drift ladder", "drift ladder", "bad release")),
+        rule=rng.choice(("drift ladder",) * 4 + ("bad release",)),
         held=mostly("fired", "held", "passed over"),
         named=mostly(True, False),
         score=mostly(rng.choice((0.5, 0.6, 0.69)), None, 0.49, 0.7, 0.95),
-        own=used[: rng.choice((0, 0, 1, 2, 3))],
+        own=mostly([], used, used[:1], [(kind, "autonomy", 23.0)] * 2),
         actor=mostly(AGENT, PERSON),
         reasoner=mostly("rules", "person"),
         edited=mostly(False, True),
@@ -208,8 +216,7 @@ def put(command, world, number):
                    control="1.0.0", treatment="1.0.0", share=0.1, metric="accuracy", at=now,
                    minimum_effect=0.01, planned_n=1, verdict={}, author="ana")
     )  # fmt: skip
-    for place, (grade, whose) in enumerate(world.grades):
-        past(session, world, f"g{place}", grade, whose, now - timedelta(hours=100 - place))
+    put_past(session, world, now)
     for place, (kind, origin, hours) in enumerate(world.own):
         session.add(
             ActionRow(id=f"a{place}", model="spam", kind=kind, arguments={}, state="succeeded",
@@ -219,20 +226,19 @@ def put(command, world, number):
     return proposal(session, world, now, number)
 
 
-def past(session, world, key, grade, whose, at):
-    """An earlier proposal of the kind, and how its outcome was graded."""
-    reasoner, edit_of = (
-        ("person" if whose == "person" else "rules"),
-        "x" if whose == "edited" else None,
-    )
-    row = recommendation(world, key, at, state="succeeded", reasoner=reasoner, edit_of=edit_of)
-    row.digest = "-"
-    session.add(row)
+def put_past(session, world, now):
+    """Earlier proposals of the kind, and how their outcomes were graded."""
+    rows, graded = [], []
+    for place, (grade, whose) in enumerate(world.grades):
+        key, at = f"g{place}", now - timedelta(hours=100 - place)
+        more = {"person": {"reasoner": "person"}, "edited": {"edit_of": "x"}}.get(whose, {})
+        own = {"state": "succeeded", "reasoner": "rules", "edit_of": None} | more
+        rows.append(recommendation(world, key, at, digest="-", **own))
+        about = {"recommendation_id": key, "model": "spam", "kind": world.kind, "sentence": "s"}
+        graded.append(Outcome(**about, grade=grade, expected={}, measured={}, at=at))
+    session.add_all(rows)
     session.flush()
-    session.add(
-        Outcome(recommendation_id=key, model="spam", kind=world.kind, grade=grade, expected={},
-                measured={}, sentence="s", at=at)
-    )  # fmt: skip
+    session.add_all(graded)
 
 
 def recommendation(world, key, at, **more):
