@@ -4,6 +4,7 @@ LABELS: dict[str, str] = {
     "drift.score": "drift score of the newest window",
     "drift.p_value": "chance of such a window without drift",
     "drift.alarm": "drift alarm",
+    "drift.standing": "the alarm of all windows together stands",
     "drift.n_current": "predictions in the window",
     "drift.n_reference": "rows in the reference",
     "drift.fewest": "rows that a window of this model needs",
@@ -108,6 +109,9 @@ LABELS: dict[str, str] = {
     "operator_note.freeze": "the note freezes changes",
     "operator_note.until": "the note counts until",
     "operator_note.text": "what the note says",
+    "outside.alarms": "alarms of other systems",
+    "outside.severity": "the gravest of these alarms",
+    "outside.words": "what these alarms say",
     "pending_approval": "proposals that wait",
     "labels_wanted": "labels are asked for already",
 }

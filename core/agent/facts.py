@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from core.agent import sources
 from core.agent.fact_names import LABELS
 from core.chain import canonical
+from core.db import settings_of
 from core.settings import Settings
 
 LONGEST_TERM = 24
@@ -98,8 +99,8 @@ class FactBook:
 def gather(
     session: Session, model: str, *, now: datetime, settings: Settings | None = None
 ) -> FactBook:
-    """Read all facts about `model` from the tables; of replicas only where `settings` are given."""
-    scope = sources.scope(session, model, now, settings)
+    """Read all facts about `model` from the tables; `settings`: the process's own unless given."""
+    scope = sources.scope(session, model, now, settings or settings_of(session))
     found = [
         _fact(item, now)
         for source in sources.SOURCES

@@ -53,6 +53,7 @@ class GateResult:
     candidates_tried: int = 1
     absolute_floor: float | None = None
     look: int = 0  # which of the looks at growing rows this was; 0: the only one
+    train_test_overlap: int = 0  # rows that judge and were learnt from
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -131,6 +132,7 @@ def judge(  # noqa: PLR0913 (one question: its rows, its rule, and what corrects
         candidates_tried=candidates_tried,
         absolute_floor=absolute_floor,
         look=look,
+        train_test_overlap=train_test_overlap,
     )
     unfit = _unfit(train_test_overlap, test_age_days)
     return _refused(result, [*unfit, *_too_low(candidate, absolute_floor), *harmed])
@@ -183,6 +185,7 @@ def first(
         alpha=level,
         candidates_tried=candidates_tried,
         absolute_floor=absolute_floor,
+        train_test_overlap=train_test_overlap,
     )
     unfit = _unfit(train_test_overlap, test_age_days)
     return _refused(result, [*unfit, *_too_low(right, absolute_floor)])

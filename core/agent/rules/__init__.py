@@ -4,6 +4,7 @@ from core.agent.rules.candidate import candidate
 from core.agent.rules.data import broken, warned
 from core.agent.rules.drift import ladder
 from core.agent.rules.experiments import result, safety
+from core.agent.rules.outside import told
 from core.agent.rules.performance import critical, errors, loss, service
 from core.agent.rules.reading import Rule
 from core.agent.rules.release import bad, loop
@@ -22,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     ladder,
     service,
     warned,
+    told,
     untrained,
     unlabelled,
 )

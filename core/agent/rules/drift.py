@@ -51,10 +51,16 @@ def _waits_for(book: FactBook, policy: Policy) -> tuple[str, ...]:
         return "So few rows tell nothing.", "drift.n_current"
     if book.get("drift.seasonal_match"):
         return "They are like those of the same hours a week ago.", "drift.seasonal_match"
-    flapping = changes(book, "drift.history", policy.drift_urgent) >= policy.flaps
-    if flapping and not book.number("drift.windows_in_a_row") >= policy.lasting_windows:
+    if _flickers(book, policy):
         return "The alarm has come and gone in the last windows; it has to last.", "drift.history"
     return ()
+
+
+def _flickers(book: FactBook, policy: Policy) -> bool:
+    """Whether the alarm comes and goes: neither many windows together nor the last ones agree."""
+    often = changes(book, "drift.history", policy.drift_urgent) >= policy.flaps
+    lasts = book.number("drift.windows_in_a_row") >= policy.lasting_windows
+    return often and not (lasts or book.get("drift.standing"))
 
 
 def _rung(score: float, policy: Policy) -> tuple[str, str, str]:

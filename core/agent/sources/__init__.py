@@ -11,6 +11,7 @@ from core.agent.sources.accuracy import accuracy, concept
 from core.agent.sources.deployment import deployment
 from core.agent.sources.drift import drift, messages, texts
 from core.agent.sources.experiment import experiment
+from core.agent.sources.outside import alarms
 from core.agent.sources.people import note, pending
 from core.agent.sources.quality import label_sources, quality
 from core.agent.sources.retraining import candidate, retraining
@@ -30,6 +31,7 @@ SOURCES: tuple[Callable[[Scope], Iterator[Item]], ...] = (
     retraining,
     candidate,
     experiment,
+    alarms,
     note,
     pending,
     messages,

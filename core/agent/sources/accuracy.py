@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from core import predictions
 from core.agent.sources.scope import LONGEST_HISTORY, Item, Scope
 from core.monitoring import reports
 from core.statistics.intervals import wilson
@@ -12,7 +11,6 @@ from core.tables.entities import ModelVersion
 from core.tables.telemetry import MonitorReport
 
 RECENT_LABELS = timedelta(days=7)
-MOST_COUNTED = 1_000
 
 Interval = tuple[float, float]
 
@@ -49,10 +47,9 @@ def fresh_report(of: Scope) -> MonitorReport | None:
 
 
 def labels_since(of: Scope) -> datetime:
-    """Start with the newest judged window, so that old good days hide nothing."""
-    week_ago = of.now - RECENT_LABELS
-    found = of.performance_report
-    return max(found.window_start, week_ago) if found else week_ago
+    """Start with the newest judged window of what serves, so that old good days hide nothing."""
+    week_ago, found = of.now - RECENT_LABELS, of.performance_report
+    return max(week_ago, of.since or week_ago, found.window_start if found else week_ago)
 
 
 def interval(pair: Any) -> Interval | None:  # noqa: ANN401 (JSON)
@@ -78,13 +75,11 @@ def _counted(of: Scope) -> Iterator[Item]:
     """Yield the accuracy of the newest labelled answers where no report has judged them."""
     if of.version is None:
         return
-    since = max(filter(None, (labels_since(of), of.since)))
-    names = of.session, of.model, of.version.version
-    rows = predictions.outcomes(*names, since=since, until=of.now, limit=MOST_COUNTED)
-    yield Item("accuracy.n_labelled", len(rows), _link(of))
-    if not rows:
+    n, right = of.labelled(of.version.version, labels_since(of), of.now)
+    yield Item("accuracy.n_labelled", n, _link(of))
+    if not n:
         return
-    seen = wilson(sum(row.correct for row in rows), len(rows))
+    seen = wilson(right, n)
     spread = interval((seen.low, seen.high))
     yield Item("accuracy.current", seen.value, _link(of), n=seen.n, interval=spread)
 

@@ -16,8 +16,8 @@ from core.statistics.intervals import newcombe
 from core.tables.entities import Release
 
 FEWEST_COMPARED = 50
-MOST_COMPARED = 1_000
 MOST_SLICES = 10
+LONG_AGO = timedelta(days=60)
 
 
 class _Right(NamedTuple):
@@ -98,30 +98,31 @@ def p_worse(before: tuple[int, int], now: tuple[int, int]) -> float:
 
 
 def _now(of: Scope, current: str) -> _Right:
-    """Return how right what serves is: as its newest report says, or counted where there is none.
-
-    The newest 1,000 labelled answers are looked at, in either case.
-    """
+    """Return how right what serves is: as its newest report says, else counted."""
     report = fresh_report(of)
     if report is not None and (n := report.figures.get("n_labelled")):
         return _Right(int(n), int(report.figures.get("n_correct") or 0))
-    return _counted(of, current)
-
-
-def _counted(of: Scope, version: str) -> _Right:
-    names = of.session, of.model, version
-    since = max(filter(None, (labels_since(of), of.since)))
-    rows = predictions.outcomes(*names, since=since, until=of.now, limit=MOST_COMPARED)
-    return _Right(len(rows), sum(row.correct for row in rows))
+    return _Right(*of.labelled(current, labels_since(of), of.now))
 
 
 def _beside(of: Scope, previous: str) -> _Right:
     """Return how right the earlier version was since then, in shadow or in an arm of its own."""
-    since = max(filter(None, (labels_since(of), of.since)))
-    names = of.session, of.model
-    found = predictions.accuracy(*names, version=previous, since=since, shadow=True)
-    if found.n < FEWEST_COMPARED:
-        found = predictions.accuracy(*names, version=previous, since=since)
+    variants = {
+        arm.variant
+        for release in releases.history(of.session, of.model)
+        if of.since is None or release.at >= of.since
+        for arm in releases.arms(release)
+        if arm.version == previous
+    }
+    if not variants:
+        return _Right(0, 0)
+    found = predictions.accuracy(
+        of.session,
+        of.model,
+        version=previous,
+        since=labels_since(of),
+        shadow="shadow" in variants,
+    )
     return _Right(found.n, found.correct)
 
 
@@ -130,13 +131,5 @@ def _then(of: Scope, previous: str) -> _Right:
     for report in reports.judged(of.session, of.model, previous, "performance", limit=1):
         if n := report.figures.get("n_labelled"):
             return _Right(int(n), int(report.figures.get("n_correct") or 0))
-    return _before(of, previous)
-
-
-def _before(of: Scope, previous: str) -> _Right:
     until = of.since or of.now
-    since = until - timedelta(days=60)
-    rows = predictions.outcomes(
-        of.session, of.model, previous, since=since, until=until, limit=MOST_COMPARED
-    )
-    return _Right(len(rows), sum(row.correct for row in rows))
+    return _Right(*of.labelled(previous, until - LONG_AGO, until))

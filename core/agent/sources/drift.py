@@ -22,6 +22,7 @@ def drift(of: Scope) -> Iterator[Item]:
     source, past = _link(of, report), of.past("drift")
     scores = [round(window.score or 0.0, 4) for window in past[:LONGEST_HISTORY]]
     yield Item("drift.alarm", of.alarm, source, report.at)
+    yield Item("drift.standing", of.standing, source, report.at)
     yield Item("drift.score", report.score, source, report.at, n=report.n_current)
     yield Item("drift.p_value", report.p_value, source, report.at)
     yield Item("drift.n_current", report.n_current, source, report.at)

@@ -1,5 +1,6 @@
 """Facts about the data: whether inputs are sound, and where labels come from."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -7,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 
 from core.agent.sources.scope import Item, Scope, dicts
-from core.tables.telemetry import Label, MonitorReport, Prediction
+from core.tables.telemetry import Label, MonitorReport
 
 QUALITY = (
     "missing_rate_max",
@@ -20,7 +21,6 @@ QUALITY = (
     "raw_feed_ok",
 )
 MOSTLY = 0.5
-NEWEST_LABELS = 2_000
 FEWEST_LABELS = 50
 LABELS_OF = timedelta(days=1)
 
@@ -86,16 +86,11 @@ def label_sources(of: Scope) -> Iterator[Item]:
 
 
 def _newest_labels(of: Scope) -> list[_Told]:
-    """Return the labels of this model among the newest ones of all models."""
-    newest = select(Label.prediction_id, Label.source, Label.value, Label.at)
-    newest_first = newest.where(Label.at <= of.now).order_by(Label.at.desc())
-    found = newest_first.limit(NEWEST_LABELS).cte().prefix_with("MATERIALIZED")
-    ours = select(found.c.source, found.c.value, found.c.at)
-    ours = ours.join(Prediction, Prediction.id == found.c.prediction_id)
-    ours = ours.where(Prediction.model == of.model, ~Prediction.is_shadow)
-    return [_Told(*row) for row in of.session.execute(ours)]
+    """Return what sources said of the answers whose truth is known by the newest labels."""
+    ids = [one.id for one in of.outcomes]
+    query = select(Label.source, Label.value, Label.at).where(Label.prediction_id.in_(ids))
+    return [_Told(*row) for row in of.session.execute(query)] if ids else []
 
 
 def _top_share(labels: Sequence[_Told]) -> float:
-    sources = [one.source for one in labels]
-    return max(sources.count(name) for name in set(sources)) / len(sources)
+    return max(Counter(one.source for one in labels).values()) / len(labels)

@@ -9,15 +9,17 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import releases
+from core import predictions, releases
 from core.monitoring import reports
+from core.predictions import Outcome
 from core.settings import Settings
 from core.tables.entities import ModelVersion, Release
-from core.tables.telemetry import JUDGED, MonitorReport
+from core.tables.telemetry import JUDGED, Label, MonitorReport
 
 ALARM = ("warn", "fail")
 SERVICE_HOURS = 2
 LONGEST_HISTORY = 12
+NEWEST_LABELS = 1_000
 _WINDOWS = 50  # of which one looks how many in a row were alarms
 
 
@@ -52,10 +54,10 @@ class Scope:
     session: Session
     model: str
     now: datetime
+    settings: Settings
     release: Release | None
     version: ModelVersion | None
     since: datetime | None = None
-    settings: Settings | None = None
 
     @cached_property
     def drift_report(self) -> MonitorReport | None:
@@ -70,10 +72,31 @@ class Scope:
     @property
     def alarm(self) -> bool:
         """Whether the drift report is an alarm, by itself or as the last of many."""
-        if self.drift_report is None:
-            return False
-        watch = self.drift_report.figures.get("watch") or {}
-        return self.drift_report.state in ALARM or bool(watch.get("alarm"))
+        found = self.drift_report
+        return found is not None and (found.state in ALARM or self.standing)
+
+    @property
+    def standing(self) -> bool:
+        """Whether the alarm of all windows together stands, however the newest one looks."""
+        watch = self.drift_report.figures.get("watch") if self.drift_report else None
+        return isinstance(watch, dict) and bool(watch.get("alarm"))
+
+    @cached_property
+    def outcomes(self) -> list[Outcome]:
+        """What was true of the answers behind the newest 1,000 labels of all models, newest first.
+
+        Reading them costs the same however many answers there are.
+        """
+        newest = select(Label.prediction_id).where(Label.at <= self.now)
+        ids = self.session.scalars(newest.order_by(Label.at.desc()).limit(NEWEST_LABELS))
+        found = predictions.truths(self.session, self.model, list(dict.fromkeys(ids)))
+        return sorted(found.values(), key=lambda one: (one.at, one.id), reverse=True)
+
+    def labelled(self, version: str, since: datetime, until: datetime) -> tuple[int, int]:
+        """Return how many of these answers of a version there are, and how many were right."""
+        rows = [one for one in self.outcomes if one.version == version]
+        right = [one.correct for one in rows if since <= one.at <= until]
+        return len(right), sum(right)
 
     def newest(self, kind: str) -> MonitorReport | None:
         """Return the newest conclusive report of a kind on what serves, made since it serves."""
@@ -100,13 +123,13 @@ class Scope:
         return round((self.now - moment) / timedelta(hours=1), 2)
 
 
-def scope(session: Session, model: str, now: datetime, settings: Settings | None = None) -> Scope:
+def scope(session: Session, model: str, now: datetime, settings: Settings) -> Scope:
     """Return what the readers start from."""
     release = releases.find_current(session, model)
     champion = releases.champion(release) if release else None
     version = session.get(ModelVersion, (model, champion)) if champion else None
     since = releases.serving_since(session, model) if release else None
-    return Scope(session, model, now, release, version, since, settings)
+    return Scope(session, model, now, settings, release, version, since)
 
 
 def alarms_in_a_row(windows: Sequence[Window]) -> int:

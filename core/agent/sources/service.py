@@ -74,13 +74,13 @@ def _p95(rows: list[HourlyCount]) -> float | None:
 
 def scale(of: Scope) -> Iterator[Item]:
     """How many replicas the newest `scale` asked for, and whether one more can be asked for."""
-    if of.settings is None:
-        return
     query = select(ActionRow).filter_by(kind="scale", state="succeeded")
     done = of.session.scalars(query.order_by(ActionRow.id.desc()).limit(1)).first()
     asked = str(done.arguments.get("replicas") or "") if done else ""
     now = int(asked) if asked.isdigit() else of.settings.scale_replicas
     able = bool(of.settings.scale_command or of.settings.scale_webhook_url)
+    if not able and done is None:
+        return
     at = done.finished_at if done else None
     yield Item("scale.replicas", now, "/automation", at)
     yield Item("scale.possible", able and now < of.settings.scale_most, "/automation")

@@ -6,6 +6,7 @@ from core import releases
 from core.access import system
 from core.agent.facts import FactBook, gather, safe_words
 from core.recommendations import Basis, propose
+from core.releases import Arm
 from core.tables.entities import ModelVersion, Run
 from core.tables.telemetry import HourlyCount, Label, MonitorReport, Prediction
 
@@ -191,12 +192,21 @@ def test_what_a_rollback_would_serve_is_named(db, clock, release):
 def test_versions_are_compared_on_one_period_where_the_earlier_ran_in_shadow(db, clock, release):
     release("spam", "1.0.0")
     release("spam", "2.0.0")
+    beside(db, Arm("2.0.0", "control", 1000), Arm("1.0.0", "shadow", 0), mode="shadow")
     predictions(db, clock, right=80, wrong=20, version="2.0.0")
     predictions(db, clock, right=98, wrong=2, version="1.0.0", shadow=True)
     book = known(db, clock)
     assert book.get("deployment.same_period") is True
     assert book.get("deployment.difference") == pytest.approx(-0.18)
     assert book.fact("deployment.difference").interval[1] < 0
+
+
+def beside(db, *arms, **how):
+    """Serve several versions at once, as the next release."""
+    with db.command(system("executor"), "release.promote") as command:
+        now = releases.current(command.session, "spam")
+        how = {"mode": "canary", "reason": "test", "replaces": now.seq} | how
+        return releases.append(command, "spam", list(arms), **how)
 
 
 def test_rollbacks_of_the_last_hours_are_counted(db, ana, clock, release):
