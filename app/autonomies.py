@@ -11,6 +11,7 @@ from core.autonomy import Rung
 from core.autonomy.ladder import ACTS, EARNING, FALLEN, KINDS_ALONE, OFF, bad_outcome
 from core.autonomy.leaves import words
 from core.panel import Panel
+from core.recommendations.wording import verb
 from core.tables.decisions import Outcome
 
 COLORS: dict[str, ui.Color] = {ACTS: "green", EARNING: "blue", FALLEN: "red", OFF: "gray"}
@@ -73,7 +74,7 @@ def _withdraw(panel: Panel, actor: Actor, one: Rung, key: str) -> None:
             channels = outbox.channels(panel.settings)
             about = {"model": one.model, "kind": one.kind, "reason": reason}
             autonomy.withdraw(panel.db, actor, **about, channels=channels)
-            ui.done(f"A person decides again to {words(one.kind)} {one.model}.")
+            ui.done(f"A person decides again to {verb(one.kind)} {one.model}.")
 
 
 def _propose(panel: Panel, actor: Actor, rungs: Sequence[Rung]) -> None:

@@ -11,6 +11,7 @@ from core.errors import ConflictError, InvalidInputError
 from core.recommendations import Basis
 from core.recommendations.kinds import KINDS
 from core.recommendations.reading import ALONE
+from core.recommendations.wording import verb
 from core.tables.decisions import Autonomy
 from core.tables.entities import ActionRow, Recommendation
 
@@ -38,13 +39,13 @@ def propose(
             raise InvalidInputError("say why this may be left to the product")
         row = command.session.get(Autonomy, (name, kind))
         if row is not None and row.state == GRANTED:
-            raise ConflictError(f"the product has leave to {words(kind)} {name} already")
+            raise ConflictError(f"the product has leave to {verb(kind)} {name} already")
         return recommendations.propose_in(
             command,
             model=name,
             kind="grant_autonomy",
             arguments={"kind": kind},
-            title=f"Leave to {words(kind)} {name} without asking",
+            title=f"Leave to {verb(kind)} {name} without asking",
             reasoning=reason.strip(),
             basis=Basis(severity="medium"),
             channels=channels,
@@ -60,7 +61,7 @@ def grant_in(command: Command, *, model: str, kind: str, reason: str, by: str = 
         raise InvalidInputError(f"to {words(kind)} is never left to the product")
     row = command.session.get(Autonomy, (model, kind), with_for_update=True)
     if row is not None and row.state == GRANTED:
-        raise ConflictError(f"the product has leave to {words(kind)} {model} already")
+        raise ConflictError(f"the product has leave to {verb(kind)} {model} already")
     return _set(command, row, model, kind, GRANTED, reason, by)
 
 
@@ -71,7 +72,7 @@ def withdraw_in(command: Command, *, model: str, kind: str, reason: str, by: str
     """
     row = command.session.get(Autonomy, (model, kind), with_for_update=True)
     if row is None or row.state != GRANTED:
-        raise ConflictError(f"the product has no leave to {words(kind)} {model}")
+        raise ConflictError(f"the product has no leave to {verb(kind)} {model}")
     _cancel(command, model, kind)
     return _set(command, row, model, kind, WITHDRAWN, reason, by)
 
@@ -96,7 +97,7 @@ def withdraw(
             raise InvalidInputError("say why: the reason is kept on record")
         row = withdraw_in(command, model=name, kind=kind, reason=reason.strip())
         told = f"{command.actor.name}: {reason.strip()}"
-        subject = f"The leave to {words(kind)} {name} without asking is withdrawn"
+        subject = f"The leave to {verb(kind)} {name} without asking is withdrawn"
         outbox.post(command, list(channels), subject, model=name, text=told, path="/automation")
         return row
 
@@ -104,10 +105,10 @@ def withdraw(
 def words(kind: str) -> str:
     """Name a kind of action.
 
-    >>> words("collect_labels")
-    'collect labels'
+    >>> words("collect_labels"), words("rollback")
+    ('collect labels', 'roll back')
     """
-    return kind[:40].replace("_", " ")
+    return "roll back" if kind == "rollback" else kind[:40].replace("_", " ")
 
 
 def _set(

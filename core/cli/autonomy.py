@@ -7,6 +7,7 @@ import typer
 from core import autonomy, outbox
 from core.autonomy import Rung
 from core.cli.base import actor, app, model_name, panel, print_json, say, table
+from core.recommendations.wording import verb
 
 AsJson = Annotated[bool, typer.Option("--json", help="For a script.")]
 Model = Annotated[str, typer.Argument(help="The model.")]
@@ -95,4 +96,4 @@ def withdraw(model: Model, kind: Kind, reason: Reason, as_json: AsJson = False) 
     if as_json:
         print_json({"model": row.model, "kind": row.kind, "state": row.state})
     else:
-        say(f"A person decides again to {row.kind.replace('_', ' ')} {row.model}.")
+        say(f"A person decides again to {verb(row.kind)} {row.model}.")

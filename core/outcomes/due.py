@@ -14,6 +14,7 @@ from core.outcomes import ending, serving, undone
 from core.outcomes.cases import SERVING, Case
 from core.outcomes.grading import Graded
 from core.outcomes.record import is_own, needed
+from core.recommendations.wording import verb
 from core.settings import Settings
 from core.specs.thresholds import Policy
 from core.tables.decisions import Autonomy, Outcome
@@ -148,8 +149,7 @@ def _tell(
         policy = policy_of(command.session, row.model)
         more = needed(policy.autonomy_bar, policy.autonomy_least)
         left = "" if more is None else f" until {more} outcomes in a row are good"
-        what = row.kind.replace("_", " ")
-        fallen = f"From now on a person decides to {what} {row.model} again{left}."
+        fallen = f"From now on a person decides to {verb(row.kind)} {row.model} again{left}."
         text = f"{text} {fallen}"
         command.note(autonomy="fallen back", fallen=fallen)
     outbox.post(

@@ -55,7 +55,7 @@ def test_a_bad_outcome_says_that_a_leave_counts_no_more(db, settings, key):
     keep(db, told, key, BAD)
     with db.read() as session:
         message, row = outbox.recent(session)[0], audit.tail(session)[0]
-    fallen = "From now on a person decides to rollback spam again until 11 outcomes in a row"
+    fallen = "From now on a person decides to roll back spam again until 11 outcomes in a row"
     assert fallen in message.payload["text"]
     assert row.detail["autonomy"] == "fallen back"
 
