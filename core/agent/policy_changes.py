@@ -1,9 +1,12 @@
 """Proposing a change of the policy: drafted, replayed over the past, and put to another person."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import policies, recommendations, specs
@@ -14,7 +17,7 @@ from core.errors import InvalidInputError
 from core.policies import ALL, Changes
 from core.recommendations import Basis
 from core.tables.decisions import PolicyVersion
-from core.tables.entities import Recommendation
+from core.tables.entities import ActionRow, Recommendation
 
 PROPOSE = "recommendation.propose"
 LONGEST_DAYS = 365
@@ -76,6 +79,26 @@ def propose(
         )
 
 
+@dataclass(frozen=True)
+class Told:
+    """A version with the proposal that drafted it, and the action that put it in force last."""
+
+    version: PolicyVersion
+    proposal: Recommendation | None
+    action: ActionRow | None
+
+
+def history(session: Session, scope: str) -> list[Told]:
+    """Return the versions of a scope, newest first, with what people did about them."""
+    query = select(Recommendation).filter_by(model=scope, kind="change_policy")
+    proposals = {row.arguments["version"]: row for row in session.scalars(query.order_by("id"))}
+    done = select(ActionRow).filter_by(model=scope, kind="change_policy", state="succeeded")
+    carried_out = {row.arguments["version"]: row for row in session.scalars(done.order_by("id"))}
+    rows = policies.history(session, scope)
+    keys = [(row, str(row.version)) for row in rows]
+    return [Told(row, proposals.get(key), carried_out.get(key)) for row, key in keys]
+
+
 def _title(scope: str, changed: list[tuple[str, float, float]]) -> str:
     named = ", ".join(f"{name} {was:g} → {new:g}" for name, was, new in changed[:3])
     more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
@@ -86,7 +109,7 @@ def _evidence(
     row: PolicyVersion, changed: list[tuple[str, float, float]], found: Replay, days: float
 ) -> list[Mapping[str, Any]]:
     """Return each threshold with its new value, and the counts of the replay."""
-    link = f"/automation?part=policy&scope={row.model}"
+    link = "/automation?" + urlencode({"part": "Policy", "scope": policies.scope_words(row.model)})
     told = found.summary
     cards: list[Mapping[str, Any]] = [
         {

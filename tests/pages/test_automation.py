@@ -1,10 +1,20 @@
+from dataclasses import asdict
 from datetime import timedelta
 
 import pytest
 
-from core import heartbeat, jobs
+from core import heartbeat, jobs, recommendations
+from core.access import system
+from core.agent import policy_changes
+from core.agent.policy import decide
+from core.agent.replay.decision import spelled
 from core.automation import schedule
+from core.ids import new_id
+from core.specs.thresholds import Policy
+from core.tables.entities import FactBook
 from core.tables.operational import Job, Tick
+from tests.actions_kit import carry_out
+from tests.fakes.facts import drifting
 from tests.pages.looking import button, field, text_of
 
 
@@ -65,3 +75,104 @@ def test_a_living_worker_is_shown(open_page, panel, scheduled, ana):
 def test_a_viewer_cannot_pause(open_page, scheduled, vic):
     page = open_page("automation", vic)
     assert not [one for one in page.button if one.label == "Pause"]
+
+
+def decided(panel, clock, facts):
+    """A decision as the agent writes it down."""
+    verdict = decide(facts, Policy())
+    with panel.db.command(system("agent"), "agent.decide") as command:
+        row = FactBook(
+            **{"id": new_id(clock.now), "model": "sms_spam", "facts": facts.plain()},
+            **{"verdict": spelled(verdict), "digest": facts.digest(), "at": clock.now},
+            **{"policy": asdict(Policy()), "policy_name": "built in"},
+        )
+        command.session.add(row)
+
+
+@pytest.fixture
+def policy_page(open_page, panel, served, clock):
+    """The policy of the model, with one alarm of .3 decided about: ``policy_page(ana)``."""
+    decided(panel, clock, drifting(0.3, model="sms_spam"))
+    return lambda actor: open_page("automation", actor, part="Policy", scope="sms_spam")
+
+
+def try_value(page, name, value):
+    page.multiselect(key="names-sms_spam").select(name).run()
+    page.number_input(key=f"value-sms_spam-{name}").set_value(value).run()
+    return button(page, "Replay the last").click().run()
+
+
+def test_the_policy_in_force_is_told_with_where_it_comes_from(policy_page, vic):
+    page = policy_page(vic)
+    shown = text_of(page)
+    assert "thresholds are in force: all of them built in." in shown
+    assert "score from which a person is asked" in shown
+    assert not [one for one in page.button if one.label.startswith("Replay")]
+
+
+def test_a_change_is_replayed_before_it_can_be_proposed(policy_page, ana):
+    page = policy_page(ana)
+    assert not [one for one in page.button if one.label.startswith("Propose")]
+    page = try_value(page, "drift_retrain", 0.25)
+    shown = text_of(page)
+    assert "1 decision: 1 would differ (0 graver, 0 milder)." in shown
+    assert "retrain, high: proposes to retrain" in shown
+    assert button(page, "Propose this change")
+
+
+def test_other_values_than_those_replayed_cannot_be_proposed(policy_page, ana):
+    page = try_value(policy_page(ana), "drift_retrain", 0.25)
+    page.number_input(key="value-sms_spam-drift_retrain").set_value(0.2).run()
+    assert "These are other values than those that were replayed" in text_of(page)
+    assert not [one for one in page.button if one.label.startswith("Propose")]
+
+
+def test_values_that_do_not_fit_are_said_so_and_not_replayed(policy_page, ana):
+    page = try_value(policy_page(ana), "drift_retrain", 0.1)
+    assert "drift_urgent (0.15) must not be over drift_retrain (0.1)" in text_of(page)
+    assert not [one for one in page.button if one.label.startswith("Propose")]
+
+
+def test_a_change_is_proposed_with_a_reason_and_approved_by_another(
+    policy_page, panel, settings, ana, apo
+):
+    page = try_value(policy_page(ana), "drift_retrain", 0.25)
+    field(page, "Why should the policy change").input("too patient")
+    button(page, "Propose this change").click().run()
+    assert "drift retrain 0.25" in text_of(page)
+    with panel.db.read() as db:
+        row = next(one for one in recommendations.waiting(db) if one.kind == "change_policy")
+    recommendations.approve(panel.db, apo, row.id, digest=row.digest, solo=False)
+    carry_out(panel.db, settings)
+
+    shown = text_of(policy_page(ana))
+    assert "1 by versions that people approved" in shown
+    assert "in force since just now" in shown
+
+
+def test_undoing_a_policy_proposes_the_one_before(policy_page, panel, settings, ana, apo):
+    row = policy_changes.propose(
+        panel.db, ana, scope="sms_spam", thresholds={"drift_retrain": 0.25}, reason="too patient"
+    )
+    recommendations.approve(panel.db, apo, row.id, digest=row.digest, solo=False)
+    carry_out(panel.db, settings)
+    page = policy_page(ana)
+    field(page, "Why?").input("too many alarms")
+    button(page, "Undo").click().run()
+    with panel.db.read() as db:
+        titles = [one.title for one in recommendations.waiting(db)]
+    assert "Let the policy of sms_spam be what it lies over again" in titles
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ("Autonomy", "What it may do without asking"),
+        ("Notes", "Notes and freezes"),
+        ("Evaluation", "How well it decides"),
+    ],
+)
+def test_only_the_part_that_is_open_is_drawn(open_page, scheduled, ana, part, words):
+    shown = text_of(open_page("automation", ana, part=part))
+    assert words in shown
+    assert "every 15 minutes" not in shown
