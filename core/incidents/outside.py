@@ -30,6 +30,7 @@ SEVERITIES = {
     "medium": "medium", "info": "low", "low": "low", "none": "low",
 }  # fmt: skip
 LONGEST_NAME, LONGEST_SENTENCE = 60, 300
+PREFIX = "outside_"
 TRIES = 3
 
 
@@ -79,7 +80,7 @@ def cause_of(name: str) -> str:
     >>> cause_of("High error-rate: eu")
     'outside_high_error_rate_eu'
     """
-    return f"outside_{re.sub(r'[^a-z0-9]+', '_', name.lower()).strip('_') or 'alert'}"
+    return f"{PREFIX}{re.sub(r'[^a-z0-9]+', '_', name.lower()).strip('_') or 'alert'}"
 
 
 def receive(

@@ -19,6 +19,8 @@ def alarms(of: Scope) -> Iterator[Item]:
     source = f"/incidents?model={of.model}"
     first = min(row.at for row in rows)
     yield Item("outside.alarms", len(rows), source, first)
-    yield Item("outside.severity", min((row.severity for row in rows), key=SEVERITIES.index), source)
+    yield Item(
+        "outside.severity", min((row.severity for row in rows), key=SEVERITIES.index), source
+    )
     words = [{"name": row.rule, "severity": row.severity, "example": row.sentence} for row in rows]
     yield Item("outside.words", words, source, first, foreign=True)
