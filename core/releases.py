@@ -171,6 +171,17 @@ def state(release: Release, all_releases: Sequence[Release]) -> str:
     return "rolled back" if undone else "superseded"
 
 
+def same(one: Release, other: Release) -> bool:
+    """Say whether two releases of a model serve every user alike, in the same experiment."""
+    split = len(_live(one)) > 1
+    return (
+        one.model == other.model
+        and arms(one) == arms(other)
+        and one.experiment_id == other.experiment_id
+        and (one.salt == other.salt or not split)
+    )
+
+
 def last_good_before(session: Session, bad: Release) -> Release:
     """Return the release that a rollback of `bad` goes back to.
 

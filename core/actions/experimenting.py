@@ -3,6 +3,7 @@
 from core import releases
 from core.actions.cases import Back, Case, Effect, inverse, serving
 from core.actions.proposing import propose_back
+from core.actions.releasing import own_release
 from core.errors import ConflictError
 from core.experiments import lifecycle
 from core.tables.base import Json
@@ -38,8 +39,7 @@ def _end(back: Back) -> str:
 def _narrow(back: Back) -> str:
     """Give an experiment its former share: less at once, more as a proposal."""
     row, share = _running(back), float(back.arguments["share"])
-    if back.action.after["release"] != releases.current(back.session, row.model).seq:
-        raise ConflictError(f"experiment {row.name} was given another share since")
+    own_release(back)
     if share > row.share:
         title = f"Let {share:.1%} of the traffic of {row.model} meet {row.treatment} again"
         return propose_back(back, "widen_experiment", title)

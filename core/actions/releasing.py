@@ -108,11 +108,15 @@ def _promote_again(back: Back) -> str:
 
 
 def own_release(back: Back) -> Release:
-    """Return the release that the action made. Raises: ConflictError (another one serves)."""
-    release = releases.current(back.session, back.action.model)
-    if release.seq != back.action.after.get("release"):
+    """Return what serves now, where it is what the action let serve.
+
+    Raises: ConflictError (something else serves).
+    """
+    current = releases.current(back.session, back.action.model)
+    own = back.session.get(Release, (current.model, back.action.after.get("release") or 0))
+    if own is None or not releases.same(current, own):
         raise ConflictError("another release serves by now; roll back that one instead")
-    return release
+    return current
 
 
 EFFECTS = {
