@@ -5,10 +5,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import count
 
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
-from core import jobs, recommendations, releases, specs
+from core import recommendations, releases, specs
 from core.access import Actor, Role, system
 from core.recommendations import EVERYWHERE
 from core.settings import ROOT
@@ -41,13 +41,15 @@ class Approvals:
         if "retrain" in self._kinds:
             specs.apply(self.db, SYSTEM, SPEC.replace("name: breast_cancer", f"name: {model}"))
         with self.db.keep() as session:  # nobody is there to mirror a release
-            for number in range(1, 300):
-                key, told = f"mirror:{model}:release {number}", {"model": model}
-                job = jobs.enqueue(session, "mirror", told, now=self.db.clock(), key=key)
-                job.state = "cancelled"
+            session.execute(insert(Job), [self._mirrored(model, n) for n in range(1, 201)])
         self._add_version(model, 1)
         with self.db.command(SYSTEM, "release.promote") as command:
             releases.promote(command, model, "1.0.0", replaces=0, reason="the first")
+
+    def _mirrored(self, model, number):
+        now, key = self.db.clock(), f"mirror:{model}:release {number}"
+        told = {"id": f"{model}-{number}", "kind": "mirror", "payload": {}, "key": key}
+        return told | {"state": "cancelled", "created_at": now, "run_after": now}
 
     def __enter__(self):
         self._thread.start()
