@@ -53,7 +53,7 @@ def chat_model(settings: Settings, deadline: Deadline) -> "BaseChatModel":
         timeout=settings.openai_timeout_seconds,
         max_retries=RETRIES,
         use_responses_api=False,
-        http_client=_client_class()(deadline),
+        http_client=_client_class()(deadline, Secrets(settings)),
     )
 
 
@@ -71,6 +71,19 @@ class Secrets:
             text = text.replace(value, "[secret]")
         return text
 
+    def out_of(self, response: "httpx2.Response", body: bytes) -> bytes:
+        """Return a body without the secrets that a server echoes in an error.
+
+        Raises: OpenAIError (they are in an answer).
+        """
+        from openai import OpenAIError
+
+        for value in self._values:
+            if response.is_success and value.encode() in body:
+                raise OpenAIError("its answer held the key of the model's server")
+            body = body.replace(value.encode(), b"[secret]")
+        return body
+
     def within(self, text: str) -> bool:
         """Say whether a secret is in a text."""
         return any(value in text for value in self._values)
@@ -85,9 +98,9 @@ def _client_class() -> "type[Any]":
     class BoundedClient(DefaultHttpxClient):
         """Reads each answer whole, while there is time for it."""
 
-        def __init__(self, deadline: Deadline) -> None:
+        def __init__(self, deadline: Deadline, secrets: Secrets) -> None:
             super().__init__(follow_redirects=False, timeout=deadline.seconds)
-            self._deadline = deadline
+            self._deadline, self._secrets = deadline, secrets
 
         def send(
             self,
@@ -105,7 +118,7 @@ def _client_class() -> "type[Any]":
             self._deadline.sent += 1
             response = super().send(request, stream=True, **options)
             try:
-                body = _read(response, self._deadline)
+                body = self._secrets.out_of(response, _read(response, self._deadline))
             finally:
                 response.close()
             headers = _headers(response.headers, self._deadline.left())
