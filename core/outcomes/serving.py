@@ -12,9 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import predictions, registry, releases, specs
-from core.monitoring import maturity
+from core.monitoring import maturity, reports
 from core.monitoring.checks import labels
 from core.monitoring.checks.subject import Subject
+from core.monitoring.reports import LIVE
 from core.outcomes import grading
 from core.outcomes.cases import PATIENCE, Case
 from core.outcomes.grading import MOST, Counted, Expects, Graded
@@ -25,6 +26,7 @@ from core.tables.telemetry import Label, Prediction
 from core.truth import with_label
 
 _LOOK_BACK = timedelta(days=60)
+_FRESH = timedelta(hours=1)  # so young a report still knows how late labels come
 _BLAMED = ("errors", "latency", "serving")  # causes of incidents that a release may open
 
 
@@ -198,18 +200,35 @@ def _delay(case: Case, change: Change) -> tuple[float, bool]:
 
     The version that served before is asked too: its labels tell how late the last ones come.
     """
-    spec = specs.active(case.session, case.action.model)
-    asked = {change.gained: change.at, change.lost: change.at - _LOOK_BACK}
+    since = max(change.at, case.now - _FRESH)
     known = [
-        labels.learn(
-            case.session,
-            Subject(spec, registry.get(case.session, spec.name, version), since, None),
-            case.now,
-        )
-        for version, since in asked.items()
+        _told(case, change.gained, since) or _learnt(case, change.gained, change.at),
+        _told(case, change.lost, change.at - _LOOK_BACK, settled=True)
+        or _learnt(case, change.lost, change.at - _LOOK_BACK),
     ]
-    settled = [one.delay for one in known if one.settled]
+    settled = [delay for delay, is_settled in known if is_settled]
     return (max(settled), True) if settled else (0.0, False)
+
+
+def _told(
+    case: Case, version: str, since: datetime, *, settled: bool = False
+) -> tuple[float, bool] | None:
+    """Return what the newest check of performance learnt of a version's labels: at no cost."""
+    model = case.action.model
+    found = reports.reports(
+        case.session, model, "performance", limit=1, version=version, origin=LIVE, since=since
+    )
+    told = found[0].figures.get("labels") if found else None
+    if not told or (settled and not told["settled"]):
+        return None
+    return 3600.0 * float(told["delay_hours"]), bool(told["settled"])
+
+
+def _learnt(case: Case, version: str, since: datetime) -> tuple[float, bool]:
+    spec = specs.active(case.session, case.action.model)
+    row = registry.get(case.session, spec.name, version)
+    learnt = labels.learn(case.session, Subject(spec, row, since, None), case.now)
+    return learnt.delay, learnt.settled
 
 
 def _answers(

@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from core import actions, audit, incidents, outbox, outcomes, predictions
 from core.tables.decisions import Outcome
+from tests.core.agent.test_facts import report
 from tests.fakes.answered import answer, told
 from tests.fakes.counted import count
 from tests.outcomes_kit import BETTER, Served, action_of, candidate, done, graded, traffic
@@ -100,6 +101,24 @@ def complaints_first(model, n, *, wrong):
 def told_late(model):
     with model.db.append() as session:
         session.add_all(told(model, row, False, 3 * 86_400.0) for row in model.late)
+
+
+def test_what_the_checks_know_of_late_labels_is_believed(db, settings, apo, model):
+    key = promoted(model, apo, expected=BETTER)
+    traffic(model, 60)
+    checked(model, "2.0.0", settled=True, delay_hours=30.0)
+    assert graded(db, settings, key) is None
+    model.clock.forward(hours=29)
+    checked(model, "2.0.0", settled=True, delay_hours=30.0)
+    assert graded(db, settings, key) is None
+    model.clock.forward(hours=1)
+    checked(model, "2.0.0", settled=True, delay_hours=30.0)
+    assert graded(db, settings, key).grade == "good"
+
+
+def checked(model, version, **labels):
+    """A check of performance that told how late labels come."""
+    report(model.db, model.clock, kind="performance", version=version, labels=labels)
 
 
 def test_after_two_weeks_without_labels_it_is_neutral_and_says_so(db, settings, apo, model):
