@@ -1,10 +1,12 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from core import releases
 from core.access import system
-from core.agent.facts import FactBook, gather, safe_words
+from core.agent.fact_names import LABELS
+from core.agent.facts import Fact, FactBook, gather, safe_words
 from core.recommendations import Basis, propose
 from core.releases import Arm
 from core.tables.entities import ModelVersion, Run
@@ -331,3 +333,38 @@ def test_a_book_read_back_is_the_same_book(db, clock, release):
     again = FactBook.from_plain("spam", book.plain())
     assert again.digest() == book.digest()
     assert again.fact("accuracy.current") == book.fact("accuracy.current")
+
+
+def test_more_traffic_makes_no_look_longer(db, clock, release):
+    release("spam", "1.0.0")
+    asked = []
+    event.listen(db.engine, "before_cursor_execute", lambda *_: asked.append(1))
+    costs = []
+    for right in (60, 900):
+        predictions(db, clock, right=right, wrong=5, tag=str(right))
+        asked.clear()
+        known(db, clock)
+        costs.append(len(asked))
+    assert costs[0] == costs[1]
+
+
+def test_the_scores_and_the_standing_of_the_alarm_are_known(db, clock, release):
+    release("spam", "1.0.0")
+    for score in (0.0, 0.2, 0.31):
+        report(db, clock, score=score, watch={"alarm": score > 0.3})
+    book = known(db, clock)
+    assert book.get("drift.history") == [0.0, 0.2, 0.31]
+    assert book.get("drift.standing") is True
+
+
+def test_a_book_without_some_facts_keeps_the_others():
+    whole = FactBook("spam", [Fact("a", 1, "", ""), Fact("b", 2, "", "")], 7)
+    left = whole.without("a", "c")
+    assert ([fact.id for fact in left], left.release_seq) == (["b"], 7)
+
+
+def test_every_fact_of_a_full_book_has_a_name_in_words(db, clock, release):
+    release("spam", "1.0.0")
+    report(db, clock)
+    predictions(db, clock, right=60, wrong=3)
+    assert [fact.id for fact in known(db, clock) if fact.id not in LABELS] == []
