@@ -17,7 +17,7 @@ from core.actions.checking import approved
 from core.actions.ending import EXECUTOR, OPEN, enqueue, succeed_in
 from core.actions.reading import get, locked
 from core.db import Command, Database
-from core.errors import ConflictError
+from core.errors import ConflictError, PilothouseError, UnavailableError
 from core.ids import new_id
 from core.jobs import Claim
 from core.recommendations import scaling
@@ -53,7 +53,10 @@ def carry_out(
         return action
     if scaler is None:
         raise ConflictError("this worker has nothing that could scale")
-    answer = scaler.scale(action_id=action.id, replicas=int(action.arguments["replicas"]))
+    try:
+        answer = scaler.scale(action_id=action.id, replicas=int(action.arguments["replicas"]))
+    except UnavailableError as problem:  # our own database is waited for, the outside is not
+        raise PilothouseError(str(problem)) from problem
     return _finish(db, settings, claim, action_id, answer)
 
 

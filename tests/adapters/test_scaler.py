@@ -52,7 +52,7 @@ class TestFake(ScalerContract):
 
     def away(self):
         fake = FakeScaler()
-        fake.problem = "it is away"
+        fake.problem = PilothouseError("it is away")
         return fake
 
 

@@ -6,14 +6,14 @@ from core.errors import PilothouseError
 
 
 class FakeScaler:
-    """Keeps what it was asked, in order; `then` is called after each, `problem` makes it fail."""
+    """Keeps what it was asked, in order; `then` is called after each, `problem` is raised."""
 
     def __init__(self):
-        self.asked, self.problem, self.then = [], "", lambda: None
+        self.asked, self.problem, self.then = [], None, lambda: None
 
     def scale(self, *, action_id, replicas):
         if self.problem:
-            raise PilothouseError(self.problem)
+            raise self.problem
         self.asked.append((action_id, replicas))
         self.then()
         return "done"

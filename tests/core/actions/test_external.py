@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from core import actions, audit, jobs
 from core.actions import external
-from core.errors import ConflictError, InvalidInputError, PilothouseError
+from core.errors import ConflictError, InvalidInputError, PilothouseError, UnavailableError
 from core.tables.entities import ActionRow, Recommendation
 from core.tables.operational import Delivery, Job
 from tests.actions_kit import approved
@@ -109,9 +109,10 @@ def test_without_a_way_to_scale_it_cannot_be_proposed(db, settings, ana):
         approved(db, ana, "scale", replicas="3")
 
 
-def test_an_outside_that_refuses_fails_the_action_with_its_reason(db, ana, outside, turn):
+@pytest.mark.parametrize("kind", [PilothouseError, UnavailableError])
+def test_an_outside_that_refuses_fails_the_action_with_its_reason(db, ana, outside, turn, kind):
     approved(db, ana, "scale", replicas="3")
-    outside.problem = "the quota is used up"
+    outside.problem = kind("the quota is used up")
     with pytest.raises(PilothouseError, match="quota"):
         turn()
     assert (state(db), rows(db)[0].error) == (("failed", "failed"), "the quota is used up")
@@ -196,11 +197,11 @@ def test_an_undo_that_failed_outside_can_be_tried_again(db, ana, outside, turn):
     approved(db, ana, "scale", replicas="3")
     first = turn()
     actions.undo(db, ana, first.id)
-    outside.problem = "it is away"
+    outside.problem = PilothouseError("it is away")
     with pytest.raises(PilothouseError):
         turn()
     assert [row.state for row in rows(db)] == ["succeeded", "failed"]
-    outside.problem = ""
+    outside.problem = None
     actions.undo(db, ana, first.id)
     turn()
     assert [row.state for row in rows(db)] == ["reverted", "failed", "succeeded"]
