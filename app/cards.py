@@ -169,12 +169,12 @@ def expected(row: Recommendation) -> str:
     >>> expected(Recommendation(kind="promote", expected=effect))
     'accuracy +0.0200 (95 % interval +0.0100 to +0.0300, n = 500)'
     >>> expected(Recommendation(kind="notify", expected={}))
-    'not estimated in figures; the aim: people know'
+    'the aim is: people know; not estimated in figures'
     """
     effect = row.expected
     if effect.get("effect") is None:
-        words = str(effect.get("sentence") or "") or EXPECTED.get(row.kind, "not known")
-        return f"not estimated in figures; the aim: {words.rstrip('.')}"
+        said, aim = str(effect.get("sentence") or ""), EXPECTED.get(row.kind, "not known")
+        return f"{said.rstrip('.') or f'the aim is: {aim}'}; not estimated in figures"
     value, low, high = (effect.get(name) for name in ("effect", "low", "high"))
     notes = f"95 % interval {low:+.4f} to {high:+.4f}" if None not in (low, high) else ""
     count = f"n = {ui.figure(effect['n'])}" if effect.get("n") is not None else ""

@@ -17,6 +17,19 @@ CHECKED = {
 }
 """A fact of each group that a diagnosis looks at, and what it stands for."""
 
+DECIDED = {
+    "no_action": "nothing to do",
+    "log_only": "no hurry: noted",
+    "retrain": "retrain",
+    "request_approval": "ask a person",
+    "rollback": "roll back",
+    "stop_experiment": "stop the experiment",
+    "escalate": "call a person now",
+    "promote": "release",
+    "reject_candidate": "do not release",
+}
+"""A decision of the policy, in words."""
+
 BECAME = {"fired": "it decided", "held": "held back", "passed over": "another rule came first"}
 """What became of a rule, in words."""
 
@@ -64,7 +77,7 @@ def _words(row: Recommendation) -> None:
 
 def _badges(decision: str, severity: str) -> None:
     with st.container(horizontal=True, gap="small"):
-        st.badge(ui.plain(decision.replace("_", " ")), color="gray")
+        st.badge(ui.plain(DECIDED.get(decision, decision)), color="gray")
         ui.badge(severity)
 
 

@@ -86,8 +86,13 @@ def expire(db: Database) -> int:
         if not session.scalars(due).first():
             return 0
     with db.command(system("schedule"), "recommendation.expire") as command:
-        ids = list(command.session.scalars(due))
-        moved = [i for i in ids if move(command.session, i, ("proposed",), "expired")]
+        moved = []
+        for recommendation_id in list(command.session.scalars(due)):
+            if move(command.session, recommendation_id, ("proposed",), "expired"):
+                row = get(command.session, recommendation_id)
+                what = f"lapsed: {row.title} (nobody decided in time)"
+                tell_incident(command, row.incident_id, what)
+                moved.append(row.id)
         command.note(recommendations=moved)
         return len(moved)
 

@@ -133,6 +133,15 @@ def test_a_proposal_lapses_after_a_day(db, apo, clock):
         approve(db, apo, row)
 
 
+def test_the_incident_is_told_of_a_proposal_that_nobody_decided(db, clock):
+    incident(db, clock)
+    propose(db, basis=Basis(incident_id="i1"))
+    clock.forward(hours=24)
+    recommendations.expire(db)
+    told = rows(db, Incident)[0].timeline[-1]["what"]
+    assert told == "lapsed: retrain spam (nobody decided in time)"
+
+
 def test_a_rejection_needs_a_reason(db, ana):
     row = propose(db)
     with pytest.raises(InvalidInputError, match="say why"):
