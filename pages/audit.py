@@ -4,7 +4,7 @@ import json
 
 import streamlit as st
 
-from app import session, ui
+from app import calls, session, ui
 from core import audit
 from core.access import ACTIONS, may
 
@@ -52,6 +52,8 @@ if rows:
         st.caption(f"The newest {MOST} that match; the export has them all.")
 else:
     ui.empty("No entry matches.", "Clear a filter above.")
+
+calls.show(panel)
 
 ui.section("Export")
 if not may(actor, "audit.export"):

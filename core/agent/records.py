@@ -1,12 +1,16 @@
 """What is written down of each look at a model: facts, verdict, question and answer."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
+
+from sqlalchemy import Select, or_, select
+from sqlalchemy.orm import Session
 
 from core.agent.facts import FactBook
 from core.agent.reasoners import Answer, Evidence
 from core.agent.verdict import Verdict
 from core.db import Command
+from core.errors import NotFoundError
 from core.ids import new_id
 from core.policies import InForce
 from core.tables.entities import FactBook as FactBookRow
@@ -83,3 +87,36 @@ def storable(text: str) -> str:
     'ab?'
     """
     return text[:LONGEST].replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+@dataclass(frozen=True)
+class Call:
+    """One question to a reasoner, and the model that it was about."""
+
+    row: ReasonerCall
+    model: str
+
+
+def calls(session: Session, *, model: str | None = None, limit: int = 50) -> list[Call]:
+    """Return the newest calls, newest first."""
+    query = _calls().order_by(ReasonerCall.id.desc()).limit(limit)
+    if model:
+        query = query.where(FactBookRow.model == model)
+    return [Call(row, name) for row, name in session.execute(query)]
+
+
+def call(session: Session, key: str) -> Call:
+    """Return a call by its id, or the one that was made from a book of facts.
+
+    Raises: NotFoundError.
+    """
+    named = or_(ReasonerCall.id == key, ReasonerCall.fact_book_id == key)
+    for row, name in session.execute(_calls().where(named).limit(1)):
+        return Call(row, name)
+    raise NotFoundError(f"there is no call {key[:40]}")
+
+
+def _calls() -> Select[ReasonerCall, str]:
+    return select(ReasonerCall, FactBookRow.model).join(
+        FactBookRow, FactBookRow.id == ReasonerCall.fact_book_id
+    )

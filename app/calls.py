@@ -1,0 +1,133 @@
+"""What reasoners were asked and said, what that used, and what is left of today's budget."""
+
+import json
+from collections.abc import Iterator
+
+import streamlit as st
+
+from app import ui
+from core.agent import budget, records
+from core.agent.records import Call
+from core.panel import Panel
+from core.settings import Settings
+
+MOST = 50
+NONE = ""
+ROLES = {"human": "Asked", "ai": "Answered", "tool": "The facts that it read"}
+
+
+def show(panel: Panel) -> None:
+    """Show the newest calls; one can be opened, and lives in the address as `?call=`."""
+    ui.section("Calls of the agent")
+    with panel.db.read() as db:
+        found = records.calls(db, limit=MOST)
+        today = budget.used(db, panel.clock())
+    _budget(panel.settings, today)
+    if not found:
+        ui.empty(
+            "The agent has not looked into anything yet.",
+            "It does so when a monitor raises an alarm.",
+        )
+        return
+    now = panel.clock()
+    ui.table(
+        {
+            "when": ui.when(one.row.at, now),
+            "model": one.model,
+            "by": one.row.reasoner,
+            "tokens": one.row.tokens,
+            "cost": f"{one.row.cost:.4f}",
+            "seconds": f"{one.row.seconds:.2f}",
+            "the rules answered because": one.row.error or "",
+        }
+        for one in found
+    )
+    with ui.reporting():
+        _open(panel, found)
+
+
+def _budget(settings: Settings, today: budget.Used) -> None:
+    asks = settings.openai_api_key is not None and settings.openai_api_key.get_secret_value()
+    if not asks:
+        st.caption("No key is set: the rules word every proposal, and nothing is used.")
+        return
+    left, middle, right = st.columns(3)
+    left.metric("Questions to the model today (UTC)", ui.figure(today.calls))
+    middle.metric("Tokens today", f"{today.tokens:,} of {settings.openai_tokens_a_day:,}")
+    if budget.priced(settings):
+        right.metric("Cost today", f"{today.cost:.2f} of {settings.openai_cost_a_day:.2f}")
+    if why := budget.spent(settings, today):
+        st.warning(ui.plain(ui.sentence(f"{why}; the rules answer until midnight (UTC)")))
+
+
+def _open(panel: Panel, found: list[Call]) -> None:
+    """Let a person open one call: of the list, or the one that the address names."""
+    asked = st.query_params.get("call", NONE)
+    by_id = {one.row.id: one for one in found}
+    if asked and asked not in by_id:
+        with panel.db.read() as db:
+            old = records.call(db, asked)  # an older one, or named by its facts
+        by_id[old.row.id] = old
+        st.query_params["call"] = asked = old.row.id
+    names = [NONE, *by_id]
+    chosen = st.selectbox(
+        "Open a call",
+        names,
+        index=names.index(asked) if asked in names else 0,
+        format_func=lambda key: _name(by_id[key]) if key else "Choose one",
+        key="chosen-call",
+    )
+    if chosen:
+        st.query_params["call"] = chosen
+        _show(by_id[chosen])
+
+
+def _name(one: Call) -> str:
+    failed = ", not used" if one.row.error else ""
+    return f"{ui.utc(one.row.at)}: {one.model}, {one.row.reasoner}{failed}"
+
+
+def _show(one: Call) -> None:
+    """Show what was asked and said, as text that can only be read."""
+    if one.row.error:
+        st.warning(ui.plain(ui.sentence(f"The rules answered instead: {one.row.error}")))
+    st.subheader("What was asked", anchor=False)
+    _text(one.row.prompt or "Nothing: it was not asked.")
+    st.subheader("What came back", anchor=False)
+    for label, words in _turns(one.row.answer):
+        st.caption(label)
+        _text(words)
+    if not one.row.answer:
+        st.caption("Nothing came back.")
+
+
+def _text(words: str) -> None:
+    st.code(words, language=None, wrap_lines=True)
+
+
+def _turns(answer: str) -> Iterator[tuple[str, str]]:
+    """Yield (who, what) of a stored answer, one turn a line; older ones are one text.
+
+    >>> list(_turns('{"role": "ai", "content": "hello"}'))
+    [('Answered', 'hello')]
+    >>> list(_turns("plain"))
+    [('Answered', 'plain')]
+    """
+    for line in answer.splitlines():
+        try:
+            turn = json.loads(line)
+        except ValueError:
+            yield ROLES["ai"], line  # a record that was cut, or a rule's own words
+            continue
+        role = turn.pop("role", None) if isinstance(turn, dict) else None
+        if role is None:
+            yield ROLES["ai"], _pretty(turn)
+            continue
+        content = turn.pop("content", "")
+        said = content if isinstance(content, str) else _pretty(content)
+        more = _pretty(turn) if turn else ""
+        yield ROLES.get(str(role), str(role)), "\n".join(part for part in (said, more) if part)
+
+
+def _pretty(content: object) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False)
