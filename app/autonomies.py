@@ -84,6 +84,8 @@ def _propose(panel: Panel, actor: Actor, rungs: Sequence[Rung]) -> None:
     kind = right.selectbox("Kind of action", KINDS_ALONE, format_func=words, key="leave-kind")
     chosen = next(one for one in rungs if (one.model, one.kind) == (model, kind))
     st.caption(ui.plain(_consequence(chosen)))
+    if chosen.state != OFF:
+        return
     if reason := ui.reason_form("propose-leave", "Propose"):
         with ui.reporting():
             channels = outbox.channels(panel.settings)
@@ -94,8 +96,10 @@ def _propose(panel: Panel, actor: Actor, rungs: Sequence[Rung]) -> None:
 
 def _consequence(one: Rung) -> str:
     """Say what a leave would mean now."""
+    if one.state != OFF:
+        return "It has this leave already."
     if one.more is None:
-        then = "No record reaches the bar that the policy sets, so it would never act."
+        then = "No record is ever good enough here, so it would never act."
     elif one.more:
         what = "good outcome" if one.more == 1 else "good outcomes in a row"
         then = f"It would act alone after {one.more} more {what}."
@@ -114,6 +118,6 @@ def _row(one: Rung) -> dict[str, object]:
         "bad": seen.bad,
         "neutral": seen.neutral,
         "good in a row": seen.streak,
-        "lower bound": round(seen.low, 2),
+        "lower bound": f"{seen.low:.2f}",
         "more needed": one.more,
     }

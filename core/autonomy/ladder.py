@@ -24,9 +24,9 @@ KINDS_ALONE = tuple(name for name, one in KINDS.items() if one.alone)
 class Rung:
     """Where a kind of action on a model stands: off, earning, acts alone or fallen back.
 
-    `more` good outcomes in a row are needed (None: the policy's bar cannot be reached). `since`:
-    when the leave was given or taken, or the bad outcome was graded; `bad` is its proposal. `leave`
-    is the row behind it, where there ever was one.
+    `more` good outcomes in a row are needed (None: no number is enough, or none is graded good).
+    `since`: when the leave was given or taken, or the bad outcome was graded; `bad` is its
+    proposal. `leave` is the row behind it, where there ever was one.
     """
 
     model: str
@@ -51,7 +51,8 @@ def rung(leave: Autonomy | None, model: str, kind: str, record: Record, policy: 
     >>> rung(leave, "spam", "retrain", nothing, Policy()).sentence
     'A person decides: 11 more good outcomes in a row are needed.'
     """
-    whole = outcomes.needed(policy.autonomy_bar, policy.autonomy_least)
+    can_earn = kind in outcomes.MEASURED
+    whole = outcomes.needed(policy.autonomy_bar, policy.autonomy_least) if can_earn else None
     more = None if whole is None else max(0, whole - record.streak)
     state, since, bad = _state(leave, record, policy)
     return Rung(
@@ -61,7 +62,7 @@ def rung(leave: Autonomy | None, model: str, kind: str, record: Record, policy: 
         record=record,
         more=more,
         ceiling=ceiling(policy),
-        sentence=_sentence(state, more, policy),
+        sentence=_sentence(kind, state, more, policy),
         since=since,
         bad=bad,
         leave=leave,
@@ -136,13 +137,15 @@ def _state(
     return EARNING, leave.at, None
 
 
-def _sentence(state: str, more: int | None, policy: Policy) -> str:
+def _sentence(kind: str, state: str, more: int | None, policy: Policy) -> str:
     if state == ACTS:
         return "It acts alone: its record is good enough."
     if state == OFF:
         return "A person decides: nobody gave it leave."
     if policy.autonomy_a_day < 1:
         return "A person decides: the policy lets none act alone."
+    if kind not in outcomes.MEASURED:
+        return "A person decides: it has no effect to measure, so it earns no record."
     if more is None:
         return "A person decides: no record reaches the bar that the policy sets."
     fell = "after a bad outcome, " if state == FALLEN else ""

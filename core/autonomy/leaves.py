@@ -16,6 +16,7 @@ from core.tables.decisions import Autonomy
 from core.tables.entities import ActionRow, Recommendation
 
 GRANTED, WITHDRAWN = "granted", "withdrawn"
+PAGE = "/automation?part=Autonomy"
 
 
 def propose(
@@ -98,7 +99,7 @@ def withdraw(
         row = withdraw_in(command, model=name, kind=kind, reason=reason.strip())
         told = f"{command.actor.name}: {reason.strip()}"
         subject = f"The leave to {verb(kind)} {name} without asking is withdrawn"
-        outbox.post(command, list(channels), subject, model=name, text=told, path="/automation")
+        outbox.post(command, list(channels), subject, model=name, text=told, path=PAGE)
         return row
 
 

@@ -35,6 +35,8 @@ GRADERS: Mapping[str, Callable[[Case], Graded | None]] = {
 }
 """Kind of action → how its outcome is graded; any other kind has no effect to measure."""
 
+MEASURED = frozenset(GRADERS)
+
 
 def grade_due(db: Database, settings: Settings) -> int:
     """Grade every executed proposal whose outcome can be known by now; returns how many.

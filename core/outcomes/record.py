@@ -46,7 +46,8 @@ class Record:
         if not self.n:
             return "Nothing like this was graded yet."
         counts = f"{self.good} good, {self.bad} bad, {self.neutral} neutral"
-        return f"{counts}; {self.streak} good since the last bad one."
+        since = f"; {self.streak} good since the last bad one" if self.bad else ""
+        return f"{counts}{since}."
 
 
 def of(session: Session, recommendation_id: str) -> Outcome | None:

@@ -82,6 +82,13 @@ def test_a_leave_is_proposed_and_waits_for_another_person(look, panel, ana, apo)
         assert session.get(Autonomy, ("sms_spam", "retrain")) is None
 
 
+def test_what_has_a_leave_cannot_be_proposed_again(look, panel, ana):
+    grant(panel)
+    page = look(ana)
+    assert "It has this leave already." in text_of(page)
+    assert "Propose" not in [one.label for one in page.button]
+
+
 def test_an_operator_withdraws_a_leave_with_a_reason(look, panel, ana):
     grant(panel)
     page = look(ana)

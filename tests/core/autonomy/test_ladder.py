@@ -86,3 +86,9 @@ def test_a_policy_can_set_the_bar_out_of_reach_or_allow_nothing():
     none = Policy(autonomy_a_day=0)
     assert rung(leave, "spam", "retrain", record, none).state == "earning"
     assert ceiling(none) == "nothing: the policy lets none act alone"
+
+
+def test_what_has_no_effect_to_measure_never_earns_it():
+    leave = Autonomy(model="spam", kind="notify", state="granted")
+    one = rung(leave, "spam", "notify", record_of([]), Policy())
+    assert (one.more, "no effect to measure" in one.sentence) == (None, True)
