@@ -2,15 +2,22 @@
 
 from collections.abc import Callable, Mapping
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import label_requests, policies, releases
+from core import answers, label_requests, policies, releases
+from core.answers import Stretch
 from core.errors import ConflictError, NotFoundError
 from core.recommendations import scaling
 from core.recommendations.arguments import BUILT_IN
 from core.recommendations.kinds import EVERYWHERE
 from core.recommendations.reading import Difference
+from core.tables.decisions import PolicyVersion
 from core.tables.entities import Experiment, ModelVersion, Recommendation, Release
+from core.tables.telemetry import Prediction
+
+LOOKED_AT = 1_000
+"""So many of the newest answers say what another threshold would change."""
 
 AS_IT_IS = "as things stand"
 
@@ -104,7 +111,23 @@ def _threshold(session: Session, row: Recommendation) -> Difference:
         version = session.get_one(ModelVersion, (row.model, arm.version))
         old = releases.threshold(current, version)
         found.append((f"{arm.version} answers positive from", f"{old:g}", f"{cut:g}"))
+        found += _moved(session, version, old, cut)
     return found
+
+
+def _moved(session: Session, version: ModelVersion, old: float, new: float) -> Difference:
+    """Return how many of a version's newest answers are positive from one probability or other."""
+    of = Stretch(version.model, version.version)
+    chances = [
+        chance
+        for part in answers.newest(session, of, LOOKED_AT)
+        for chance in session.scalars(answers.joined(select(Prediction.probability), part))
+    ]
+    if not chances:
+        return []
+    before, after = (sum(one > cut for one in chances) / len(chances) for cut in (old, new))
+    what = f"positive among its last {len(chances):,} answers"
+    return [(what, f"{before:.1%}", f"{after:.1%}")]
 
 
 def _start(session: Session, row: Recommendation) -> Difference:
@@ -152,12 +175,12 @@ def _scale(session: Session, row: Recommendation) -> Difference:
 
 def _policy(session: Session, row: Recommendation) -> Difference:
     version, before = str(row.arguments["version"]), policies.active(session, row.model)
-    name = f"policy of {policies.scope_words(row.model)}"
-    old = f"version {before.version}" if before else "what lies underneath"
-    if version == BUILT_IN:
-        return [(name, old, "what lies underneath")]
-    after = policies.get(session, row.model, int(version))
-    rows = [(name, old, f"version {version}")]
+    name, beneath = f"policy of {policies.scope_words(row.model)}", "what lies underneath"
+    after = PolicyVersion(model=row.model, version=0, thresholds={})
+    if version != BUILT_IN:
+        after = policies.get(session, row.model, int(version))
+    old = f"version {before.version}" if before else beneath
+    rows = [(name, old, f"version {version}" if after.version else beneath)]
     return [*rows, *((n, f"{a:g}", f"{b:g}") for n, a, b in policies.changes_of(session, after))]
 
 
