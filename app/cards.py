@@ -80,6 +80,20 @@ def editable(row: Recommendation) -> tuple[str, ...]:
     return tuple(name for name in LABELS if name in row.arguments)
 
 
+def whom(row: Recommendation) -> str:
+    """Say which model a proposal is about."""
+    return "all models" if row.model == recommendations.EVERYWHERE else row.model
+
+
+def what_to_do(row: Recommendation) -> str:
+    """Say what is done to which model.
+
+    >>> what_to_do(Recommendation(kind="promote", model="spam"))
+    'release spam'
+    """
+    return f"{recommendations.verb(row.kind)} {whom(row)}"
+
+
 def facts(row: Recommendation, now: datetime, alone: str = "") -> None:
     """Show risk, model, what is proposed, age and expiry in one line each.
 
@@ -99,9 +113,8 @@ def facts(row: Recommendation, now: datetime, alone: str = "") -> None:
     if row.reasoner != "person":
         by = f"{by} ({row.reasoner}), confidence {row.confidence:.0%}"
     how = "changed" if row.edit_of else "proposed"
-    whom = "all models" if row.model == recommendations.EVERYWHERE else row.model
     st.markdown(
-        f"**{ui.plain(whom)}**: {ui.plain(row.kind.replace('_', ' '))}, {about}"
+        f"**{ui.plain(whom(row))}**: {ui.plain(row.kind.replace('_', ' '))}, {about}"
         f"{how} {ui.plain(ui.when(row.proposed_at, now))} by {ui.plain(by)}"
     )
     if row.state == "proposed":
@@ -192,7 +205,7 @@ def record(found: Record, row: Recommendation) -> str:
     """
     if not found.n:
         return ""
-    judged, about = found.good + found.bad, f"{recommendations.verb(row.kind)} {row.model}"
+    judged, about = found.good + found.bad, f"{what_to_do(row)}"
     earlier = ui.count(judged, "earlier decision")
     words = f"Record: of {earlier} to {about} {found.good} did what was expected"
     return f"{words}; {found.neutral} cannot be told." if found.neutral else f"{words}."

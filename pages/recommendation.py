@@ -97,7 +97,7 @@ if words := cards.record(record, row):
 ui.section("Questions")
 conversations.show(panel, actor, row)
 
-ui.section(f"Earlier decisions to {recommendations.verb(row.kind)} {row.model}")
+ui.section(f"Earlier decisions to {cards.what_to_do(row)}")
 earlier = [one for one in alike if one.id != row.id and one.model == row.model][:10]
 for one in earlier:
     cards.one_line(one)

@@ -55,7 +55,8 @@ def lapse(db: Database) -> int:
 
 def fresh(session: Session, row: Recommendation, clock: Clock) -> list[Figure]:
     """Return a proposal's evidence with what the same facts say now."""
-    book = facts.gather(session, row.model, now=clock()) if row.evidence else FactBook("", [])
+    nothing = not row.evidence or row.model == recommendations.EVERYWHERE
+    book = FactBook("", []) if nothing else facts.gather(session, row.model, now=clock())
     found = []
     for one in row.evidence:
         name, link = str(one.get("fact", "")), str(one.get("link") or "")

@@ -259,3 +259,15 @@ def test_an_action_with_a_way_back_is_undone_with_a_reason(open_page, panel, car
     field(page, "Why?").input("a mistake")
     button(page, "Undo now").click().run()
     assert "proposed; another person decides" in page.toast[0].value.replace("\\", "")
+
+
+def test_what_is_about_all_models_says_so(open_page, panel, ana):
+    basis = Basis(evidence=[{"fact": "service.error_rate", "label": "errors", "value": 0.03}])
+    row = propose(
+        panel.db, system("agent"), model="*", kind="freeze", arguments={"hours": "4"},
+        title="Freeze everything", reasoning="a holiday", basis=basis,
+    )  # fmt: skip
+    shown = text_of(open_page("recommendation", ana, id=row.id))
+    assert "**all models**: freeze" in shown
+    assert "errors: **0.0300**" in shown
+    assert "Earlier decisions to freeze all models" in shown

@@ -1,8 +1,12 @@
+import threading
+
 import pytest
+from sqlalchemy import select
 
 from core import audit, recommendations
 from core.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
-from core.tables.entities import ModelVersion
+from core.tables.access import User
+from core.tables.entities import ActionRow, ModelVersion
 from tests.core.recommendations.kit import AGENT, approve, edit, propose, stored
 
 
@@ -49,8 +53,6 @@ def test_who_changed_a_risky_proposal_does_not_approve_it(db, apo, adm, promotio
 
 
 def test_the_only_approver_may_change_and_approve_in_solo(db, apo, adm, promotion):
-    from core.tables.access import User
-
     with db.command(adm, "user.change") as command:
         command.session.get(User, "adm").active = False
     row = edit(db, apo, promotion, version="3.0.0")
@@ -92,3 +94,42 @@ def test_neither_the_agent_nor_a_viewer_changes_a_proposal(db, vic, promotion):
     for actor in (AGENT, vic):
         with pytest.raises(ForbiddenError):
             edit(db, actor, promotion, version="3.0.0")
+
+
+def test_of_people_who_approve_change_and_reject_at_once_one_wins(db, ana, apo, adm, promotion):
+    outcomes, gate = [], threading.Barrier(9)
+
+    def act(index):
+        gate.wait()
+        try:
+            if index % 3 == 0:
+                edit(db, ana, promotion, version="3.0.0")
+            elif index % 3 == 1:
+                approve(db, apo, promotion)
+            else:
+                recommendations.reject(db, adm, promotion.id, reason="no")
+            outcomes.append("won")
+        except ConflictError as error:
+            outcomes.append(str(error).split(":")[0])
+
+    threads = [threading.Thread(target=act, args=(index,)) for index in range(9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["decided already"] * 8 + ["won"]
+    made = len(waiting(db)), len(rows(db, ActionRow))
+    assert (
+        made
+        == {"edited": (1, 0), "approved": (0, 1), "rejected": (0, 0)}[stored(db, promotion).state]
+    )
+
+
+def waiting(db):
+    with db.read() as session:
+        return recommendations.waiting(session)
+
+
+def rows(db, table):
+    with db.read() as session:
+        return list(session.scalars(select(table)))
