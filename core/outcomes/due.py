@@ -22,7 +22,8 @@ from core.tables.entities import ActionRow, Recommendation
 
 GRADER = system("worker")
 MOST = 200  # of one round
-_ONCE = timedelta(days=30)  # after that no undo is looked for
+_ONCE = timedelta(days=30)  # after that no undo is looked for, and nobody is told
+_OLDEST = timedelta(days=180)  # what was carried out before that is history
 
 GRADERS: Mapping[str, Callable[[Case], Graded | None]] = {
     **dict.fromkeys(SERVING, serving.grade),
@@ -59,7 +60,7 @@ def _due(session: Session, now: datetime) -> list[str]:
         select(Recommendation.id)
         .join(ActionRow, ActionRow.recommendation_id == Recommendation.id)
         .outerjoin(Outcome, Outcome.recommendation_id == Recommendation.id)
-        .where(done, ActionRow.finished_at.is_not(None))
+        .where(done, ActionRow.finished_at > now - _OLDEST)
         .where(or_(Outcome.recommendation_id.is_(None), taken_back))
     )
     return list(session.scalars(query.order_by(ActionRow.finished_at).limit(MOST)))
@@ -120,7 +121,7 @@ def _keep(command: Command, settings: Settings, recommendation_id: str, found: G
     recommendations.tell_incident(
         command, row.incident_id, f"outcome: {found.grade}. {found.sentence}"
     )
-    if found.grade == "bad":
+    if found.grade == "bad" and command.now < (row.decided_at or command.now) + _ONCE:
         _tell(command, settings, row, found, leave)
     return True
 

@@ -182,7 +182,7 @@ def _sides(case: Case, change: Change, rows: list[Outcome]) -> Sides:
     session, model = case.session, case.action.model
     delay, settled = _delay(case, change)
     ripe = case.now - timedelta(seconds=delay)
-    after = [one for one in rows if one.at <= ripe] if settled else []
+    after = [one for one in rows if one.at <= ripe]
     beside: list[Outcome] = []
     if change.gained != change.lost:
         beside = _answers(session, model, change.lost, change.at, min(change.until, ripe))

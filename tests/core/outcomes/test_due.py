@@ -89,3 +89,30 @@ def test_what_was_not_carried_out_has_no_outcome(db, settings, apo, clock):
     recommendations.approve(db, apo, row.id, digest=row.digest, solo=False)
     clock.forward(days=20)
     assert outcomes.grade_due(db, settings) == 0
+
+
+def test_what_was_carried_out_long_ago_is_neither_graded_nor_told(db, settings, clock, key):
+    from pydantic import SecretStr
+
+    told = settings.model_copy(update={"slack_webhook_url": SecretStr("http://127.0.0.1:9")})
+    clock.forward(days=31)
+    keep(db, told, key, BAD)
+    with db.read() as session:
+        assert not [one for one in outbox.recent(session) if one.subject.startswith("Bad outcome")]
+    clock.forward(days=150)
+    with db.read() as session:
+        assert due._due(session, clock.now) == []
+
+
+def test_the_worker_grades(db, settings, clock, key):
+    import threading
+
+    from core import worker
+    from core.panel import Panel
+
+    stop = threading.Event()
+    stop.set()  # it does not wait for the next minute
+    clock.forward(days=14)
+    worker.review_once(Panel(settings, db, clock), stop)
+    with db.read() as session:
+        assert outcomes.of(session, key).grade == "neutral"

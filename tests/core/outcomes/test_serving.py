@@ -103,6 +103,28 @@ def told_late(model):
         session.add_all(told(model, row, False, 3 * 86_400.0) for row in model.late)
 
 
+def test_while_labels_arrive_at_every_age_nothing_is_graded(db, settings, apo, clock):
+    model = Served(db, settings, clock)
+    model.release("1.0.0")
+    some_labels(model, 400, over=2 * 86_400, latest=5 * 86_400)
+    candidate(model)
+    key = promoted(model, apo)
+    some_labels(model, 400, over=600, latest=1_800)
+    with db.read() as session:
+        assert predictions.accuracy(session, "spam", version="2.0.0").n > 50
+    assert graded(db, settings, key) is None
+
+
+def some_labels(model, n, *, over, latest):
+    """Answer `n` messages over some seconds; labels come at any time up to `latest` after each."""
+    rows = answer(model, np.full(n, 0.1), apart=over / n)
+    lags = np.random.default_rng(1).uniform(0, latest, n)
+    here = [(row, lag) for row, lag in zip(rows, lags, strict=True)
+            if row.at + timedelta(seconds=lag) <= model.clock.now]  # fmt: skip
+    with model.db.append() as session:
+        session.add_all(told(model, row, model.version == "2.0.0", lag) for row, lag in here)
+
+
 def test_what_the_checks_know_of_late_labels_is_believed(db, settings, apo, model):
     key = promoted(model, apo, expected=BETTER)
     traffic(model, 60)
