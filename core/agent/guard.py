@@ -63,7 +63,7 @@ def _within(draft: Draft, verdict: Verdict) -> Checked:
         notes.append(f"severity raised from {draft.severity} to the policy's {verdict.severity}")
         draft = replace(draft, severity=verdict.severity)
     if draft.confidence > verdict.confidence:
-        notes.append(f"confidence lowered to the policy's {verdict.confidence:.0%}")
+        notes.append(f"confidence lowered to the policy's {verdict.confidence:.1%}")
         draft = replace(draft, confidence=verdict.confidence)
     return Checked(draft, tuple(notes))
 

@@ -7,7 +7,11 @@ from core.agent.policy import Act, Policy, decide
 from core.agent.reasoners import Answer, Evidence, RulesReasoner
 from tests.fakes.facts import book, drifting, losing_accuracy
 
-FACTS = drifting(0.312, text={"new_terms": {"value": [{"term": "x"}], "citable": False}})
+FACTS = drifting(
+    0.312,
+    service={"n_requests": 900},
+    text={"new_terms": {"value": [{"term": "x"}], "citable": False}},
+)
 VERDICT = decide(FACTS, Policy())
 
 
@@ -43,7 +47,17 @@ def test_the_rules_own_draft_always_passes(facts):
         ({"actions": (Act("rollback", {"to": "1.0.0"}),)}, "proposes rollback"),
         ({"actions": (Act("retrain", {"url": "http://x"}),)}, "other arguments"),
         ({"actions": (Act("retrain"), Act("retrain"))}, "proposes retrain, retrain"),
+        ({"actions": (Act("retrain", {"share": True}),)}, "other arguments"),
         ({"evidence": ()}, "names no evidence"),
+        ({"evidence": (Evidence("drift.alarm", 1),)}, "with another value"),
+        ({"evidence": (Evidence("drift.alarm", "yes"),)}, "with another value"),
+        ({"evidence": (Evidence("drift.score", 10**5000),)}, "with another value"),
+        ({"evidence": (Evidence("drift.score", "9e999"),)}, "with another value"),
+        ({"evidence": (Evidence("drift.score", [0.312]),)}, "with another value"),
+        ({"evidence": (Evidence("drift.score ", 0.312),)}, "which is no fact"),
+        ({"evidence": (Evidence("drift.sc\u043ere", 0.312),)}, "which is no fact"),
+        ({"evidence": (Evidence("drift.score", 0.312),) * 2}, "more than once"),
+        ({"evidence": (Evidence("service.n_requests", 900),)}, "none of the facts behind"),
         ({"evidence": (Evidence("sun.spots", 1),)}, "which is no fact"),
         ({"evidence": (Evidence("drift.score", 0.5),)}, "with another value"),
         ({"evidence": (Evidence("drift.score", True),)}, "with another value"),
@@ -64,6 +78,56 @@ def test_what_leaves_the_bounds_is_rejected_with_the_reason(change, reason):
 def test_evidence_must_have_been_read_in_this_run():
     assert "never read" in checked(seen=frozenset({"drift.alarm"})).reason
     assert checked(seen=frozenset(fact.id for fact in FACTS)).reason is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"decision": None},
+        {"severity": 3},
+        {"confidence": "0.9"},
+        {"confidence": None},
+        {"confidence": True + 1},
+        {"reasoning": b"x"},
+        {"evidence": "all"},
+        {"evidence": ({"fact": "drift.score"},)},
+        {"evidence": (Evidence(7, 7),)},
+        {"actions": None},
+        {"actions": ({"kind": "retrain"},)},
+        {"actions": (Act("retrain", None),)},
+        {"actions": (Act(None),)},
+    ],
+)
+def test_what_has_a_wrong_form_is_rejected_whoever_made_it(change):
+    assert checked(**change).reason == "its answer has a wrong form"
+
+
+@pytest.mark.parametrize("value", [True, "true", "True"])
+def test_yes_counts_as_true_in_both_spellings(value):
+    evidence = Evidence("drift.score", 0.312), Evidence("drift.alarm", value)
+    assert checked(evidence=evidence).reason is None
+
+
+def test_several_actions_are_accepted_only_as_the_policy_has_them():
+    both = (Act("retrain"), Act("notify"))
+    verdict = replace(VERDICT, actions=both)
+    assert checked(verdict=verdict, actions=both).draft.actions == both
+    for wrong in (both[:1], both[::-1], (*both, Act("notify")), (*both, Act("freeze"))):
+        assert (
+            "where the policy allows retrain, notify"
+            in checked(verdict=verdict, actions=wrong).reason
+        )
+
+
+def test_a_confidence_above_the_rules_own_is_lowered_to_it():
+    found = checked(confidence=1.0)
+    assert found.draft.confidence == VERDICT.confidence
+    assert found.adjusted == ("confidence lowered to the policy's 99.9%",)
+
+
+def test_what_is_shown_is_the_spelling_that_was_checked():
+    found = checked(reasoning="The score\u00a0is \uff10.\uff13\uff11\n now.")
+    assert found.draft.reasoning == "The score is 0.31 now."
 
 
 @pytest.mark.parametrize("value", [0.312, "0.312", 0.3120000001])
