@@ -17,13 +17,13 @@ from core.specs.meanings import DEFAULTS, GROUPS, MEANINGS
 
 EVERY = policies.scope_words(ALL)
 KEPT = "policy-replay"
-MOST_SHOWN = 30
+FIRST = 6  # of those that would differ; the others are opened
 SPANS = (7, 30, 90)
 
 
 def show(panel: Panel, actor: Actor) -> None:
     """Show the policy of all models or of one, and let operators propose another."""
-    ui.section("Policy")
+    ui.section("In force")
     with panel.db.read() as db:
         models = [spec.name for spec in specs.all_active(db)]
     chosen = st.selectbox(
@@ -84,7 +84,12 @@ def _change(
     ui.section("Try a change")
     changes = _editor(scope, found, own)
     days = st.selectbox(
-        "Replay", SPANS, index=1, format_func=lambda n: f"the last {n} days", key="days", width=320
+        "Replay over",
+        SPANS,
+        index=1,
+        format_func=lambda n: f"the last {n} days",
+        key="days",
+        width=320,
     )
     if st.button(f"Replay the last {days} days", key="replay"):
         _replay(panel, scope, changes, days)
@@ -152,10 +157,11 @@ def _result(found: Replay) -> None:
     if not found.decisions:
         return
     ui.chart(policy_charts.decisions(found.decisions), "replayed", "decisions, was and would be")
-    newest = found.changed[-MOST_SHOWN:]
-    ui.small_table(_row(one) for one in reversed(newest))
-    if len(found.changed) > MOST_SHOWN:
-        st.caption(f"and {len(found.changed) - MOST_SHOWN:,} earlier ones that would differ")
+    changed = found.changed[::-1]
+    ui.small_table(_row(one) for one in changed[:FIRST])
+    if len(changed) > FIRST:
+        with st.expander(f"{len(changed) - FIRST:,} earlier ones that would differ"):
+            ui.table(_row(one) for one in changed[FIRST:])
 
 
 def _row(one: Replayed) -> dict[str, str]:

@@ -115,7 +115,7 @@ def test_a_change_is_replayed_before_it_can_be_proposed(policy_page, ana):
     assert not [one for one in page.button if one.label.startswith("Propose")]
     page = try_value(page, "drift_retrain", 0.25)
     shown = text_of(page)
-    assert "1 decision: 1 would differ (0 graver, 0 milder)." in shown
+    assert "1 decision: 1 would differ (1 retrain instead of log only)." in shown
     assert "retrain, high: proposes to retrain" in shown
     assert button(page, "Propose this change")
 

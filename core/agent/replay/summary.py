@@ -34,12 +34,13 @@ class Summary:
 
     `followed_by` counts, of the proposals that it would add, those that an incident followed
     within a week, by its cause ("nothing": none did); `became` what became of those it would leave
-    out. `same`: to the last word.
+    out. `instead` counts what it would decide instead of what; `same`: to the last word.
     """
 
     decisions: int = 0
     same: int = 0
     changed: int = 0
+    instead: Mapping[str, int] = field(default_factory=dict)
     graver: int = 0
     milder: int = 0
     more: Mapping[str, int] = field(default_factory=dict)
@@ -68,6 +69,7 @@ def of(found: Sequence[Replayed]) -> Summary:
         decisions=len(found),
         same=sum(one.same for one in found),
         changed=len(changed),
+        instead=dict(Counter(_instead(one) for one in changed).most_common()),
         graver=sum(one.replayed.rank < one.live.rank for one in changed),
         milder=sum(one.replayed.rank > one.live.rank for one in changed),
         more=dict(Counter(act.kind for act in added)),
@@ -161,8 +163,15 @@ def _worded(told: Summary) -> Summary:
 def _first(told: Summary) -> str:
     if not told.changed:
         return f"{_n(told.decisions, 'decision')}: none would differ."
-    graver = f"{told.graver:,} graver, {told.milder:,} milder"
-    return f"{_n(told.decisions, 'decision')}: {told.changed:,} would differ ({graver})."
+    parts = [f"{n:,} {words}" for words, n in list(told.instead.items())[:3]]
+    parts += [f"{told.graver:,} graver"] if told.graver else []
+    parts += [f"{told.milder:,} milder"] if told.milder else []
+    return f"{_n(told.decisions, 'decision')}: {told.changed:,} would differ ({', '.join(parts)})."
+
+
+def _instead(one: Replayed) -> str:
+    was, now = one.live.decision, one.replayed.decision
+    return f"{_plain(now)} instead of {_plain(was)}" if now != was else f"still {_plain(was)}"
 
 
 def _added(kind: str, n: int, followed_by: Mapping[str, int]) -> str:

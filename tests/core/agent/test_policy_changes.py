@@ -41,7 +41,9 @@ def test_a_change_is_proposed_with_what_its_replay_found(db, ana):
     row = proposed(db, ana)
     assert (row.kind, row.arguments, row.model) == ("change_policy", {"version": "1"}, "spam")
     assert row.title == "Change the policy of spam: drift_retrain 0.5 → 0.25"
-    assert row.reasoning.startswith("too patient. 1 decision: 1 would differ (0 graver, 0 milder).")
+    assert row.reasoning.startswith(
+        "too patient. 1 decision: 1 would differ (1 retrain instead of log only)."
+    )
     shown = {one["label"]: (one["value"], one["n"]) for one in row.evidence}
     assert shown["drift retrain (now 0.5)"] == (0.25, None)
     assert shown["decisions of the last 30 days that would differ"] == (1, 1)

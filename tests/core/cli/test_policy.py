@@ -38,7 +38,7 @@ def test_values_are_replayed_before_anybody_proposes_them(say, spam, tmp_path):
     file.write_text("drift_retrain: 0.25\n")
     for given in (("--set", "drift_retrain=.25"), ("--file", str(file))):
         code, out, _ = say("policy", "replay", "--model", "spam", *given)
-        assert (code, "1 would differ (0 graver, 0 milder)" in out) == (0, True), out
+        assert (code, "1 would differ (1 retrain instead of log only)" in out) == (0, True), out
         assert "log only, high: proposes to retrain  retrain, high: proposes to retrain" in out
     told = json.loads(say("policy", "replay", "--set", "drift_retrain=.25", "--json")[1])
     assert (told["scope"], told["changed"], len(told["changed_ones"])) == ("*", 1, 1)

@@ -78,6 +78,14 @@ def test_each_proposal_moves_once_and_with_the_nearest():
     assert told.more == {"retrain": 1}
 
 
+def test_what_would_be_decided_instead_is_counted():
+    found = [one(RETRAIN, ASK), one(RETRAIN, ASK, hours=1), one(QUIET, RETRAIN, hours=2)]
+    assert words(*found).startswith(
+        "3 decisions: 3 would differ (2 request approval instead of retrain,"
+        " 1 retrain instead of log only, 1 graver)."
+    )
+
+
 def test_a_decision_that_only_asks_differently_changes_no_proposal():
     told = summary.of([one(RETRAIN, ASK)])
     assert (told.changed, dict(told.more), dict(told.fewer)) == (1, {}, {})
