@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from core import policies, specs
 from core.policies import ALL
 from core.specs.thresholds import Policy
-from core.tables.decisions import Outcome
+from core.tables.decisions import Message, Outcome
 from core.tables.entities import ActionRow, FactBook, Incident, ModelSpecRow, Recommendation
 
 FOLLOWS = timedelta(days=7)
@@ -61,6 +61,10 @@ class Logged:
     after: After
 
 
+_ANSWERS = select(Message.fact_book_id).where(Message.fact_book_id.is_not(None))
+"""Facts that a person's question was answered from: nothing was decided on them."""
+
+
 def load(session: Session, model: str, since: datetime) -> Iterator[Logged]:
     """Yield the decisions about a model, or all ("*"), since a moment, the oldest first."""
     after = _Afterwards(session, model, since)
@@ -74,7 +78,7 @@ def load(session: Session, model: str, since: datetime) -> Iterator[Logged]:
         FactBook.policy,
         FactBook.incident_id,
         FactBook.release_seq,
-    ).where(FactBook.at >= since)
+    ).where(FactBook.at >= since, FactBook.id.not_in(_ANSWERS))
     if model != ALL:
         query = query.filter_by(model=model)
     rows = session.execute(

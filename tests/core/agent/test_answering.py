@@ -1,9 +1,11 @@
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import func, select
 
 from core import recommendations, specs
 from core.access import system
-from core.agent import answering, guard
+from core.agent import answering, guard, replay
 from core.agent.investigate import investigate
 from core.agent.reasoners import Answer, Evidence, Reply
 from core.errors import ConflictError, NotFoundError
@@ -138,6 +140,13 @@ def test_answering_changes_nothing_else(db, settings, ana, card):
     assert [count(db, table) for table in (Recommendation, Release)] == before
     with db.read() as session:
         assert recommendations.get(session, card.id).state == "proposed"
+
+
+def test_an_answer_is_no_decision_in_a_replay(db, settings, ana, card, clock):
+    ask(db, settings, ana, card, "Why?")
+    with db.read() as session:
+        past = replay.replay(session, model="spam", since=clock.now - timedelta(days=1))
+    assert [one.after.recommendation_id for one in past.decisions] == [card.id]
 
 
 def test_a_proposal_about_all_models_is_answered_too(db, settings, ana):
