@@ -3,11 +3,14 @@
 The long form is in `tests/chaos/test_hostile.py`.
 """
 
+import time
 from itertools import cycle
 
 import pytest
 
+from core.adapters.langchain_advisor import LangChainAdvisor
 from core.agent import guard
+from core.agent.investigate import investigate
 from tests.fakes.hostile import BEHAVIOURS, MOVES
 from tests.fakes.openai_server import honest
 from tests.hostile_kit import SITUATIONS, Worlds, play
@@ -45,3 +48,16 @@ def test_without_the_guard_they_would(worlds, monkeypatch):
     acting = dict(list(MOVES.items())[:16])
     harm = [name for name, one in every(worlds, acting, broken=Exception) if one.unsafe]
     assert len(harm) >= 8, harm
+
+
+def test_without_a_key_facts_become_a_proposal_in_under_a_tenth_of_a_second(worlds):
+    took = []
+    for _ in range(5):
+        worlds.lend("drift", "terms")
+        advisor = LangChainAdvisor(worlds.settings)
+        began = time.process_time()  # what else runs on the machine does not count
+        row = investigate(worlds.db, worlds.settings, "spam", advisor=advisor)
+        took.append(time.process_time() - began)
+        assert (row.reasoner, row.fallback) == ("rules", None)
+    print(f"facts to proposal without a key: {min(took) * 1000:.0f} ms of CPU")
+    assert min(took) < 0.1
