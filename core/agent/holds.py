@@ -79,11 +79,13 @@ def _limited(verdict: Verdict, book: FactBook, policy: Policy) -> Verdict | Held
 
 
 def _limits(book: FactBook, policy: Policy) -> Iterator[Hold]:
-    hours, today = book.number("retrain.hours_since_last"), book.get("retrain.retrains_last_24h")
-    if hours < policy.hours_between_retrains and today != 0:  # a first training is no retraining
-        yield f"The last training was {hours:.1f} hours ago.", "retrain.hours_since_last"
-    if book.number("retrain.retrains_last_24h") >= policy.retrains_a_day:
-        yield f"It was retrained {today} times in 24 hours.", "retrain.retrains_last_24h"
+    hours, today = (
+        book.number(f"retrain.{name}") for name in ("hours_since_last", "retrains_last_24h")
+    )
+    if hours < policy.hours_between_retrains:
+        yield f"The last retraining was {hours:.1f} hours ago.", "retrain.hours_since_last"
+    if today >= policy.retrains_a_day:
+        yield f"It was retrained {today:g} times in 24 hours.", "retrain.retrains_last_24h"
     lacking = rows_lacking(book, policy)
     if lacking > 0:
         new = book.number("retrain.new_rows")

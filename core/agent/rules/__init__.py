@@ -5,7 +5,7 @@ from core.agent.rules.data import broken, warned
 from core.agent.rules.drift import ladder
 from core.agent.rules.experiments import result, safety
 from core.agent.rules.outside import told
-from core.agent.rules.performance import critical, errors, loss, service
+from core.agent.rules.performance import critical, errors, estimate, loss, service
 from core.agent.rules.reading import Rule
 from core.agent.rules.release import bad, loop
 from core.agent.rules.routine import unlabelled, untrained
@@ -21,6 +21,7 @@ RULES: tuple[Rule, ...] = (
     candidate,
     loss,
     ladder,
+    estimate,
     service,
     warned,
     told,

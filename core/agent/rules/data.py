@@ -49,6 +49,8 @@ def _inputs(book: FactBook, policy: Policy) -> Iterator[tuple[str, str]]:
         yield from _by_figures(book, policy)
     if book.get("data_quality.schema_ok") is False and book.get("data_quality.status") != "warn":
         yield "data_quality.schema_ok", "Columns or types are not those that are expected."
+    if "data_quality.unit_change" in book:
+        yield "data_quality.unit_change", "A column seems to be in another unit."
     if book.get("data_quality.raw_feed_ok") is False:
         yield "data_quality.raw_feed_ok", "The feed of a feature is lost."
 
@@ -64,8 +66,6 @@ def _by_figures(book: FactBook, policy: Policy) -> Iterator[tuple[str, str]]:
     if book.number("data_quality.freshness_min") >= policy.stale_minutes:
         hours = book.number("data_quality.freshness_min") / 60
         yield "data_quality.freshness_min", f"Nothing new has come for {hours:.0f} hours."
-    if "data_quality.unit_change" in book:
-        yield "data_quality.unit_change", "A column seems to be in another unit."
 
 
 _LABELS = (

@@ -31,22 +31,31 @@ def _stop(
 
 
 def _failing(book: FactBook, policy: Policy) -> Verdict | Held | None:
-    arm, name = book.number("experiment.error_rate_b"), book.get("experiment.running")
+    arm, name = book.number(_ERRORS), book.get("experiment.running")
     if arm > policy.error_critical:
         said = f"{arm:.1%} of the treatment's requests failed in experiment {name}."
-        cites = present(book, "experiment.error_rate_b", "experiment.error_rate_a")
-        n = "experiment.n_requests_b" if "experiment.n_requests_b" in book else "experiment.n_b"
-        if not enough_requests(book, policy, n):
+        cites = present(book, _ERRORS, "experiment.error_rate_a")
+        if not enough_requests(book, policy, _requests(book)):
             few = f"{said} There were too few to tell."
             return Held(SAFETY, f"Experiment {name}: some requests failed", few, cites)
         return _stop(book, "critical", "the treatment fails", said, cites)
-    known = "experiment.error_rate_b" in book
+    if arm >= policy.error_warning and enough_requests(book, policy, _requests(book)):
+        said = f"{arm:.1%} of the treatment's requests failed in experiment {name}: watch it."
+        return Held(SAFETY, f"Experiment {name} is watched", said, (_ERRORS,), "high")
+    known = _ERRORS in book
     rate = book.number("service.error_rate")
     if not known and enough_requests(book, policy) and rate > policy.error_critical:
         said = f"{rate:.1%} of requests failed while experiment {name} runs."
         cites = present(book, "service.error_rate", "service.n_requests")
         return _stop(book, "critical", "requests fail", said, cites)
     return None
+
+
+def _requests(book: FactBook) -> str:
+    return "experiment.n_requests_b" if "experiment.n_requests_b" in book else "experiment.n_b"
+
+
+_ERRORS = "experiment.error_rate_b"
 
 
 def _void(book: FactBook, policy: Policy) -> Verdict | None:

@@ -15,6 +15,9 @@ from core.agent.verdict import Act, Held, Verdict
 from core.specs.thresholds import Policy
 
 CRITICAL, LOSS, SERVICE = "critical performance", "accuracy", "service"
+BATCH = 200
+"""Answers whose labels are asked for at once."""
+
 _CITED = (
     "accuracy.current",
     "accuracy.baseline",
@@ -85,13 +88,13 @@ def _scaled(found: Verdict, book: FactBook, policy: Policy) -> Verdict:
 
 def critical(book: FactBook, policy: Policy) -> Verdict | Held | None:
     """A critical loss of accuracy, or the same inputs meaning something else: train anew."""
-    lost = drop(book) > policy.drop_critical
-    if not (lost or book.get("concept.alarm")):
+    lost, contradicted = drop(book) > policy.drop_critical, _contradicts(book, policy)
+    if not (lost or contradicted or book.get("concept.alarm")):
         return None
-    if lost and (held := _held(book, policy)):
+    if (lost or contradicted) and (held := _held(book, policy)):
         return held
     quiet = "drift.alarm" in book and not drift_alarm(book)
-    concept = bool(book.get("concept.alarm")) or quiet
+    concept = bool(book.get("concept.alarm")) or quiet or contradicted
     what = "inputs mean something else now" if concept else "it is right less often"
     return Verdict(
         rule="concept drift" if concept else CRITICAL,
@@ -105,11 +108,43 @@ def critical(book: FactBook, policy: Policy) -> Verdict | Held | None:
     )
 
 
+def _contradicts(book: FactBook, policy: Policy) -> bool:
+    """Whether labels lie far under what the inputs let expect: these do not explain the loss."""
+    gap = round(book.number("accuracy.estimated") - book.number("accuracy.current"), 6)
+    sure = at_most(book, "accuracy.current") < book.number("accuracy.estimated")
+    return sure and gap > policy.drop_critical and drop(book) >= policy.drop_warning
+
+
+def estimate(book: FactBook, policy: Policy) -> Verdict | None:
+    """An accuracy that is only estimated has fallen, and labels are too few to say more."""
+    fact, before = book.fact("accuracy.estimated"), book.number("accuracy.baseline")
+    if fact is None or book.number("accuracy.n_labelled") >= policy.min_labels:
+        return None
+    high = fact.interval[1] if fact.interval else book.number(fact.id)
+    if not (high < before and round(before - fact.value, 6) >= policy.drop_warning):
+        return None
+    asked = book.get("labels_wanted")
+    return Verdict(
+        rule="estimate",
+        decision="log_only",
+        severity="high",
+        title=f"Collect labels for {book.model}: it is probably right less often",
+        sentences=(
+            f"Without labels accuracy is estimated at {fact.value:.1%}; it was {before:.1%}.",
+            "Only labels can tell whether that is so.",
+        ),
+        cites=present(book, "accuracy.estimated", "accuracy.baseline", "accuracy.n_labelled"),
+        actions=() if asked else (Act("collect_labels", {"rows": str(BATCH)}),),
+    )
+
+
 def loss(book: FactBook, policy: Policy) -> Verdict | Held | None:
     """A lesser loss of accuracy, or one under the floor: a person should decide."""
     lost, now = drop(book), book.number("accuracy.current")
     warned = policy.drop_warning <= lost <= policy.drop_critical
-    if not (warned or now < policy.accuracy_floor) or lost > policy.drop_critical:
+    met = not book.number("accuracy.baseline") < policy.accuracy_floor  # when it was registered
+    under = met and now < policy.accuracy_floor
+    if not (warned or under) or lost > policy.drop_critical:
         return None
     if held := _held(book, policy, floor=not warned):
         return held

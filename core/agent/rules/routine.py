@@ -1,17 +1,17 @@
 """Rules for quiet times: a model that was not trained for long, labels that never come."""
 
 from core.agent.facts import FactBook
+from core.agent.rules.performance import BATCH
 from core.agent.rules.reading import present
 from core.agent.verdict import Act, Verdict
 from core.specs.thresholds import Policy
 
-BATCH = 200
-"""Answers whose labels are asked for at once."""
-
 
 def untrained(book: FactBook, policy: Policy) -> Verdict | None:
     """Longer without a training than the policy allows."""
-    days = book.number("retrain.hours_since_last") / 24
+    name = "retrain.hours_since_training"
+    name = name if name in book else "retrain.hours_since_last"
+    days = book.number(name) / 24
     if not days > policy.days_without_retrain:
         return None
     return Verdict(
@@ -23,7 +23,7 @@ def untrained(book: FactBook, policy: Policy) -> Verdict | None:
             f"The last training was {days:.1f} days ago;"
             f" {policy.days_without_retrain:g} are allowed.",
         ),
-        cites=present(book, "retrain.hours_since_last", "retrain.new_rows"),
+        cites=present(book, name, "retrain.new_rows"),
         actions=(Act("retrain"),),
     )
 

@@ -1,6 +1,6 @@
 """Facts about training: when, how often, on what is new, and what the newest candidate is worth."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,16 +23,22 @@ def retraining(of: Scope) -> Iterator[Item]:
     query = select(Run).filter_by(model=of.model).order_by(Run.at.desc()).limit(MOST_RUNS)
     runs = list(of.session.scalars(query))
     yield Item("retrain.in_progress", any(r.state in ("queued", "running") for r in runs), source)
-    ended = [run.finished_at for run in runs if run.state == "finished" and run.finished_at]
-    if ended:
-        yield Item("retrain.hours_since_last", of.hours_ago(max(ended)), source, max(ended))
+    ended = [run for run in runs if run.state == "finished" and run.finished_at]
+    yield from _hours("retrain.hours_since_training", of, ended)
+    again = [run for run in ended if run.kind == "retrain"]  # a first training is none
+    yield from _hours("retrain.hours_since_last", of, again)
     day_ago = of.now - timedelta(days=1)
     recent = sum(run.kind == "retrain" and run.at > day_ago for run in runs)
     yield Item("retrain.retrains_last_24h", recent, source)
     yield Item("retrain.rejected_by_gate_in_a_row", _refused_in_a_row(of), source)
     if of.version is not None:
-        since = max([of.version.at, *ended])
+        since = max([of.version.at, *(run.finished_at for run in ended if run.finished_at)])
         yield from _new_rows(of, of.version, since)
+
+
+def _hours(name: str, of: Scope, ended: Sequence[Run]) -> Iterator[Item]:
+    if last := max((run.finished_at for run in ended if run.finished_at), default=None):
+        yield Item(name, of.hours_ago(last), f"/training?model={of.model}", last)
 
 
 def _new_rows(of: Scope, version: ModelVersion, since: datetime) -> Iterator[Item]:

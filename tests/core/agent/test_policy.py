@@ -156,7 +156,7 @@ def test_soon_after_a_retraining_the_next_has_to_wait():
 
 
 def test_a_first_training_holds_no_retraining_back():
-    assert kinds(drifting(0.6, retrain={"hours_since_last": 0.5, "retrains_last_24h": 0}))
+    assert kinds(drifting(0.6, retrain={"hours_since_training": 0.5}))
 
 
 def test_candidates_that_keep_failing_the_gate_escalate():
@@ -283,6 +283,10 @@ def test_a_model_without_a_training_for_a_week_is_to_be_trained_by_somebody():
         ["retrain"],
     )
     assert verdict(book(retrain={"hours_since_last": 160})).decision == "no_action"
+
+
+def test_where_nothing_is_asked_a_reasoner_may_only_note_it():
+    assert verdict(book()).allowed == {"no_action", "log_only"}
 
 
 def test_labels_that_never_come_are_asked_for():

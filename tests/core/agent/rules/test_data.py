@@ -16,6 +16,7 @@ def verdict(facts):
         {"schema_ok": False},
         {"raw_feed_ok": False},
         {"unit_change": "weight: g to kg"},
+        {"status": "pass", "unit_change": "weight: g to kg"},
         {"missing_rate_max": 0.4},
         {"new_category_share": 0.5},
         {"duplicate_share": 0.7},

@@ -36,6 +36,11 @@ def test_a_few_failed_requests_of_a_treatment_stop_nothing():
     assert verdict({"error_rate_b": 0.2, "n_requests_b": 10}).decision == "log_only"
 
 
+def test_a_treatment_that_fails_a_little_is_watched():
+    found = verdict({"error_rate_b": 0.015})
+    assert (found.decision, found.severity, found.actions) == ("log_only", "high", ())
+
+
 def test_failing_requests_stop_an_experiment_whose_arms_are_not_known():
     failing = {"error_rate": 0.06, "n_requests": 900}
     found = decide(book(experiment={"running": "e1"}, service=failing), Policy())

@@ -11,13 +11,13 @@ def verdict(facts):
     return decide(facts, Policy())
 
 
-def with_accuracy(**more):
+def with_accuracy(deployment=None, **more):
     facts = losing_accuracy(0.85)
     known = {fact.id.removeprefix("accuracy."): vars(fact) for fact in facts}
     told = {
         name: {key: fact[key] for key in ("value", "n", "interval")} for name, fact in known.items()
     }
-    return book(accuracy=told | more)
+    return book(accuracy=told | more, deployment=deployment or {})
 
 
 @pytest.mark.parametrize(
@@ -26,11 +26,13 @@ def with_accuracy(**more):
         {"mature": False},
         {"label_lag_hours": 96, "label_coverage": 0.1},
         {"label_lag_hours": 96},
+        {"label_lag_hours": 12, "label_coverage": 0.1, "age": 5},
     ],
     ids=str,
 )
 def test_an_accuracy_on_labels_that_are_still_to_come_decides_nothing(late):
-    found = verdict(with_accuracy(**late))
+    young = {"hours_since_deploy": late.pop("age", 900)}
+    found = verdict(with_accuracy(deployment=young, **late))
     assert (found.decision, found.actions) == ("log_only", ())
     assert "still to come" in found.sentences[0]
 
@@ -62,6 +64,26 @@ def test_an_alarm_that_labels_contradict_the_probabilities_is_critical_by_itself
 def test_a_loss_of_exactly_five_points_is_a_warning():
     found = verdict(losing_accuracy(0.92, n=5000, half_width=0.008))
     assert (found.decision, found.severity) == ("request_approval", "high")
+
+
+def test_under_the_floor_is_a_warning_for_a_model_that_once_was_above_it():
+    once = verdict(losing_accuracy(0.92, n=9000, baseline=0.935, half_width=0.006))
+    assert (once.decision, once.severity) == ("request_approval", "high")
+    never = verdict(losing_accuracy(0.87, n=9000, baseline=0.875, half_width=0.006))
+    assert never.decision == "no_action"
+
+
+def test_labels_far_under_the_estimate_are_another_concept():
+    found = verdict(with_accuracy(estimated=0.965, baseline=0.89))
+    assert (found.rule, found.severity) == ("concept drift", "critical")
+
+
+def test_an_estimate_that_fell_without_labels_asks_for_these():
+    fell = {"estimated": {"value": 0.9, "interval": (0.88, 0.92)}, "baseline": 0.97}
+    found = verdict(book(accuracy=fell | {"n_labelled": 3}))
+    assert (found.decision, found.severity) == ("log_only", "high")
+    assert [act.kind for act in found.actions] == ["collect_labels"]
+    assert verdict(book(accuracy=fell | {"n_labelled": 300})).decision == "no_action"
 
 
 def test_slow_answers_ask_for_one_more_replica_where_there_can_be_one():
