@@ -53,6 +53,13 @@ def done(db, settings, apo, kind="promote", *, expected=None, facts=(), incident
     return row.id
 
 
+def promoted(model, apo, **more):
+    """Release 2.0.0 by a proposal; it answers from then on."""
+    key = done(model.db, model.settings, apo, version="2.0.0", **more)
+    model.version = "2.0.0"
+    return key
+
+
 def traffic(model, n, *, wrong=0, version=None):
     """Answer `n` messages and label them at once, the first ones as wrong."""
     rows = model.log([{"message": "hello"}] * n, version=version)

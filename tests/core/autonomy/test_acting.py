@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
@@ -20,6 +22,14 @@ SPEC = (
     .replace("name: breast_cancer", "name: spam")
     .replace("accuracy_floor: 0.90", "accuracy_floor: 0.90, overrides: {min_new_rows: 0}")
 )
+
+
+@pytest.fixture
+def database_url(sqlite_template, tmp_path):
+    """What is asked here is asked alike of either database; test_leaves has both."""
+    for file in sqlite_template.iterdir():
+        shutil.copy(file, tmp_path)
+    return f"sqlite:///{tmp_path}/pilothouse.db"
 
 
 @pytest.fixture

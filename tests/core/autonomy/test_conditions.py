@@ -29,7 +29,7 @@ ARGUMENTS = {
     "grant_autonomy": {"kind": "retrain"},
 }  # fmt: skip
 AGENT, PERSON = system("agent"), Actor("ana", Role.OPERATOR)
-CASES = 300
+CASES = 200
 
 
 class Undone(Exception):
@@ -169,7 +169,7 @@ def test_nothing_acts_alone_unless_every_condition_holds(db, settings, spam):
         found = acted(db, settings, world, number)
         assert found == oracle(world), world
         seen[found] += 1
-    assert min(seen[None], seen["autonomy"], seen["policy"]) >= 10, seen
+    assert min(seen[None], seen["autonomy"], seen["policy"]) >= 8, seen
 
 
 def acted(db, settings, world, number):
