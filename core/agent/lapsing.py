@@ -14,7 +14,7 @@ from core.agent.facts import Fact, FactBook
 from core.agent.verdict import Act, Verdict
 from core.clock import Clock
 from core.db import Database
-from core.errors import ConflictError, NotFoundError
+from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.tables.entities import Recommendation
 
 AGENT = system("agent")
@@ -91,7 +91,7 @@ def _verdict(session: Session, model: str, clock: Clock) -> Verdict | None:
     try:
         rules = policies.in_force(session, model)
         book = facts.gather(session, model, now=clock())
-    except NotFoundError:
+    except (InvalidInputError, NotFoundError):  # no spec any more, or none that can be read
         return None
     known = [fact for fact in book if fact.id not in OWN_TRACES]
     return policy.decide(FactBook(book.model, known, book.release_seq), rules.policy)

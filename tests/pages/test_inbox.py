@@ -83,7 +83,7 @@ def test_a_filter_in_the_address_shows_what_matches_and_says_how_many(open_page,
 
 
 def test_a_filter_that_nothing_matches_says_so(open_page, card, ana):
-    shown = text_of(open_page("inbox", ana, severity="low"))
+    shown = text_of(open_page("inbox", ana, severity="low", kind="rollback"))
     assert "No decision matches." in shown
     assert "1 decision waiting, 0 shown" in shown
 

@@ -1,10 +1,14 @@
+import threading
+
 import pytest
 from sqlalchemy import select
 
 from core import incidents, recommendations, specs
+from core import worker as workers
 from core.access import system
 from core.agent.investigate import investigate
 from core.agent.lapsing import fresh, lapse
+from core.panel import Panel
 from core.recommendations import Basis
 from core.settings import ROOT
 from core.tables.entities import Recommendation
@@ -107,3 +111,11 @@ def test_the_figures_of_now_stand_beside_the_sealed_ones(db, asked, clock):
     assert (score.sealed["value"], score.now.value, score.differs) == (0.3, 0.6, True)
     assert score.link.startswith("/drift?model=spam")
     assert not found["drift.p_value"].differs
+
+
+def test_a_worker_looks_after_proposals_by_itself(db, settings, asked, clock):
+    report(db, clock, state="pass", score=0.02)
+    stop = threading.Event()
+    stop.set()
+    workers.review_once(Panel(settings, db, clock), stop)
+    assert stored(db, asked).state == "expired"
