@@ -1,0 +1,62 @@
+"""What serves: an append-only list of releases per model; the newest row serves, nothing else."""
+
+from core.releases.appending import append, mirror_later, promote
+from core.releases.arm import (
+    BUCKETS,
+    Arm,
+    alone,
+    arms,
+    champion,
+    control,
+    label,
+    only,
+    same,
+    set_thresholds,
+    split,
+    threshold,
+)
+from core.releases.reading import (
+    Served,
+    as_of,
+    current,
+    find_current,
+    history,
+    last_good_before,
+    past,
+    served_at,
+    serving_since,
+    state,
+)
+from core.releases.undoing import restore, roll_back, tell_back, undo
+
+__all__ = [
+    "BUCKETS",
+    "Arm",
+    "Served",
+    "alone",
+    "append",
+    "arms",
+    "as_of",
+    "champion",
+    "control",
+    "current",
+    "find_current",
+    "history",
+    "label",
+    "last_good_before",
+    "mirror_later",
+    "only",
+    "past",
+    "promote",
+    "restore",
+    "roll_back",
+    "same",
+    "served_at",
+    "serving_since",
+    "set_thresholds",
+    "split",
+    "state",
+    "tell_back",
+    "threshold",
+    "undo",
+]
