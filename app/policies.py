@@ -62,19 +62,26 @@ def _in_force(found: Sequence[Value]) -> None:
         for one in found
         if one.source != BUILT_IN
     )
-    by_name = {one.name: one for one in found}
-    with st.expander("Every threshold and what it means"):
-        for title, group in GROUPS.items():
-            st.markdown(f"**{title}**")
-            ui.small_table(
-                {
-                    "threshold": _words(name),
-                    "in force": f"{by_name[name].value:g}",
-                    "comes from": by_name[name].source,
-                    "means": meaning,
-                }
-                for name, meaning in group.items()
-            )
+    drawer = st.expander(
+        "Every threshold and what it means", key="every", on_change="rerun", bind="query-params"
+    )
+    if drawer.open:
+        with drawer:
+            _every({one.name: one for one in found})
+
+
+def _every(found: Mapping[str, Value]) -> None:
+    for title, group in GROUPS.items():
+        st.markdown(f"**{title}**")
+        ui.small_table(
+            {
+                "threshold": _words(name),
+                "in force": f"{found[name].value:g}",
+                "comes from": found[name].source,
+                "means": meaning,
+            }
+            for name, meaning in group.items()
+        )
 
 
 def _change(

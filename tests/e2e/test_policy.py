@@ -38,8 +38,9 @@ def decisions(panel, model="sms_spam"):
 def choose(me, name, value):
     me.page.get_by_label("Thresholds to change").fill(name)
     me.page.get_by_role("option", name=name, exact=True).click()
-    me.page.keyboard.press("Escape")  # closes the list, which hides the rest from screen readers
     me.idle()
+    me.page.keyboard.press("Escape")  # closes the list of options
+    expect(me.page.get_by_role("option")).to_have_count(0)
     given = me.page.get_by_label(re.compile(rf"^{name} \("))
     given.fill(value)
     given.press("Enter")

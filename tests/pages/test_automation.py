@@ -104,10 +104,14 @@ def try_value(page, name, value):
 
 def test_the_policy_in_force_is_told_with_where_it_comes_from(policy_page, vic):
     page = policy_page(vic)
-    shown = text_of(page)
-    assert "thresholds are in force: all of them built in." in shown
-    assert "score from which a person is asked" in shown
+    assert "thresholds are in force: all of them built in." in text_of(page)
+    assert "score from which a person is asked" not in text_of(page)
     assert not [one for one in page.button if one.label.startswith("Replay")]
+
+
+def test_every_threshold_is_explained_once_it_is_opened(open_page, served, vic):
+    page = open_page("automation", vic, part="Policy", every="true")
+    assert "score from which a person is asked" in text_of(page)
 
 
 def test_a_change_is_replayed_before_it_can_be_proposed(policy_page, ana):
