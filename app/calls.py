@@ -11,7 +11,7 @@ from core.agent.records import Call
 from core.panel import Panel
 from core.settings import Settings
 
-MOST = 50
+MOST, LISTED = 50, 10
 NONE = ""
 ROLES = {"human": "Asked", "ai": "Answered", "tool": "The facts that it read"}
 
@@ -30,18 +30,20 @@ def show(panel: Panel) -> None:
         )
         return
     now = panel.clock()
-    ui.table(
+    ui.small_table(  # a second data frame on a page would repeat the ids of the first one's cells
         {
-            "when": ui.when(one.row.at, now),
+            "when": ui.ago(one.row.at, now),
             "model": one.model,
             "by": one.row.reasoner,
-            "tokens": one.row.tokens,
+            "tokens": f"{one.row.tokens:,}",
             "cost": f"{one.row.cost:.4f}",
             "seconds": f"{one.row.seconds:.2f}",
             "the rules answered because": one.row.error or "",
         }
-        for one in found
+        for one in found[:LISTED]
     )
+    if len(found) > LISTED:
+        st.caption(f"The newest {LISTED}; below, the newest {len(found)} can be opened.")
     with ui.reporting():
         _open(panel, found)
 

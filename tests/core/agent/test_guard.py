@@ -4,7 +4,8 @@ import pytest
 
 from core.agent import guard
 from core.agent.policy import Act, Policy, decide
-from core.agent.reasoners import Answer, Evidence, RulesReasoner
+from core.agent.reasoners import Answer, Evidence, Question, Reply, RulesReasoner
+from tests.fakes import hostile
 from tests.fakes.facts import book, drifting, losing_accuracy
 
 FACTS = drifting(
@@ -160,3 +161,14 @@ def test_a_severity_below_the_floor_is_raised_and_noted():
 def test_no_draft_is_rejected_with_the_reasoners_error():
     found = guard.check(Answer("m", None, "", "", error="no answer within 8 s"), FACTS, VERDICT)
     assert found.reason == "no answer within 8 s"
+
+
+@pytest.mark.parametrize("words", hostile.WORDS.values(), ids=hostile.WORDS)
+def test_hostile_words_are_no_answer_to_a_question_either(words):
+    question = Question("Should I approve this?", {}, FACTS)
+    said = Reply(words, (Evidence("drift.score", 0.312),))
+    answer = Answer("m", None, "", "", seen=frozenset({"drift.score"}), reply=said)
+    assert guard.check_reply(answer, question)
+    fine = replace(answer, reply=Reply("The score is 0.31.", said.evidence))
+    assert guard.check_reply(fine, question) is None
+    assert "never read" in guard.check_reply(replace(fine, seen=frozenset()), question)

@@ -1,11 +1,12 @@
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
 
-from core import jobs, predictions
+from core import jobs, predictions, recommendations
 from core.adapters.mlflow_store import MlflowStore
 from core.automation import watch
-from core.automation.runners import RUNNERS
+from core.automation.runners import RUNNERS, warm
 from core.errors import UnavailableError
 from core.panel import Panel
 from core.tables.entities import ModelVersion
@@ -84,3 +85,30 @@ def test_watching_a_model_asks_to_judge_again_what_lacked_evidence(
     with db.read() as session:
         found = [job for job in jobs.recent(session) if job.kind == "judge_again"]
     assert [job.payload["look"] for job in found] == ([2] if queued else [])
+
+
+def test_a_question_is_answered_by_its_job(panel, db, ana):
+    row = recommendations.propose(
+        db,
+        ana,
+        model="*",
+        kind="notify",
+        arguments={},
+        title="Tell everybody",
+        reasoning="because",
+    )
+    asked = recommendations.ask(db, ana, row.id, text="Why?")
+    claim = jobs.claim(db, "one", lease=LEASE)
+    result = RUNNERS[claim.kind].work(panel, claim)
+    with db.read() as session:
+        given = recommendations.conversation(session, row.id)[1]
+    assert (given.id, given.author, given.answers) == (result["message"], "rules", asked.id)
+
+
+def test_a_worker_without_a_model_loads_nothing_ahead(settings, monkeypatch):
+    loaded = []
+    monkeypatch.setattr("core.adapters.langchain_advisor.load", lambda: loaded.append(1))
+    warm(settings)
+    assert loaded == []
+    warm(settings.model_copy(update={"openai_api_key": SecretStr("k")}))
+    assert loaded == [1]
