@@ -52,7 +52,7 @@ def test_a_book_is_written_down_and_read_again_exactly(story):
 
 
 def test_another_policy_is_told_with_what_came_after(story):
-    found = again(story, policy={"drift_retrain": 0.8, "min_new_rows": 0})
+    found = again(story, policy={"drift_retrain": 0.8, "flaps": 99, "drop_critical": 0.5})
     assert 0 < len(found.changed) == found.summary.changed
     one = found.changed[0]
     assert (one.live.decision, one.replayed.decision) != ("", "")
