@@ -41,7 +41,7 @@ def settings_for(home, url, **more):
 class Outside:
     """What could be scaled, as the outside sees it: one line in a file for each call."""
 
-    def __init__(self, path, slow):
+    def __init__(self, path, slow=0.0):
         self._path, self.slow = path, slow
 
     def scale(self, *, action_id, replicas):
@@ -130,7 +130,7 @@ def warm_up(turns):
 def victims(tell, settings, calls, *, kills, lease, seed, unchecked=False):
     """Kill `kills` executors one after the other; `tell` how far each had come."""
     db, place = Database(settings, utc_now), KeylessOutside if unchecked else Outside
-    outside = place(calls, slow=0)
+    outside = place(calls)
     how = {"lease": lease, "unchecked": unchecked}
     longest = 2 * warm_up(carried_out(db, settings, outside, lambda _word: None, **how))
     db.engine.dispose()

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from core import audit, recommendations
+from core.adapters.scaler import WebhookScaler
 from core.clock import utc_now
 from core.db import Database
 from core.tables.entities import ActionRow
@@ -65,9 +66,9 @@ def heard(reader):
             yield reader.recv()
 
 
-def finish_what_is_left(db, settings, calls):
+def finish_what_is_left(db, settings, outside):
     """Let an executor that nobody kills carry out the rest."""
-    outside, deadline = executors.Outside(calls, slow=0), time.monotonic() + 60
+    deadline = time.monotonic() + 60
     for _ in executors.carried_out(db, settings, outside, lambda _word: None, lease=5):
         if not approvals.open_ones(db) or time.monotonic() > deadline:
             return
@@ -96,7 +97,7 @@ def test_each_approved_action_happens_once_however_often_its_executor_is_killed(
     calls.touch()
     stream = approvals.Approvals(real, models=min(40, kills))
     stories = killed(real, settings, stream, calls, kills)
-    finish_what_is_left(real, settings, calls)
+    finish_what_is_left(real, settings, executors.Outside(calls))
     told, seconds = approvals.tally(real, seen(calls)), time.monotonic() - began
     print(f"\n{name(real)}: {kills} kills in {seconds:.0f} s, {where(stories)}: {told}")
     assert len(stories) == kills
@@ -105,13 +106,14 @@ def test_each_approved_action_happens_once_however_often_its_executor_is_killed(
     assert audit.verify(real).whole
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_without_the_checks_the_same_kills_do_things_twice(real, settings, tmp_path):
     """Else the count above could not see a second effect."""
     calls = tmp_path / "calls"
     calls.touch()
     stream = approvals.Approvals(real, models=12, kinds=("notify", "scale"))
     killed(real, settings, stream, calls, 16, lease=0.1, unchecked=True)
-    finish_what_is_left(real, settings, calls)
+    finish_what_is_left(real, settings, executors.Outside(calls))
     told = approvals.tally(real, seen(calls))
     print(f"\n{name(real)}, unchecked: 16 kills: {told}")
     assert len(told.duplicated) >= 2
@@ -137,7 +139,7 @@ def test_of_many_who_decide_at_once_one_decides(real, settings, tmp_path, clicks
         assert Counter(clicking.recorded(real, row)) == {"done": 1, "refused": clicks - 1}
         lost = {answer.sentence for answer in answers if not answer.won}
         assert all(sentence.startswith("decided already") for sentence in lost), lost
-    finish_what_is_left(real, settings, tmp_path / "calls")
+    finish_what_is_left(real, settings, executors.Outside(tmp_path / "calls"))
     seconds = time.monotonic() - began
     print(
         f"\n{name(real)}: {rounds} times {clicks} processes that decide at once in {seconds:.0f} s:"
@@ -164,14 +166,13 @@ def test_each_approved_action_happens_once_however_often_workers_are_killed(
         place = workers.Place(settings, outside.url)
 
         def one(_number):
-            with workers.Worker(place, "(execute) starts") as worker:
+            with workers.Worker(place) as worker:
                 time.sleep(chance.uniform(0, 1))
                 worker.kill()
 
         with stream, ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(one, range(kills)))
-        with workers.Worker(place, "is ready"):
-            until(lambda: not approvals.open_ones(real), seconds=60)
+        finish_what_is_left(real, settings, WebhookScaler(place.called))
         wishes = [(got.headers["idempotency-key"], got.json) for got in scalings(outside)]
     told = approvals.tally(real, [(key, str(told["replicas"])) for key, told in wishes])
     seconds = time.monotonic() - began
@@ -188,12 +189,6 @@ def slowly(received):
 
 def scalings(outside):
     return [got for got in outside.received if got.path == "/scale"]
-
-
-def until(holds, *, seconds):
-    deadline = time.monotonic() + seconds
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.1)
 
 
 def name(db):

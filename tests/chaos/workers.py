@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from core.settings import Settings
 
 
@@ -16,6 +18,13 @@ class Place:
 
     settings: Settings
     outside: str
+
+    @property
+    def called(self):
+        """The settings of who calls as the workers do."""
+        url = SecretStr(f"{self.outside}/scale")
+        more = {"scale_webhook_url": url, "webhook_allow_private": True, "scale_command": ""}
+        return self.settings.model_copy(update=more)
 
     def environment(self):
         mine = {
@@ -34,10 +43,10 @@ class Place:
 
 
 class Worker:
-    """One `pilothouse serve worker`; the block begins when it has said `words`, and ends it."""
+    """One `pilothouse serve worker`; the block begins with its first action, and ends it."""
 
-    def __init__(self, place, words):
-        self._place, self._words = place, words
+    def __init__(self, place):
+        self._place = place
 
     def __enter__(self):
         path = self._place.settings.root / f"worker-{os.urandom(4).hex()}"
@@ -49,7 +58,7 @@ class Worker:
                 stderr=words,
             )
         deadline = time.monotonic() + 60
-        while self._words not in (said := path.read_text()):
+        while "(execute) starts" not in (said := path.read_text()):
             assert self._process.poll() is None, said
             assert time.monotonic() < deadline, said
             time.sleep(0.05)
