@@ -20,6 +20,7 @@ from tests.pages.looking import button, field, text_of
 def answering(monkeypatch):
     said = Score("spam", 0.93, {"ham": 0.07, "spam": 0.93}, 0.93)
     loaded = SimpleNamespace(check=lambda given: given, score=lambda rows: [said])
+    loaded.at = lambda threshold: loaded
     monkeypatch.setattr(scorer, "load", lambda settings, version: loaded)
 
 
