@@ -7,6 +7,7 @@ from core import recommendations
 from core.chain import canonical
 from core.errors import ConflictError
 from core.recommendations import title
+from core.tables.entities import Recommendation
 from tests.core.recommendations.kit import approve, propose, stored
 
 SHOWN = {
@@ -27,11 +28,15 @@ SHOWN = {
 }
 
 
-@pytest.mark.parametrize("column", SHOWN)
-def test_nothing_that_was_shown_can_be_changed_behind_the_seal(db, apo, column):
+def test_nothing_that_was_shown_can_be_changed_behind_the_seal(db, apo):
     row = propose(db, "retrain")
+    for column, value in SHOWN.items():
+        with db.read() as session:
+            session.execute(text(f"update recommendation set {column} = {value}"))
+            found = session.get(Recommendation, row.id)
+            assert not recommendations.is_sealed(found), column
     with db.engine.begin() as connection:
-        connection.execute(text(f"update recommendation set {column} = {SHOWN[column]}"))
+        connection.execute(text("update recommendation set severity = 'low'"))
     with pytest.raises(ConflictError, match="not the proposal that was shown"):
         approve(db, apo, row)
 
@@ -66,13 +71,11 @@ def test_silences_of_two_causes_wait_beside_each_other(db):
     assert [stored(db, one).state for one in (kept, old)] == ["proposed", "superseded"]
 
 
-@pytest.mark.parametrize("kind", recommendations.KINDS)
-def test_every_kind_has_a_title_that_names_its_arguments(kind):
-    given = dict.fromkeys(recommendations.KINDS[kind].arguments, "0.25")
-    words = title("spam", kind, given)
-    assert "?" not in words
-    named = {"experiment_id"} >= given.keys() or "25" in words
-    assert named or kind in ("retrain", "notify"), words
+def test_every_kind_has_a_title_that_names_its_arguments():
+    for kind, one in recommendations.KINDS.items():
+        words = title("spam", kind, dict.fromkeys(one.arguments, "0.25"))
+        assert "?" not in words
+        assert "25" in words or one.arguments <= {"experiment_id"}, words
 
 
 def test_an_unknown_kind_of_an_older_version_has_a_title():
