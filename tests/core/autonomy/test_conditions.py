@@ -65,13 +65,13 @@ class World:
 
 def situation(rng):
     """Draw a world; in most, one thing at most is not as acting alone needs it."""
-    wrong = {rng.randrange(21)} if rng.random() < 0.7 else set(rng.sample(range(21), 3))
+    wrong = {rng.randrange(20)} if rng.random() < 0.7 else set(rng.sample(range(20), 3))
     places = itertools.count()
 
     def mostly(right, *others):
         return rng.choice(others) if next(places) in wrong else right
 
-    kind = mostly(rng.choice([*sorted(ALONE), *["retrain"] * 7]), *RISKY)
+    kind = mostly(rng.choice([*sorted(ALONE), *["retrain"] * 10]), *RISKY)
     word = kind if kind in ("retrain", "rollback", "stop_experiment") else "log_only"
     n, whose = rng.choice((0, 3, 9, 10, 11, 12, 14)), ("person", "edited")
     kinds = ("good",) * 9 + ("neutral", "bad")
@@ -90,14 +90,14 @@ def situation(rng):
         leave=mostly("granted", None, "withdrawn"),
         grades=grades,
         freeze=mostly(None, ("spam", 2), ("*", 2), ("ham", 2), ("spam", -1)),
-        thresholds=rng.choice((None, given)),
+        thresholds=rng.choice((None, given, given)),
         stale_policy=mostly(False, True),
         decision=mostly(word, *decisions),
         verdict=mostly(word, *decisions),
         rule=rng.choice(("drift ladder",) * 4 + ("bad release",)),
         held=mostly("fired", "held", "passed over"),
         named=mostly(True, False),
-        score=mostly(rng.choice((0.5, 0.6, 0.69)), None, 0.49, 0.7, 0.95),
+        score=rng.choice((0.5, 0.6, 0.69) * 3 + (None, 0.49, 0.7, 0.95)),
         own=mostly([], used, used[:1], [(kind, "autonomy", 23.0)] * 2),
         actor=mostly(AGENT, PERSON),
         reasoner=mostly("rules", "person"),

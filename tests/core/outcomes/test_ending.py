@@ -246,9 +246,10 @@ def test_a_silence_over_something_that_became_an_incident_is_bad(db, settings, c
     assert (found.grade, "The data has drifted" in found.sentence) == ("bad", True)
 
 
-def test_a_silence_over_something_that_came_to_nothing_is_good(db, settings, clock, quiet):
+@pytest.mark.parametrize("what", [{}, {"severity": "medium", "incident": True}])
+def test_a_silence_over_nothing_grave_is_good(db, settings, clock, quiet, what):
     clock.forward(hours=1)
-    alert(db, clock)
+    alert(db, clock, **what)
     clock.forward(hours=2)
     assert graded(db, settings, quiet).grade == "good"
 
