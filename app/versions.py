@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app import curves, ui
-from core import registry
+from core import registry, releases
 from core.registry.card import FIGURES
 from core.releases import Served
 from core.tables.entities import DatasetVersion, ModelVersion, Release, Run
@@ -95,11 +95,13 @@ def change(one: Mapping[str, Any]) -> str:
     return f"{one['value']:+.1%} ({one['low']:+.1%} to {one['high']:+.1%})"
 
 
-def figures(row: ModelVersion) -> None:
+def figures(row: ModelVersion, release: Release | None) -> None:
     """Show the figures on held-out rows with their intervals, and the confusion."""
     metrics, intervals = row.metrics, row.metrics.get("intervals") or {}
     n = metrics.get("n_test")
     st.markdown(f"On **{ui.figure(n)}** held-out rows; positive from {row.threshold:g}.")
+    if (cut := releases.threshold(release, row)) != row.threshold:
+        st.info(f"It serves with another threshold, set by people: positive from {cut:g}.")
     ui.small_table(
         {
             "figure": name,

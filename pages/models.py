@@ -26,7 +26,7 @@ def detail(row: ModelVersion) -> None:
     with parts[0]:
         versions.gate(row)
     with parts[1]:
-        versions.figures(row)
+        versions.figures(row, release)
     with parts[2]:
         versions.drawn(row)
     with parts[3]:

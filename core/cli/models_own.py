@@ -142,8 +142,9 @@ def _explained(
     answers.check_kind(row, given)
     with built.db.read() as session:
         given = completed(session, row, given, entity_id=entity_id, now=built.clock())
+        cut = releases.threshold(releases.find_current(session, row.model), row)
     checked = scorer.load(built.settings, row).check(given)
-    return answers.explain(built.db, built.settings, row, checked, sampler=sampler)
+    return answers.explain(built.db, built.settings, row, checked, threshold=cut, sampler=sampler)
 
 
 def _object(text: str) -> dict[str, Any]:

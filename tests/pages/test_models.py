@@ -1,6 +1,7 @@
 import pytest
 
-from core import jobs, predictions, recommendations, registry
+from core import jobs, predictions, recommendations, registry, releases
+from core.releases import Arm
 from core.tables.entities import ModelVersion
 from tests.pages.looking import button, field, text_of
 
@@ -169,3 +170,17 @@ def test_an_unknown_version_is_a_friendly_page(open_page, served, ana):
 
 def test_an_untrained_model_names_the_next_step(open_page, model, ana):
     assert "Train a first version." in text_of(open_page("models", ana, model=model))
+
+
+def test_a_threshold_that_people_set_is_shown_beside_the_versions_own(
+    open_page, panel, served, worker, ana
+):
+    with panel.db.command(worker, "release.promote") as command:
+        current = releases.current(command.session, served)
+        arms = [Arm(releases.champion(current), "control", 1000, 0.7)]
+        releases.append(command, served, arms, replaces=current.seq)
+    page = open_page("models", ana, model=served, version=arms[0].version)
+    assert "set by people: positive from 0.7" in text_of(page)
+    assert f"positive is {arms[0].version} from a probability of 0.7" in text_of(
+        open_page("releases", ana, model=served)
+    ).replace("\\", "")
