@@ -36,8 +36,10 @@ def show(panel: Panel, actor: Actor) -> None:
         with st.expander("Propose a leave"):
             _propose(panel, actor, rungs)
     if rungs:
-        with st.expander("The record of every kind"):
-            ui.small_table(_row(one) for one in rungs)
+        drawer = st.expander("The record of every kind", key="record", on_change="rerun")
+        if drawer.open:
+            with drawer:
+                ui.small_table(_row(one) for one in rungs)
 
 
 def _leave(panel: Panel, actor: Actor, one: Rung, bad: Outcome | None) -> None:

@@ -19,7 +19,7 @@ def note(of: Scope) -> Iterator[Item]:
     row = notes.freeze(of.session, of.model, of.now) or next(iter(found), None)
     if row is None:
         return
-    source = f"/automation?model={of.model}"
+    source = "/automation?part=Notes"
     yield Item("operator_note.author", row.author, source, row.at)
     yield Item("operator_note.authenticated", True, source, row.at)
     yield Item("operator_note.freeze", row.freeze, source, row.at)
