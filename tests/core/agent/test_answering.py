@@ -1,3 +1,4 @@
+import shutil
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,18 @@ from core.tables.decisions import Message
 from core.tables.entities import FactBook, ReasonerCall, Recommendation, Release
 from tests.core.agent.test_facts import report
 from tests.core.agent.test_investigate import SPEC
+
+BOTH = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
+def database_url(request, tmp_path):
+    """SQLite; a test marked with `BOTH` runs on PostgreSQL too."""
+    if getattr(request, "param", "sqlite") == "postgresql":
+        return request.getfixturevalue("filled_postgresql")
+    for file in request.getfixturevalue("sqlite_template").iterdir():
+        shutil.copy(file, tmp_path)
+    return f"sqlite:///{tmp_path}/pilothouse.db"
 
 
 class Model:
@@ -83,6 +96,7 @@ def test_a_question_has_exactly_one_answer(db, settings, ana, card):
     assert count(db, Message) == 2
 
 
+@BOTH
 def test_of_two_workers_the_slower_returns_the_answer_of_the_faster(db, settings, ana, card):
     question = recommendations.ask(db, ana, card.id, text="Why?")
 
@@ -101,10 +115,11 @@ def test_the_facts_the_question_and_the_answer_are_kept(db, settings, ana, card)
     with db.read() as session:
         book = session.get(FactBook, given.fact_book_id)
         call = session.scalars(select(ReasonerCall).filter_by(fact_book_id=book.id)).one()
-    assert {"id": "drift.score", "value": 0.42}.items() <= book.facts[1].items()
+    assert {fact["id"]: fact["value"] for fact in book.facts}["drift.score"] == 0.42
     assert (call.reasoner, call.tokens, call.error) == ("model-x", 7, None)
 
 
+@BOTH
 def test_a_models_answer_is_shown_when_the_guard_finds_nothing_wrong(db, settings, ana, card):
     model = Model("The score rose from 0.3 to 0.42.", ("drift.score", 0.42))
     given = ask(db, settings, ana, card, "How bad is it?", model)
