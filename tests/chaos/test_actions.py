@@ -161,13 +161,13 @@ def test_each_approved_action_happens_once_however_often_workers_are_killed(
     real, settings, tmp_path, kills
 ):
     began, chance = time.monotonic(), random.Random(1)
-    stream = approvals.Approvals(real, models=8, kinds=("promote", "notify", "scale"))
+    stream = approvals.Approvals(real, models=12, kinds=("promote", "notify", "scale"))
     with Receiver(slowly) as outside:
         place = workers.Place(settings, outside.url)
 
         def one(_number):
-            with workers.Worker(place) as worker:
-                time.sleep(chance.uniform(0, 1))
+            with workers.Worker(place, turns=chance.randint(1, 8)) as worker:
+                time.sleep(chance.uniform(0, 0.3))
                 worker.kill()
 
         with stream, ThreadPoolExecutor(AT_ONCE) as pool:

@@ -43,10 +43,10 @@ class Place:
 
 
 class Worker:
-    """One `pilothouse serve worker`; the block begins with its first action, and ends it."""
+    """One `pilothouse serve worker`; the block begins with its `turns`th action, and ends it."""
 
-    def __init__(self, place):
-        self._place = place
+    def __init__(self, place, turns):
+        self._place, self._turns = place, turns
 
     def __enter__(self):
         path = self._place.settings.root / f"worker-{os.urandom(4).hex()}"
@@ -57,8 +57,8 @@ class Worker:
                 stdout=words,
                 stderr=words,
             )
-        deadline = time.monotonic() + 60
-        while "(execute) starts" not in (said := path.read_text()):
+        deadline = time.monotonic() + 120
+        while (said := path.read_text()).count("(execute) starts") < self._turns:
             assert self._process.poll() is None, said
             assert time.monotonic() < deadline, said
             time.sleep(0.05)
