@@ -141,9 +141,11 @@ def figures(rows: Sequence[Figure]) -> None:
             if one.now is not None and one.differs:
                 value = ui.with_interval(one.now.value, one.now.interval, one.now.n)
                 st.markdown(f":orange[●] now **{ui.plain(value)}**", width="content")
-            elif one.now is not None:
-                st.caption("the same now", width="content")
             _source(one.link)
+    if unknown := [one.label for one in rows if one.now is None]:
+        st.caption(f"Not known now: {ui.plain(', '.join(unknown))}.")
+    if any(one.now is not None and not one.differs for one in rows):
+        st.caption("A figure without a mark is the same now.")
 
 
 def _fact(fact: Mapping[str, Any]) -> str:
