@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from core import policies, specs
@@ -204,3 +206,30 @@ def test_every_threshold_has_a_meaning_in_words():
 def test_a_policy_of_an_older_product_is_read_with_what_it_knew():
     assert policies.remembered({"drift_retrain": 0.4, "forgotten": 1}).drift_retrain == 0.4
     assert policies.remembered({}) == Policy()
+
+
+def at_once(db, *rows):
+    """Put versions in force at the same moment; returns how many got through."""
+
+    def attempt(row):
+        try:
+            return activate(db, row).state
+        except ConflictError:
+            return "refused"
+
+    with ThreadPoolExecutor(len(rows)) as pool:
+        return list(pool.map(attempt, rows)).count("active")
+
+
+def test_of_those_who_put_one_draft_in_force_at_once_one_does(db, ana):
+    row = draft(db, ana, drift_retrain=0.4)
+    assert at_once(db, row, row, row, row) == 1
+    assert states(db) == [(1, "active")]
+
+
+def test_two_versions_at_once_leave_one_in_force(db, ana):
+    first = activate(db, draft(db, ana, drift_retrain=0.4))
+    second = activate(db, draft(db, ana, drift_retrain=0.45))
+    retire(db)
+    assert at_once(db, first, second) >= 1
+    assert [state for _, state in states(db)].count("active") == 1
