@@ -65,7 +65,7 @@ def _cut(case: Case) -> tuple[Json, Json]:
         raise ConflictError(f"{case.model} answers positive from {cut:g} already")
     arms = [replace(arm, threshold=cut) for arm in releases.arms(before)]
     release = _serve(case, before, arms, mode=before.mode)
-    told = " and ".join(f"{one:g}" for one in former)
+    told = " and ".join(dict.fromkeys(f"{one:g}" for one in former))
     return {**serving(release), "threshold": cut}, inverse("set_threshold", threshold=told)
 
 

@@ -125,7 +125,7 @@ def test_a_threshold_serves_with_every_version_until_it_is_undone(world):
     world.do("change_weights", version="3.0.0", share="0.3")
     action = world.do("set_threshold", threshold="0.7")
     assert [arm.threshold for arm in releases.arms(current(world))] == [0.7, 0.7]
-    assert action.inverse == {"kind": "set_threshold", "arguments": {"threshold": "0.5 and 0.5"}}
+    assert action.inverse == {"kind": "set_threshold", "arguments": {"threshold": "0.5"}}
     world.undo(action)
     assert [arm.threshold for arm in releases.arms(current(world))] == [None, None]
     assert current(world).arms[0] == {"version": "2.0.0", "variant": "control", "weight": 700}
