@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LONGEST_ANSWER = 1 << 20  # bytes
 RETRIES = 1
+WORTH_A_RETRY = 1.0  # seconds that must be left
 SHORTEST_SECRET = 8
 """Shorter keys are placeholders of local servers ("none"): to hide them would garble words."""
 _IN_THE_WAY = ("content-encoding", "content-length", "transfer-encoding", "retry-after-ms")
@@ -93,7 +94,7 @@ class Secrets:
 def _client_class() -> "type[Any]":
     """Return an HTTP client that keeps to a deadline and a size, and follows no redirect."""
     import httpx2
-    from openai import DefaultHttpxClient
+    from openai import DefaultHttpxClient, OpenAIError
 
     class BoundedClient(DefaultHttpxClient):
         """Reads each answer whole, while there is time for it."""
@@ -116,15 +117,26 @@ def _client_class() -> "type[Any]":
             request.extensions = {**request.extensions, "timeout": limits}
             request.headers["accept-encoding"] = "identity"
             self._deadline.sent += 1
-            response = super().send(request, stream=True, **options)
             try:
-                body = self._secrets.out_of(response, _read(response, self._deadline))
-            finally:
-                response.close()
+                response, body = self._whole(request, options)
+            except httpx2.TimeoutException as late:
+                if self._deadline.left() > WORTH_A_RETRY:
+                    raise
+                raise OpenAIError(f"no answer within {self._deadline.seconds:g} s") from late
             headers = _headers(response.headers, self._deadline.left())
             return httpx2.Response(
                 response.status_code, headers=headers, content=body, request=request
             )
+
+        def _whole(
+            self, request: httpx2.Request, options: dict[str, Any]
+        ) -> tuple[httpx2.Response, bytes]:
+            response = super().send(request, stream=True, **options)
+            try:
+                body = _read(response, self._deadline)
+            finally:
+                response.close()
+            return response, self._secrets.out_of(response, body)
 
     return BoundedClient
 

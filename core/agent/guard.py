@@ -108,7 +108,8 @@ def _problems(
 
 def _own_words(verdict: Verdict) -> tuple[str, ...]:
     """Return the rules' sentences, alone and as one text: they may be repeated as they are."""
-    return (*verdict.sentences, " ".join(verdict.sentences))
+    weighed = (one.sentence for one in verdict.considered)
+    return (*verdict.sentences, " ".join(verdict.sentences), *weighed)
 
 
 def _wrong_actions(actions: tuple[Act, ...], verdict: Verdict) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """The rules' answer to a person's question: what the facts say that its words name."""
 
-import json
 import re
 from collections.abc import Iterator
 
@@ -8,12 +7,15 @@ from core.agent.facts import Fact, FactBook
 from core.agent.reasoners import Evidence, Question, Reply
 
 MOST_FACTS = 5
+CLOSE = 0.5
+"""Facts that are named half as much as the one that is named most are told too."""
 _WORD = re.compile(r"[a-z0-9]+")
 _FILLERS = (
     "the a an is are was were be been do does did it its this that these those of on in at to for "
     "and or not no with from by as how what which who when where why if i we you me my our your "
     "can could should would will has have had there any some so than then about into over out up "
-    "much many now still tell show say explain please more most less very too also just get"
+    "much many now still tell show say explain please more most less very too also just get model "
+    "models last newest"
 )
 _COMMON = frozenset(_FILLERS.split())
 _ALSO: dict[str, str] = {
@@ -67,8 +69,9 @@ def _about_it(question: Question) -> Iterator[str]:
 def _named(book: FactBook, asked: frozenset[str]) -> list[Fact]:
     """Return the facts that the words name, those that most of them name first."""
     scored = [(_score(fact, asked), fact) for fact in book if fact.citable]
-    best = sorted((one for one in scored if one[0] > 0), key=lambda one: -one[0])
-    return [fact for _score_of, fact in best[:MOST_FACTS]]
+    enough = max((points for points, _fact in scored), default=0.0) * CLOSE
+    best = sorted((one for one in scored if one[0] >= enough > 0), key=lambda one: -one[0])
+    return [fact for _points, fact in best[:MOST_FACTS]]
 
 
 def _score(fact: Fact, asked: frozenset[str]) -> float:
@@ -116,9 +119,11 @@ def _told(fact: Fact, sealed: FactBook | None) -> str:
 def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, dict):
+        return " ".join(_shown(one) for name, one in value.items() if name != "id")
     if isinstance(value, list):
-        rows = [one if isinstance(one, str) else json.dumps(one) for one in value[:MOST_FACTS]]
-        return ", ".join(rows)
+        more = ["..."] if len(value) > MOST_FACTS else []
+        return ", ".join([*map(_shown, value[:MOST_FACTS]), *more])
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -114,19 +114,8 @@ def test_every_fault_ends_in_a_reason_and_soon(behaviour, reason):
 def test_a_model_that_never_ends_is_not_waited_for(behaviour):
     answer, checked = ask(behaviour, openai_timeout_seconds=0.5)
     assert checked.draft is None
-    assert "no answer within" in checked.reason or "Timeout" in checked.reason
+    assert "no answer within" in checked.reason
     assert answer.seconds < 3
-
-
-@pytest.mark.chaos
-@pytest.mark.parametrize(
-    "behaviour", [server.hang, server.slow_drip, server.rate_limited, server.broken]
-)
-def test_with_the_settings_that_ship_a_fault_costs_less_than_ten_seconds(behaviour):
-    answer, checked = ask(behaviour, openai_timeout_seconds=8.0)
-    print(f"{behaviour.__name__}: {answer.seconds:.1f} s, {checked.reason}")
-    assert checked.draft is None
-    assert answer.seconds < 10
 
 
 def test_after_the_deadline_nothing_more_is_sent():

@@ -48,6 +48,7 @@ def test_a_server_that_is_away_is_tried_again_behind_the_scenes(tmp_path, monkey
 
 
 @pytest.mark.extras
+@pytest.mark.timeout(600)
 def test_conversations_are_found_by_their_facts_and_hold_no_key(tmp_path):
     """In a process of its own: tracing is switched on for a whole process."""
     away = "http://127.0.0.1:9"
@@ -56,7 +57,7 @@ def test_conversations_are_found_by_their_facts_and_hold_no_key(tmp_path):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=500,
         check=True,
     )
     told = json.loads(done.stdout.splitlines()[-1])
