@@ -22,7 +22,7 @@ SPEC = (
 )
 WORKER, EXECUTOR, BOOT = system("worker"), system("executor"), system("bootstrap")
 ANA = Actor("ana", Role.OPERATOR)
-LOOKS = 90
+LOOKS = 72
 
 
 class Story:
@@ -115,7 +115,7 @@ class Story:
         happens += (self.goes_wrong, self.people_decide)
         for look in range(LOOKS):
             self.chance.choice(happens)()
-            if look % 30 == 29:
+            if look % 24 == 23:
                 self.release()
                 self.is_over()
             if look == LOOKS // 2:

@@ -31,8 +31,8 @@ def rows(story):
 def test_the_live_policy_decides_the_same_again_to_the_last_word(story):
     found = again(story)
     assert [one.id for one in found.decisions if not one.same] == []
-    assert (found.summary.same, found.summary.changed) == (90, 0)
-    assert found.summary.sentences == ("90 decisions: none would differ.",)
+    assert (found.summary.same, found.summary.changed) == (72, 0)
+    assert found.summary.sentences == ("72 decisions: none would differ.",)
 
 
 def test_the_simulated_past_meets_most_rules_and_two_policies(story):
@@ -86,7 +86,7 @@ def test_what_cannot_be_replayed_is_refused(story):
 def test_all_models_are_replayed_at_once(story):
     with story.db.read() as session:
         found = replay(session, model="*", since=story.begun)
-    assert found.summary.same == 90
+    assert found.summary.same == 72
 
 
 def test_nothing_logged_is_said_so(story):
@@ -159,7 +159,7 @@ def books(draw):
 POLICIES = st.fixed_dictionaries({}, optional={one.name: SHARE for one in fields(Policy)})
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(books(), POLICIES)
 def test_any_book_and_any_policy_decide_the_same_after_being_written_down(book, changes):
     assert_the_same_again(book, Policy.of(0.9, changes))
