@@ -11,7 +11,7 @@ from typing import Protocol
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import jobs
+from core import jobs, recommendations
 from core.actions.cases import Back, Inverse, inverse
 from core.actions.checking import approved
 from core.actions.ending import EXECUTOR, OPEN, enqueue, succeed_in
@@ -68,6 +68,7 @@ def _begin(db: Database, claim: Claim, action_id: str) -> ActionRow:
         action, others = _locked_with_others(command.session, action_id)
         command.note(model=action.model, action_id=action.id, kind=action.kind)
         if action.state == "running":
+            _check_age(command, action, "; whether it happened outside is not known: look")
             command.note(found=AGAIN, attempt=claim.fence)
             return action
         if any(other.state == "running" for other in others):
@@ -95,7 +96,18 @@ def _allowed(command: Command, action: ActionRow) -> Recommendation | None:
     original = get(command.session, action.before["undoes"])
     if original.state != "succeeded" or original.inverse != _way_back(action.arguments["replicas"]):
         raise ConflictError("this is not what undoing that action would do")
+    _check_age(command, action, "; take it back again if it is still wanted")
     return None
+
+
+def _check_age(command: Command, action: ActionRow, what_now: str) -> None:
+    """Raise `ConflictError` when nobody came to carry the action out while it was wanted."""
+    until = action.at + recommendations.LIFETIME
+    if action.recommendation_id:
+        row = recommendations.get(command.session, action.recommendation_id)
+        until = recommendations.valid_until(row)
+    if command.now > until:
+        raise ConflictError(f"this is too old to act on{what_now}")
 
 
 def _finish(

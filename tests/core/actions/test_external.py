@@ -293,3 +293,24 @@ def test_an_approval_that_the_clock_has_made_too_old_is_not_acted_on(
     with pytest.raises(ConflictError, match="too old"):
         turn()
     assert (outside.asked, state(db)) == ([], ("failed", "failed"))
+
+
+def test_what_was_begun_long_ago_is_not_begun_again(db, ana, outside, turn, clock, monkeypatch):
+    approved(db, ana, "scale", replicas="3")
+    with monkeypatch.context() as patch:
+        patch.setattr(outside, "scale", dying(outside.scale, "before"))
+        with pytest.raises(Killed):
+            turn()
+    clock.forward(hours=25)
+    with pytest.raises(ConflictError, match="whether it happened outside is not known"):
+        turn()
+    assert (outside.asked, state(db)) == ([], ("failed", "failed"))
+
+
+def test_an_undo_that_nobody_carried_out_in_time_is_not_carried_out(db, ana, outside, turn, clock):
+    approved(db, ana, "scale", replicas="3")
+    actions.undo(db, ana, turn().id)
+    clock.forward(hours=25)
+    with pytest.raises(ConflictError, match="take it back again"):
+        turn()
+    assert [number for _, number in outside.asked] == [3]
