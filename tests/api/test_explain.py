@@ -99,5 +99,5 @@ def test_one_that_takes_too_long_is_given_up(client, monkeypatch):
     import time
 
     monkeypatch.setattr(explain, "MOST_SECONDS", 0.05)
-    monkeypatch.setattr(explain.answers, "explain", lambda *_: time.sleep(0.4))
+    monkeypatch.setattr(explain.answers, "explain", lambda *_, **__: time.sleep(0.4))
     is_problem(client.post("/api/v1/models/sms_spam/explain", json=SPAM), 503, "took too long")
