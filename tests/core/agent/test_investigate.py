@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from core import audit, incidents, recommendations, specs
@@ -8,6 +11,7 @@ from core.agent.reasoners import Answer, RulesReasoner
 from core.errors import NotFoundError
 from core.settings import ROOT
 from core.tables.entities import FactBook, Incident, ReasonerCall, Recommendation
+from core.tables.operational import Delivery
 from tests.core.agent.test_facts import report
 
 SPEC = (
@@ -97,8 +101,6 @@ def test_a_quiet_model_gets_no_proposal_but_its_facts_are_kept(db, settings, dri
 def test_the_incident_tells_what_was_proposed_and_the_channels_get_a_message(
     db, settings, drifted, clock
 ):
-    from pydantic import SecretStr
-
     told = settings.model_copy(update={"slack_webhook_url": SecretStr("http://127.0.0.1:9")})
     incident_id = opened(db)
     row = look(db, told, incident_id=incident_id)
@@ -158,8 +160,6 @@ def poisoned(db, clock, release):
 
 
 def hostile(db, settings):
-    from pydantic import SecretStr
-
     from core.adapters.langchain_advisor import LangChainAdvisor
     from tests.fakes.openai_server import OpenAIServer, obeys_injected_text
 
@@ -191,3 +191,23 @@ def test_without_a_key_the_card_shows_the_rules_and_no_fallback(db, settings, dr
 
     row = look(db, settings, LangChainAdvisor(settings))
     assert (row.kind, row.reasoner, row.fallback) == ("retrain", "rules", None)
+
+
+def test_each_action_of_a_verdict_is_a_proposal_of_its_own_and_told_once(
+    db, settings, drifted, monkeypatch
+):
+    from core.agent import policy
+
+    decide = policy.decide
+
+    def two(book, rules):
+        return replace(decide(book, rules), actions=(policy.Act("retrain"), policy.Act("notify")))
+
+    monkeypatch.setattr(policy, "decide", two)
+    told = settings.model_copy(update={"slack_webhook_url": SecretStr("http://127.0.0.1:9")})
+    first = look(db, told)
+    found = {row.kind: row for row in rows(db, Recommendation)}
+    assert first.kind == "retrain"
+    assert found["notify"].evidence == first.evidence
+    assert found["notify"].title == "Tell the channels about spam"
+    assert [row.subject for row in rows(db, Delivery)] == [f"Decision needed: {first.title}"]
