@@ -1,6 +1,7 @@
 """A local HTTP server for tests: real sockets, scripted answers, every request kept."""
 
 import json
+import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +19,12 @@ class Received:
         return json.loads(self.body)
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # a caller that was killed
+            super().handle_error(request, client_address)
+
+
 class Receiver:
     """Answers every POST with what `answer(received)` returns: (status, headers, body).
 
@@ -28,7 +35,7 @@ class Receiver:
         self.received = []
         self.answer = answer or (lambda received: (200, {}, b"ok"))
         self.stopping = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._server.handle_error = lambda *_: None  # callers hang up in the middle
         self.url = f"http://127.0.0.1:{self._server.server_port}"
