@@ -1,5 +1,6 @@
 """What holds a verdict back: a freeze, a proposal that waits, the limits of retraining."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -49,7 +50,8 @@ def _is_frozen(book: FactBook) -> bool:
 def _waits(kind: str, severity: str, book: FactBook) -> bool:
     """Whether the same is proposed already, and has not become more severe since."""
     rank = SEVERITIES.index(severity)
-    for waiting in book.get("pending_approval") or []:
+    found = book.get("pending_approval")
+    for waiting in found if isinstance(found, list | tuple) else ():
         named, then = _proposal(waiting)
         if named == kind and (then is None or SEVERITIES.index(then) <= rank):
             return True
@@ -95,13 +97,11 @@ def _limits(book: FactBook, policy: Policy) -> Iterator[Hold]:
 
 def rows_lacking(book: FactBook, policy: Policy) -> int:
     """Return how many labelled answers a training still needs: fewer for a small data set."""
-    if "retrain.new_rows" not in book:
+    new, learnt = (book.number(f"retrain.{name}") for name in ("new_rows", "rows_learnt"))
+    if math.isnan(new):
         return 0
-    learnt = book.number("retrain.rows_learnt")
-    needed = policy.min_new_rows
-    if learnt == learnt:
-        needed = min(needed, policy.new_rows_share * learnt)
-    return max(0, round(needed - book.number("retrain.new_rows")))
+    few = math.inf if math.isnan(learnt) else policy.new_rows_share * learnt
+    return max(0, round(min(policy.min_new_rows, few) - new))
 
 
 def _instead(verdict: Verdict, book: FactBook, policy: Policy, why: Hold) -> Verdict | Held:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from core.agent import holds
 from core.agent.facts import FactBook
 from core.agent.rules import RULES
+from core.agent.rules.reading import count
 from core.agent.verdict import DECISIONS, FIRED, HELD, PASSED_OVER, Act, Considered, Held, Verdict
 from core.specs.alerts import SEVERITIES
 from core.specs.thresholds import Policy
@@ -75,7 +76,7 @@ def _gaps(book: FactBook, policy: Policy) -> tuple[str, ...]:
     if "drift.score" not in book:
         gaps.append("No drift report has come to a conclusion yet.")
     if not book.number("accuracy.n_labelled") >= policy.min_labels:
-        n = int(book.get("accuracy.n_labelled") or 0)
+        n = count(book, "accuracy.n_labelled")
         gaps.append(f"Accuracy is not judged: {n} labels, {policy.min_labels:g} are needed.")
     return tuple(gaps)
 

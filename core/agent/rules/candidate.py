@@ -22,7 +22,7 @@ _CITED = (
 
 def candidate(book: FactBook, policy: Policy) -> Verdict | Held | None:
     """Release it, reject it, or say what is missing."""
-    if "candidate.version" not in book or _settled(book):
+    if not isinstance(book.get("candidate.version"), str) or _settled(book):
         return None
     if against := list(_against(book, policy)):
         return _rejected(book, against)

@@ -1,12 +1,14 @@
 """The ladder of drift: the larger the change, the more is asked for."""
 
 from core.agent.facts import FactBook
-from core.agent.rules.reading import changes, drift_alarm, late_labels, present
+from core.agent.rules.reading import changes, count, drift_alarm, late_labels, present
 from core.agent.verdict import Act, Held, Verdict
 from core.specs.thresholds import Policy
 
 RULE = "drift ladder"
+_SURE = 0.1  # a larger p value of the newest window says nothing against an alarm that stands
 _CITED = (
+    "drift.alarm",
     "drift.score",
     "drift.p_value",
     "drift.n_current",
@@ -23,11 +25,7 @@ def ladder(book: FactBook, policy: Policy) -> Verdict | Held | None:
     if not drift_alarm(book):
         return None
     score, p_value = book.number("drift.score"), book.number("drift.p_value")
-    said = f"The inputs have changed: score {score:.2f}"
-    if "drift.n_current" in book:
-        said += f" on {book.number('drift.n_current'):g} rows"
-    if p_value == p_value:  # a sequential alarm may come without a p value
-        said += f", p = {p_value:.2g}"
+    said = _said(book)
     if why := _waits_for(book, policy):
         cites = present(book, *_CITED, *why[1:])
         return Held(RULE, f"{book.model}: a drift to wait with", f"{said}. {why[0]}", cites)
@@ -40,8 +38,19 @@ def ladder(book: FactBook, policy: Policy) -> Verdict | Held | None:
         sentences=(f"{said}.", words, *_no_loss(book, policy)),
         cites=present(book, *_CITED),
         actions=(Act("retrain"),),
-        confidence=round(1 - p_value, 4) if p_value == p_value else 0.9,
+        confidence=round(1 - p_value, 4) if 0 <= p_value <= _SURE else 1 - _SURE,
     )
+
+
+def _said(book: FactBook) -> str:
+    """Say the change as far as it is measured: a sequential alarm may come without a p value."""
+    shown = (
+        ("drift.score", ": score {:.2f}"),
+        ("drift.n_current", " on {:g} rows"),
+        ("drift.p_value", ", p = {:.2g}"),
+    )
+    known = [(words, book.number(name)) for name, words in shown]
+    return "The inputs have changed" + "".join(w.format(x) for w, x in known if x == x)
 
 
 def _waits_for(book: FactBook, policy: Policy) -> tuple[str, ...]:
@@ -77,7 +86,7 @@ def _rung(score: float, policy: Policy) -> tuple[str, str, str]:
 
 def _no_loss(book: FactBook, policy: Policy) -> tuple[str, ...]:
     if not book.number("accuracy.n_labelled") >= policy.min_labels:
-        n = int(book.get("accuracy.n_labelled") or 0)
+        n = count(book, "accuracy.n_labelled")
         return (f"Whether accuracy suffers is not known: {n} labels so far.",)
     if late_labels(book, policy):
         return ("Whether accuracy suffers is not known: most labels are still to come.",)

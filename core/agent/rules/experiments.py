@@ -104,7 +104,7 @@ def _won(book: FactBook, policy: Policy) -> Verdict | Held:
     version = book.get("experiment.arm_b")
     if _immature(book, policy):
         return _held(book, _waiting("leads"))
-    if not _complete(book):
+    if not (_complete(book) and isinstance(version, str)):
         return _held(book, "The treatment leads; the experiment runs on to its planned size.")
     if book.get("experiment.arm_b_releasable") is False:
         said = f"{version} won, {_rates(book)}, and the gate does not let it be released."

@@ -1,10 +1,12 @@
 """Rules about performance: accuracy and the service itself; the grave ones, then the others."""
 
+import math
 from dataclasses import replace
 
 from core.agent.facts import FactBook
 from core.agent.rules.reading import (
     at_most,
+    count,
     drift_alarm,
     drop,
     enough_requests,
@@ -24,6 +26,7 @@ _CITED = (
     "accuracy.n_labelled",
     "accuracy.drop",
     "accuracy.estimated",
+    "concept.alarm",
     "concept.gap",
     "drift.score",
     "drift.p_value",
@@ -74,7 +77,7 @@ def _scaled(found: Verdict, book: FactBook, policy: Policy) -> Verdict:
     """Ask for one more replica where answers are slow for long, and there is a way to get one."""
     windows = book.number("service.windows_in_a_row")
     lasts = found.severity == "critical" or windows >= policy.lasting_windows
-    if not (book.get("scale.possible") and lasts and "scale.replicas" in book):
+    if not (book.get("scale.possible") and lasts and book.number("scale.replicas") >= 1):
         return found
     wanted = int(book.number("scale.replicas")) + 1
     return replace(
@@ -162,12 +165,12 @@ def loss(book: FactBook, policy: Policy) -> Verdict | Held | None:
 
 def _held(book: FactBook, policy: Policy, *, floor: bool = False) -> Held | None:
     """Say why an accuracy decides nothing yet, where that is so."""
-    now, n = book.number("accuracy.current"), book.number("accuracy.n_labelled")
-    said = f"Accuracy is {now:.1%} on {n:g} labelled predictions"
+    now, n = book.number("accuracy.current"), count(book, "accuracy.n_labelled")
+    said = f"Accuracy is {now:.1%} on {n} labelled predictions"
     cites = present(book, "accuracy.current", "accuracy.baseline", "accuracy.n_labelled")
     title = f"{book.model}: an accuracy that decides nothing yet"
     limit = policy.accuracy_floor if floor else book.number("accuracy.baseline")
-    if not n >= policy.min_labels:
+    if n < policy.min_labels:
         words = f"{said}; {policy.min_labels:g} are needed to tell."
         return Held(LOSS, title, words, cites)
     if late_labels(book, policy):
@@ -182,11 +185,11 @@ def _held(book: FactBook, policy: Policy, *, floor: bool = False) -> Held | None
 def _words(book: FactBook, policy: Policy, *, concept: bool) -> tuple[str, ...]:
     words = []
     now = book.number("accuracy.current")
-    if "accuracy.current" in book:
-        n = book.number("accuracy.n_labelled")
-        words.append(f"Accuracy is {now:.1%} on {n:g} labelled predictions.")
-    if "accuracy.baseline" in book:
-        words.append(f"It was {book.number('accuracy.baseline'):.1%} at registration.")
+    if not math.isnan(now):
+        n = count(book, "accuracy.n_labelled")
+        words.append(f"Accuracy is {now:.1%} on {n} labelled predictions.")
+    if not math.isnan(before := book.number("accuracy.baseline")):
+        words.append(f"It was {before:.1%} at registration.")
     if now < policy.accuracy_floor:
         words.append(f"That is below the floor of {policy.accuracy_floor:.1%}.")
     if concept:

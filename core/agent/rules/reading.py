@@ -72,7 +72,8 @@ def young_release(book: FactBook, policy: Policy) -> bool:
 
 def can_go_back(book: FactBook) -> bool:
     """Whether an earlier release can serve again."""
-    return bool(book.get("deployment.previous_available")) and "deployment.previous" in book
+    named = isinstance(book.get("deployment.previous"), str)
+    return bool(book.get("deployment.previous_available")) and named
 
 
 def experiment_id(book: FactBook) -> str | None:
