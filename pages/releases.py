@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import deciding, notes, proposals, session, ui
-from core import actions, outbox, releases
+from core import actions, outbox, recommendations, releases
 from core.access import may
 from core.errors import ConflictError
 from core.tables.entities import ActionRow, Release
@@ -54,22 +54,17 @@ def roll_back(bad: Release, good: Release) -> None:
             ui.done(f"{model} now serves {releases.label(made)}")
 
 
-def undo(row: ActionRow) -> None:
-    """Show one action that was carried out, with the way back."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        ui.badge(row.state)
-        words = f"{row.kind.replace('_', ' ')}, {ui.when(row.finished_at or row.at, now)}"
-        st.markdown(ui.plain(words), width="content")
+def carried_out(row: ActionRow) -> None:
+    """Show one action that was carried out, with the way back, or why there is none."""
+    with st.container(border=True, key=f"action-{row.id}"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            ui.badge(row.state)
+            words = recommendations.title(row.model, row.kind, row.arguments)
+            st.markdown(ui.plain(words), width="content")
+            st.caption(ui.plain(ui.when(row.finished_at or row.at, now)), width="content")
         if row.error:
-            st.caption(ui.plain(row.error), width="content")
-        inverse = actions.inverse_of(row)
-        if inverse is None or not may(actor, "action.undo"):
-            return
-        what = deciding.words(row.model, inverse)
-        if st.button(f"Undo: {what[:60]}", key=f"undo-{row.id}"):
-            with ui.reporting():
-                words = "undone in the panel"
-                ui.done(actions.undo(panel.db, actor, row.id, reason=words, channels=channels))
+            st.caption(ui.plain(row.error))
+        deciding.undo(panel, actor, row)
 
 
 # load
@@ -111,6 +106,6 @@ else:
         st.caption(f"and {len(history) - 20} earlier ones; the audit trail has them all")
 ui.section("Approved actions")
 for action in done:
-    undo(action)
+    carried_out(action)
 if not done:
     st.caption("No approved action was carried out on this model yet.")

@@ -1,6 +1,7 @@
 from pydantic import SecretStr
 
-from core import outbox, releases
+from core import outbox, recommendations, releases
+from tests.actions_kit import carry_out
 from tests.pages.looking import button, field, text_of
 
 
@@ -68,3 +69,20 @@ def test_a_model_without_a_release_names_the_next_step(open_page, model, ana):
     shown = text_of(open_page("releases", ana, model=model))
     assert "Nothing of sms_spam is released yet." in shown
     assert "propose it for release" in shown
+
+
+def test_each_action_has_its_undo_or_says_why_there_is_none(open_page, panel, served, apo, ana):
+    panel.settings.slack_webhook_url = SecretStr("http://127.0.0.1:9")
+    for kind, given in (("set_threshold", {"threshold": "0.7"}), ("notify", {})):
+        row = recommendations.propose(
+            panel.db, ana, model=served, kind=kind, arguments=given, title=kind, reasoning="because"
+        )
+        recommendations.approve(panel.db, apo, row.id, digest=row.digest, solo=False)
+        carry_out(panel.db, panel.settings)
+        panel.clock.forward(seconds=1)
+    page = open_page("releases", ana, model=served)
+    assert "There is no undo: a message that was sent cannot be taken back" in text_of(page)
+    [one for one in page.text_input if one.label == "Why?"][-1].input("too strict")
+    button(page, "Undo now").click().run()
+    with panel.db.read() as db:
+        assert releases.set_thresholds(releases.current(db, served)) == {}
