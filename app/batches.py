@@ -17,19 +17,22 @@ OPEN, RESULTS = "deciding_several", "decided_several"
 DONE = {"approve": "approved", "reject": "rejected"}
 
 
+FILTERS = {"model": "of", "severity": "severity", "kind": "kind"}
+"""What cards are filtered by, and its name in the address; other pages have a `model` there."""
+
+
 def filtered(rows: Sequence[Recommendation]) -> list[Recommendation]:
     """Show the filters, which live in the address, and return the rows that match."""
-    names = ("model", "severity", "kind")
-    if len(rows) < 2 and not any(name in st.query_params for name in names):
+    if len(rows) < 2 and not any(key in st.query_params for key in FILTERS.values()):
         return list(rows)
-    active = any(st.query_params.get(name, ALL) != ALL for name in names)
+    active = any(st.query_params.get(key, ALL) != ALL for key in FILTERS.values())
     places = st.expander("Filter", expanded=active).columns(3)
-    options = [_options(rows, name) for name in names]
+    options = [_options(rows, name) for name in FILTERS]
     chosen = [
-        place.selectbox(name.capitalize(), options, key=name, bind="query-params")
-        for place, name, options in zip(places, names, options, strict=True)
+        place.selectbox(name.capitalize(), options, key=FILTERS[name], bind="query-params")
+        for place, name, options in zip(places, FILTERS, options, strict=True)
     ]
-    wanted = {name: value for name, value in zip(names, chosen, strict=True) if value != ALL}
+    wanted = {name: value for name, value in zip(FILTERS, chosen, strict=True) if value != ALL}
     return [
         row for row in rows if all(getattr(row, name) == value for name, value in wanted.items())
     ]
@@ -38,7 +41,9 @@ def filtered(rows: Sequence[Recommendation]) -> list[Recommendation]:
 def _options(rows: Sequence[Recommendation], name: str) -> list[str]:
     """Return what can be chosen; what the address asks for too, so that a kept link stays."""
     order: list[str] = [*SEVERITIES]
-    found = {str(getattr(row, name)) for row in rows} | ({st.query_params.get(name, ALL)} - {ALL})
+    found = {str(getattr(row, name)) for row in rows} | (
+        {st.query_params.get(FILTERS[name], ALL)} - {ALL}
+    )
     by_rank = {word: rank for rank, word in enumerate(order)} if name == "severity" else {}
     return [ALL, *sorted(found, key=lambda word: (by_rank.get(word, 0), word))]
 

@@ -89,7 +89,7 @@ def test_of_three_selected_cards_one_is_refused_and_the_others_are_decided(at, h
         )
     ]
     me = at("sue")
-    me.opens("/?model=breast_cancer")
+    me.opens("/?of=breast_cancer")
     expect(me.page.locator(CARDS)).to_have_count(3)
     for row in put:
         me.page.locator(f".st-key-card-{row.id}").get_by_text("Select").click()
