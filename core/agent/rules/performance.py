@@ -112,7 +112,9 @@ def critical(book: FactBook, policy: Policy) -> Verdict | Held | None:
 
 
 def _contradicts(book: FactBook, policy: Policy) -> bool:
-    """Whether labels lie far under what the inputs let expect: these do not explain the loss."""
+    """Whether labels lie far under what the inputs let expect, though these are as ever."""
+    if drift_alarm(book):  # of new inputs an estimate knows little
+        return False
     gap = round(book.number("accuracy.estimated") - book.number("accuracy.current"), 6)
     sure = at_most(book, "accuracy.current") < book.number("accuracy.estimated")
     return sure and gap > policy.drop_critical and drop(book) >= policy.drop_warning

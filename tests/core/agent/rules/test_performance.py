@@ -11,13 +11,13 @@ def verdict(facts):
     return decide(facts, Policy())
 
 
-def with_accuracy(deployment=None, **more):
+def with_accuracy(deployment=None, drift=None, **more):
     facts = losing_accuracy(0.85)
     known = {fact.id.removeprefix("accuracy."): vars(fact) for fact in facts}
     told = {
         name: {key: fact[key] for key in ("value", "n", "interval")} for name, fact in known.items()
     }
-    return book(accuracy=told | more, deployment=deployment or {})
+    return book(accuracy=told | more, deployment=deployment or {}, drift=drift or {})
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,13 @@ def test_under_the_floor_is_a_warning_for_a_model_that_once_was_above_it():
 def test_labels_far_under_the_estimate_are_another_concept():
     found = verdict(with_accuracy(estimated=0.965, baseline=0.89))
     assert (found.rule, found.severity) == ("concept drift", "critical")
+
+
+def test_under_drift_an_estimate_proves_no_other_concept():
+    found = verdict(losing_accuracy(0.85, drift={"alarm": True, "score": 0.4, "n_current": 300}))
+    assert found.rule == "critical performance"
+    facts = with_accuracy(estimated=0.965, baseline=0.89, drift={"alarm": True, "score": 0.4})
+    assert verdict(facts).rule == "accuracy"
 
 
 def test_an_estimate_that_fell_without_labels_asks_for_these():
