@@ -27,7 +27,8 @@ def weigh(verdict: Verdict, book: FactBook, policy: Policy) -> Verdict | Held:
     if not verdict.actions:
         return verdict
     if _waits(verdict.actions[0].kind, verdict.severity, book):
-        return _held(verdict, book, ("This is proposed already and waits.", "pending_approval"))
+        why = "This is proposed already and waits.", "pending_approval"
+        return replace(_held(verdict, book, why), proposed=True)
     if _frozen(verdict.actions[0]) and _is_frozen(book):
         author = book.get("operator_note.author") or "an operator"
         why = f"Changes are frozen by {author}.", "operator_note.freeze"

@@ -70,7 +70,8 @@ class Verdict:
 class Held:
     """What a rule found, and why that decides nothing yet.
 
-    Actions that change nothing of the model may still be advised.
+    Actions that change nothing of the model may still be advised. `proposed`: what it would
+    propose waits for a decision already.
     """
 
     rule: str
@@ -79,3 +80,4 @@ class Held:
     cites: tuple[str, ...] = ()
     severity: str = "low"
     actions: tuple[Act, ...] = ()
+    proposed: bool = False

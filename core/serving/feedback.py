@@ -74,7 +74,9 @@ def _classes(service: Service, truths: Sequence[Truth]) -> dict[str, set[str]]:
 
 def _problem(truth: Truth, answered: set[str] | None, known: set[str]) -> InvalidInputError | None:
     if truth.source == REVIEW or truth.source.startswith(PEOPLE):
-        return InvalidInputError("this source stands for what people say in the panel; name another")
+        return InvalidInputError(
+            "this source stands for what people say in the panel; name another"
+        )
     if not _ID.fullmatch(truth.prediction_id):
         return InvalidInputError("a prediction_id is a UUID, as POST /predict answered it")
     if answered is not None:

@@ -137,3 +137,12 @@ def test_the_newest_of_each_reasoner_is_kept_for_the_panel(db, shell, clock):
             ("gpt", 1, 1),
         ]
         assert json.loads(json.dumps(kept[0].result))["tags"]["quiet"]["exact"] == 1
+
+
+def test_the_rules_are_exact_and_harmless_on_the_half_that_no_policy_was_written_by(capsys):
+    made = evaluate(RulesReasoner(), scenarios=scenarios.load("held-out"))
+    with capsys.disabled():
+        print(f"\nheld out: {made.total}")
+    assert made.total.forbidden == 0
+    assert made.total.exact > 0.95 * made.total.n
+    assert made.fallbacks == {}
