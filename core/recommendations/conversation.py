@@ -63,7 +63,7 @@ def unanswered(messages: Sequence[Message], *, since: datetime | None = None) ->
 
 
 def _checked(text: str) -> str:
-    words = text.replace("\x00", "").strip()
+    words = text.replace("\x00", "").encode(errors="replace").decode().strip()
     if not 0 < len(words) <= LONGEST:
         raise InvalidInputError(f"a question has 1 to {LONGEST:,} characters")
     return words
