@@ -113,11 +113,11 @@ class Approvals:
             connection.execute(text(over.format("job") + " and kind = 'train'"))
 
     def _never_give_up(self):
-        """Let a job be begun as often as its workers are killed."""
+        """Let a job be begun as often as its workers are killed, one that runs already too."""
         with self.db._writer.begin() as connection:
             connection.execute(
                 text(
-                    "update job set max_attempts = 100000 where kind = 'execute' and state = 'queued'"
+                    "update job set max_attempts = 100000 where kind = 'execute' and max_attempts = 3"
                 )
             )
 
