@@ -6,6 +6,7 @@ table, so that a change to what the product is about cannot go past permission a
 
 import fcntl
 import json
+import os
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -46,6 +47,7 @@ from core.tables.access import AuditEvent, User
 from core.tables.base import Json
 
 _SHAPE = re.compile(r"no such (table|column)|(relation|column) .* does not exist")
+_HEAD_BYTES = 512
 _AUDIT_LOCK = 0x70696C6F74  # one number for the advisory lock that orders audit rows
 _PATIENCE = {
     "connect_timeout": 5,
@@ -232,16 +234,15 @@ class Database:
     @contextmanager
     def _head(self) -> Iterator[Json]:
         """Lend the head's content under a lock, and write it back when it changed."""
-        with self.head_path.open("a+") as file:
+        opened = os.open(self.head_path, os.O_RDWR | os.O_CREAT, 0o644)
+        with os.fdopen(opened, "r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
             before = file.read() or '{"seq": 0}'
             head = json.loads(before)
             yield head
-            if (after := json.dumps(head)) != before:
-                file.seek(0)
-                file.truncate()
-                file.write(after)
+            after = json.dumps(head).ljust(_HEAD_BYTES)  # over what was there, in one write:
+            if after != before:  # who is killed leaves the old head or the new one
+                os.pwrite(opened, after.encode(), 0)
 
 
 def settings_of(session: Session) -> Settings:

@@ -1,3 +1,4 @@
+import json
 import threading
 
 import pytest
@@ -224,3 +225,23 @@ def test_a_database_that_takes_no_changes_is_one_that_is_away(db):
     with pytest.raises(UnavailableError), db.append() as session:
         session.execute(text(words))
         session.add(SpoolPosition(spool="a", offset=1, at=db.clock()))
+
+
+def test_the_head_of_the_audit_trail_is_replaced_in_one_write(db, ana, monkeypatch):
+    def change():
+        with db.command(ana, "dataset.load"):
+            pass
+
+    change()
+    before = db.head_path.read_text()
+
+    def killed(*_what):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.pwrite", killed)
+    with pytest.raises(KeyboardInterrupt):
+        change()
+    assert db.head_path.read_text() == before
+    monkeypatch.undo()
+    change()
+    assert json.loads(db.head_path.read_text())["seq"] == json.loads(before)["seq"] + 2
