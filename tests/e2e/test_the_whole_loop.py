@@ -95,12 +95,18 @@ def test_03_the_released_version_reaches_its_figures_on_held_out_messages(produc
     assert first["f1"] >= 0.90
 
 
+def form(me, button):
+    """Return where the reason goes that stands with a button; another form may just be leaving."""
+    with_button = me.page.get_by_test_id("stForm").filter(has_text=button)
+    return with_button.get_by_label("Why?")
+
+
 def test_04_a_proposed_release_is_approved_and_reaches_clients(me, client, until):
     me.go("/models?model=sms_spam&version=1.1.0")
-    me.page.get_by_label("Why?").fill("it is as good, which is enough here")
+    form(me, "Override the gate").fill("it is as good, which is enough here")
     me.click("Override the gate")
     me.sees("overridden by")
-    me.page.get_by_label("Why?").fill("the same figures, fresher")
+    form(me, "Propose for release").fill("the same figures, fresher")
     me.click("Propose for release")
     me.sees("waits for an approver")
     me.approve("Release sms_spam 1.1.0", "looks right")
@@ -207,7 +213,7 @@ def test_11_the_experiment_counts_labels_and_is_concluded(me, product, client, u
 def test_12_a_rollback_brings_the_old_version_back_without_a_failed_request(me, client, until):
     before = predict(client)["model_version"]
     me.go("/releases?model=sms_spam")
-    me.page.get_by_label("Why?").fill("a rehearsal")
+    form(me, "Roll back to").fill("a rehearsal")
     started = time.monotonic()
     me.page.get_by_role("button", name=re.compile("^Roll back to")).click()
     until(lambda: predict(client)["model_version"] != before, 10, "the rollback")
