@@ -80,20 +80,26 @@ def trainings(found: Sequence[Training], releases: Moments) -> None:
     parts = [f"{n} {outcome}" for outcome, n in told.counts.items() if n]
     rate = "" if told.rate is None else f"**{told.rate:.0%}** of {told.n:,} trainings succeeded: "
     st.markdown(f"{rate}{', '.join(parts)}.")
+    drawer = st.expander("Over time", key="timeline", on_change="rerun", bind="query-params")
+    if drawer.open:
+        with drawer:
+            _timeline(found, releases)
+
+
+def _timeline(found: Sequence[Training], releases: Moments) -> None:
     figure = performance_charts.retrainings(found, releases)
     ui.chart(figure, "trainings", "trainings by how they ended, and releases")
-    with st.expander("Trainings as a table"):
-        ui.table(
-            {
-                "asked for": ui.utc(one.at),
-                "how it ended": one.outcome,
-                "version": one.version or ui.NOTHING,
-                "seconds": ui.figure(one.seconds, 0),
-                "asked by": one.trigger,
-                "why": short(one.why, 120),
-            }
-            for one in found[:30]
-        )
+    ui.table(
+        {
+            "asked for": ui.utc(one.at),
+            "how it ended": one.outcome,
+            "version": one.version or ui.NOTHING,
+            "seconds": ui.figure(one.seconds, 0),
+            "asked by": one.trigger,
+            "why": short(one.why, 120),
+        }
+        for one in found[:30]
+    )
 
 
 def feed(panel: Panel, model: str) -> None:
