@@ -28,8 +28,8 @@ demo: install ## the product with simulated clients and an incident, five minute
 
 test: .venv/.ready-dev ## everything: lint, types, contracts, unit, API, page and browser tests
 	@sh ops/browser.sh
-	@$(MAKE) --no-print-directory timed
-	@$(MAKE) --no-print-directory -j3 --output-sync=target check unit browser
+	@$(MAKE) --no-print-directory check timed
+	@$(MAKE) --no-print-directory -j2 --output-sync=target unit browser
 
 check: .venv/.ready-dev ## lint, types and import contracts
 	$(BIN)/ruff check .
@@ -38,11 +38,11 @@ check: .venv/.ready-dev ## lint, types and import contracts
 	$(BIN)/lint-imports
 
 unit: .venv/.ready-dev ## all tests without a browser, with coverage
-	$(SLIPCOVER) --source core,api --omit 'core/migrations/*' --json --out .coverage.json -m pytest -q -n 3 --durations=40 --dist loadfile --no-loadscope-reorder -m "not browser and not extras and not chaos"
+	$(SLIPCOVER) --source core,api --omit 'core/migrations/*' --json --out .coverage.json -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not browser and not extras and not chaos"
 	@$(SLIPCOVER) --merge .coverage.json --out /dev/null --skip-covered --fail-under 85
 
 browser: .venv/.ready-dev ## the whole loop in a real browser; screenshots in artifacts/
-	$(PYTEST) -q -n 0 --durations=30 -m "browser and not timed"
+	$(PYTEST) -q -n 0 -m "browser and not timed"
 
 timed: .venv/.ready-dev ## the seconds that a person waits for each page; alone on the machine
 	$(PYTEST) -q -n 0 -s -m timed

