@@ -46,7 +46,9 @@ def _who_else(panel: Panel, actor: Actor, row: Recommendation) -> None:
     if at_least(actor.role, Role.APPROVER) and not own:
         return
     with panel.db.read() as db:
-        others = [one for one in recommendations.approvers(db) if one != actor.name]
+        approvers = recommendations.approvers(db)
+    proposer = row.proposed_by.removeprefix("local:")
+    others = [one for one in approvers if one not in (actor.name, proposer)]
     if others:
         why = "You proposed this yourself" if own else "This needs an approver"
         st.caption(ui.plain(f"{why}: ask {' or '.join(others)} to approve it."))

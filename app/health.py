@@ -1,13 +1,15 @@
 """How each model is, in one line: what serves, what is wrong, and two sparklines."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from app import series
+from app import series, ui
 from app.ui import Color
 from core import heartbeat, incidents, predictions, registry, releases, specs
+from core.incidents import outside
 from core.specs import ModelSpec
 from core.statistics.intervals import Estimate, wilson
 from core.tables.entities import Incident
@@ -73,3 +75,17 @@ def worker_lives(session: Session, now: datetime) -> bool:
     """Say whether a worker was heard of lately; without one nothing runs by itself."""
     heard = [row for row in heartbeat.all(session) if row.process.startswith("worker")]
     return any(now - row.at < heartbeat.SILENT_AFTER for row in heard)
+
+
+def everywhere(session: Session) -> list[Incident]:
+    """Return the open incidents that are about all models."""
+    return incidents.all(session, model=outside.ALL, open_only=True)
+
+
+def beside(rows: Sequence[Incident], finding: str, tone: Color) -> tuple[str, Color]:
+    """Put the incidents of all models before what was found, with the way to each."""
+    for one in rows:
+        ui.link("incidents", one.title, id=one.id)
+    if not rows:
+        return finding, tone
+    return f"{ui.count(len(rows), 'incident')} of all models; {finding}", "red"

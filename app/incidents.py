@@ -6,7 +6,7 @@ from datetime import datetime
 import streamlit as st
 
 from app import ui
-from core.incidents import silences
+from core.incidents import outside, silences
 from core.specs.alerts import RULES, SEVERITIES
 from core.tables.entities import Alert, Incident, Recommendation, Silence
 from core.tables.operational import Delivery
@@ -91,7 +91,8 @@ def figures(
 
 def _figures(alert: Alert, n: int | None, now: datetime) -> str:
     """Say the figures of an alert in one line."""
-    parts = [f"{number(alert.value)} against {number(alert.threshold)}"]
+    theirs = silences.cause_of(alert).startswith(outside.PREFIX)  # another system's, without any
+    parts = [] if theirs else [f"{number(alert.value)} against {number(alert.threshold)}"]
     if n is not None:
         parts.append(f"n = {n:,}")
     parts.append(f"since {ui.ago(alert.at, now)}")
@@ -126,6 +127,8 @@ def links(row: Incident, found: Sequence[Alert], proposals: Sequence[Recommendat
             ui.link("recommendation", f"Proposed: {proposal.title}", id=proposal.id)
         for report_id, (stem, title) in _reports(found).items():
             ui.link(stem, f"The report: {title}", model=row.model, report=report_id)
+        if row.model == outside.ALL:
+            return
         for stem, label in (("drift", "Drift"), ("performance", "Performance")):
             ui.link(stem, label, model=row.model)
         ui.link("releases", "Releases", model=row.model)

@@ -19,18 +19,22 @@ def show(panel: Panel, actor: Actor, model: str) -> None:
         if request is None:
             return
         given, wanted = label_requests.given(db, request), len(request.prediction_ids)
-        rows = label_requests.unlabelled(db, request, 1)
+        rows = label_requests.unlabelled(db, request, wanted)
+        left = st.session_state.setdefault(f"left-{request.id}", set())
+        rows = [row for row in rows if row.id not in left][:1]
         classes = predictions.classes(db, [row.id for row in rows])
     ui.section("Labels wanted")
     st.progress(given / wanted, f"{given:,} of {wanted:,} answers have their truth")
     st.caption(ui.plain(f"Asked for by {request.author}: {request.reason}"))
     if rows and may(actor, "label.tell"):
-        _ask(panel, actor, rows[0], sorted(classes.get(rows[0].id, {rows[0].label})))
+        _ask(panel, actor, request, rows[0], sorted(classes.get(rows[0].id, {rows[0].label})))
     if may(actor, "label_request.close"):
         _close(panel, actor, request, done=not rows)
 
 
-def _ask(panel: Panel, actor: Actor, row: Prediction, classes: list[str]) -> None:
+def _ask(
+    panel: Panel, actor: Actor, request: LabelRequest, row: Prediction, classes: list[str]
+) -> None:
     """Show what was asked, not what was answered: the answer would lead the eye."""
     with st.container(border=True, key="label-wanted"):
         st.markdown(
@@ -46,6 +50,9 @@ def _ask(panel: Panel, actor: Actor, row: Prediction, classes: list[str]) -> Non
             for value in classes:
                 if st.button(ui.plain(value), key=f"label-{row.id}-{value}"):
                     _tell(panel, actor, row, value)
+            if st.button("I cannot tell", key=f"leave-{row.id}", type="tertiary"):
+                st.session_state[f"left-{request.id}"].add(row.id)
+                st.rerun()
 
 
 def _tell(panel: Panel, actor: Actor, row: Prediction, value: str) -> None:

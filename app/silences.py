@@ -68,11 +68,11 @@ def dialog(panel: Panel, actor: Actor, given: dict[str, str]) -> None:
 def _matchers(panel: Panel, given: dict[str, str]) -> dict[str, str]:
     with panel.db.read() as db:
         models = [spec.name for spec in specs.all_active(db)]
-    causes = dict.fromkeys(rule.cause for rule in RULES.values())
+        causes = silences.known_causes(db)
     critical = given.get("severity") == "critical"
     chosen = {
         "model": _choose("Model", models, given.get("model")),
-        "cause": _choose("Cause", [*causes], given.get("cause")),
+        "cause": _choose("Cause", causes, given.get("cause")),
         "rule": _choose("Rule", [*RULES], None),
         "severity": _choose("Severity", [*SEVERITIES], "critical" if critical else None),
     }

@@ -103,10 +103,19 @@ def plain(text: object) -> str:
     return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>$:~^&])", r"\\\1", str(text))
 
 
+def unlinked(text: str) -> str:
+    r"""Keep what others wrote from being a link, an image or code where a label is shown.
+
+    >>> unlinked("Stop ![x](http://a.b) 2.0.0")
+    'Stop !\[x\](http://a.b) 2.0.0'
+    """
+    return re.sub(r"([\`\[\]<$])", r"\\\1", text)
+
+
 def head(title: str, finding: str, tone: Color = "gray", at: DeltaGenerator | None = None) -> None:
     """Show the page's name and the one sentence that states what was found, here or in `at`."""
     place = at or st.container()
-    place.title(title, anchor=False)
+    place.title(unlinked(title), anchor=False)
     place.markdown(f"{dot(tone)} **{plain(finding)}**")
 
 
@@ -148,7 +157,7 @@ def empty(what: str, next_step: str, stem: str | None = None, label: str = "") -
 
 def link(stem: str, label: str, **query: str) -> None:
     """Show a link to another page, with its address."""
-    st.page_link(nav.page(stem), label=label, query_params=query or None)
+    st.page_link(nav.page(stem), label=unlinked(label), query_params=query or None)
 
 
 def pick_model(panel: Panel) -> str:

@@ -76,9 +76,11 @@ def look_once(panel: Panel, stop: threading.Event) -> None:
 
 def review_once(panel: Panel, stop: threading.Event) -> None:
     """Let proposals lapse that fresh facts no longer ask for; grade what came of earlier ones."""
-    lapsing.lapse(panel.db)
-    outcomes.grade_due(panel.db, panel.settings)
-    stop.wait(REVIEW_SECONDS)
+    try:
+        lapsing.lapse(panel.db)
+    finally:  # one of the two may fail for long: the other goes on
+        outcomes.grade_due(panel.db, panel.settings)
+        stop.wait(REVIEW_SECONDS)
 
 
 def work_once(panel: Panel, owner: str, stop: threading.Event) -> None:

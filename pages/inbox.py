@@ -73,6 +73,7 @@ with panel.db.read() as db:
     alone = cards.only_approver(panel.settings.solo, recommendations.approvers(db))
     acted = recommendations.acted_alone(db, since=now - timedelta(days=1))
     models = health.of_all(db, now)
+    everywhere = health.everywhere(db)
     decided = recommendations.decided(db, limit=10)
 
 # render
@@ -85,7 +86,7 @@ count = f"{ui.count(n, 'decision')} waiting" if n else "Nothing waits for a deci
 count += f", {len(shown)} shown" if len(shown) < n else ""
 tone = "orange" if waiting else sick[0].color if sick else "green"
 finding = f"{count} ({cards.age(waiting, now)}); {state}." if n else f"{count}; {state}."
-ui.head("Inbox", finding, tone, at=top)
+ui.head("Inbox", *health.beside(everywhere, finding, tone), at=top)
 
 batches.offer(panel, actor, shown)
 for row in shown:

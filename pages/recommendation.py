@@ -87,7 +87,7 @@ if open_now and row.evidence:
     cards.figures(figures)
 else:
     cards.evidence(row.evidence)
-what = "What it changed" if action and action.after else "What it would have changed"
+what = "What it changed" if action and action.after else "What it would change now"
 ui.section("What would change" if open_now else what)
 cards.difference(cards.happened(action) if action and action.after else changes)
 st.markdown(f"Expected: **{ui.plain(cards.expected(row))}**")

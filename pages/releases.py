@@ -46,7 +46,7 @@ def roll_back(bad: Release, good: Release) -> None:
         f"**{ui.plain(releases.label(bad))}**, within a second. It served before, from release "
         f"#{good.seq} ({ui.plain(ui.when(good.at, now))}). You can release the other again."
     )
-    if reason := ui.reason_form("roll-back", f"Roll back to {target}", primary=True):
+    if reason := ui.reason_form(f"roll-back-{bad.seq}", f"Roll back to {target}", primary=True):
         with ui.reporting():
             made = releases.roll_back(
                 panel.db, actor, model, reason=reason, seen=bad.seq, channels=channels

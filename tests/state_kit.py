@@ -84,7 +84,9 @@ class World:
         for version in ("1.0.0", "2.0.0"):
             watched.release(version)
         with db.command(ANA, "dataset.load") as command:
-            command.session.add(version_row(self.name, "3.0.0", 3, command.now))
+            third = version_row(self.name, "3.0.0", 3, command.now)
+            third.gate = {"answer": "promote"}
+            command.session.add(third)
         watched.log([{"message": "hello"}] * 40)
         self.experiments = {mode: self._draft(mode) for mode in lifecycle.MODES}
 

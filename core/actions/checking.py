@@ -1,9 +1,10 @@
 """What an approval rested on is checked again before anything happens."""
 
-from core import notes, recommendations
+from core import autonomy, notes, recommendations
 from core.db import Command
 from core.errors import ConflictError
 from core.recommendations import kinds
+from core.recommendations.reading import LEAVES
 from core.tables.entities import ActionRow, Recommendation
 
 
@@ -25,6 +26,9 @@ def approved(command: Command, action: ActionRow) -> Recommendation:
     recommendations.check_target(command.session, row)
     if command.now > recommendations.valid_until(row):
         raise ConflictError("the approval is too old to act on; ask for a fresh proposal")
-    if kinds.of(row.kind).frozen:
+    alone = action.origin in LEAVES
+    if alone or kinds.of(row.kind).frozen:
         notes.check_freeze(command.session, row.model, command.now)
+    if alone:
+        autonomy.check_leave(command.session, action, row)
     return row

@@ -96,6 +96,9 @@ def _allowed(command: Command, action: ActionRow) -> Recommendation | None:
     original = get(command.session, action.before["undoes"])
     if original.state != "succeeded" or original.inverse != _way_back(action.arguments["replicas"]):
         raise ConflictError("this is not what undoing that action would do")
+    newest = scaling.newest(command.session)
+    if newest is None or newest.id != original.id:
+        raise ConflictError("another number of replicas was set since; undo that one first")
     _check_age(command, action, "; take it back again if it is still wanted")
     return None
 

@@ -13,7 +13,7 @@ from core.specs.alerts import SEVERITIES
 from core.specs.thresholds import Policy
 
 CRITICAL_LOSS = frozenset({"critical performance", "concept drift"})
-MOST_ROWS = 500
+FEWEST_ROWS, MOST_ROWS = 10, 500
 
 Hold = tuple[str, str]
 """Why to wait, and the fact that says so."""
@@ -114,7 +114,7 @@ def _instead(verdict: Verdict, book: FactBook, policy: Policy, why: Hold) -> Ver
     wanted = book.get("labels_wanted") or _waits("collect_labels", verdict.severity, book)
     if why[1] != "retrain.new_rows" or wanted:
         return held
-    rows = str(min(MOST_ROWS, lacking))
+    rows = str(max(FEWEST_ROWS, min(MOST_ROWS, lacking)))
     title = f"Collect labels for {book.model}: a training has too little to learn from"
     return replace(held, title=title, actions=(Act("collect_labels", {"rows": rows}),))
 

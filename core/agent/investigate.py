@@ -11,6 +11,7 @@ from core.agent.facts import FactBook
 from core.agent.policy import Act, Verdict
 from core.agent.reasoners import Advisor, Answer, Draft, RulesReasoner, from_rules
 from core.db import Command, Database
+from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.policies import InForce
 from core.recommendations import Basis, wording
 from core.settings import Settings
@@ -62,11 +63,15 @@ def investigate(
     name = specs.canonical(model)
     conclusion = conclude(db, settings, name, advisor or RulesReasoner())
     if conclusion.draft.actions:
-        with db.command(AGENT, "recommendation.propose") as command:
-            rows = _propose(command, conclusion, incident_id, outbox.channels(settings))
-            for row in rows:
-                autonomy.consider(command, row, settings=settings)
-            return rows[0]
+        try:
+            with db.command(AGENT, "recommendation.propose") as command:
+                rows = _propose(command, conclusion, incident_id, outbox.channels(settings))
+                for row in rows:
+                    autonomy.consider(command, row, settings=settings)
+                return rows[0]
+        except (ConflictError, InvalidInputError, NotFoundError) as problem:
+            _keep_refused(db, name, conclusion, str(problem))  # the call was made, and is counted
+            raise
     with db.command(AGENT, "agent.decide") as command:
         _keep(command, conclusion, incident_id)
         draft = conclusion.draft
@@ -74,6 +79,12 @@ def investigate(
         if incident_id:
             incidents.note_in(command, incident_id, f"{draft.decision}: {draft.reasoning}")
     return None
+
+
+def _keep_refused(db: Database, model: str, conclusion: Conclusion, why: str) -> None:
+    with db.command(AGENT, "agent.decide") as command:
+        _keep(command, conclusion, None)
+        command.note(model=model, reason=why, decision=conclusion.draft.decision)
 
 
 def conclude(db: Database, settings: Settings, model: str, advisor: Advisor) -> Conclusion:

@@ -5,12 +5,13 @@ model is good enough; the first bad outcome ends it. An approved policy version 
 itself: the retraining in the middle of the drift ladder, which yields a candidate.
 """
 
-from core.autonomy.acting import consider
+from core.autonomy.acting import check_leave, consider
 from core.autonomy.ladder import Rung, ladder, may_act, rung
 from core.autonomy.leaves import grant_in, propose, withdraw, withdraw_in
 
 __all__ = [
     "Rung",
+    "check_leave",
     "consider",
     "grant_in",
     "ladder",

@@ -7,10 +7,11 @@ them again before anything happens.
 from dataclasses import dataclass
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from core import notes, outbox, policies, recommendations
+from core import notes, outbox, outcomes, policies, recommendations
 from core.access import may
-from core.autonomy.ladder import may_act
+from core.autonomy.ladder import ACTS, may_act, rung
 from core.db import Command
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.outcomes.record import is_own
@@ -19,7 +20,8 @@ from core.recommendations.deciding import approve_in, check_open
 from core.recommendations.reading import ALONE, BY_POLICY
 from core.settings import Settings
 from core.tables.base import Json
-from core.tables.entities import FactBook, Recommendation
+from core.tables.decisions import Autonomy
+from core.tables.entities import ActionRow, FactBook, Recommendation
 from core.tables.operational import Delivery
 
 ASKS = ("request_approval", "escalate")
@@ -65,6 +67,27 @@ def consider(command: Command, row: Recommendation, *, settings: Settings) -> bo
     return True
 
 
+def check_leave(session: Session, action: ActionRow, row: Recommendation) -> None:
+    """Raise `ConflictError` where what was done without asking may not be done so any more."""
+    try:
+        rules = policies.in_force(session, row.model)
+    except NotFoundError:
+        raise ConflictError("the model was archived since this was left to the product") from None
+    if action.origin == BY_POLICY:
+        if not rules.approved or row.decided_by != _by(rules):
+            raise ConflictError("the policy that allowed this by itself is not in force any more")
+        return
+    leave = session.get(Autonomy, (row.model, row.kind), with_for_update=True)
+    record = outcomes.record(session, row.model, row.kind, own=True)
+    stands = rung(leave, row.model, row.kind, record, rules.policy)
+    if stands.state != ACTS:
+        raise ConflictError(f"this is not left to the product any more. {stands.sentence}")
+
+
+def _by(rules: InForce) -> str:
+    return f"policy {rules.name}"
+
+
 def _leave(command: Command, row: Recommendation) -> Leave | str:
     """Return by what the product may do this itself, or why a person decides."""
     session = command.session
@@ -77,7 +100,7 @@ def _leave(command: Command, row: Recommendation) -> Leave | str:
     if sentence := _by_policy(row, book, rules):
         if note := notes.freeze(session, row.model, command.now):
             return f"A person decides: changes are frozen by {note.author} ({note.text})."
-        return Leave(BY_POLICY, f"policy {rules.name}", sentence)
+        return Leave(BY_POLICY, _by(rules), sentence)
     allowed, sentence = may_act(session, row.model, row.kind, rules.policy, now=command.now)
     return Leave(ALONE, ALONE, sentence) if allowed else sentence
 

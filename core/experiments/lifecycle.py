@@ -259,7 +259,8 @@ def true_state(session: Session, row: Experiment) -> str:
 
 def _locked(session: Session, experiment_id: str) -> Experiment:
     query = select(Experiment).filter_by(id=experiment_id).with_for_update()
-    return session.scalars(query).first() or get(session, experiment_id)
+    fresh = {"populate_existing": True}  # it may have been read before it was locked
+    return session.scalars(query, execution_options=fresh).first() or get(session, experiment_id)
 
 
 def _make_room(command: Command, row: Experiment) -> None:

@@ -1,5 +1,6 @@
 """Grading what is due: each executed proposal once, in a command of its own."""
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Session
 from core import outbox, policies, recommendations
 from core.access import system
 from core.db import Command, Database
-from core.errors import ConflictError, NotFoundError
+from core.errors import ConflictError, NotFoundError, PilothouseError, UnavailableError
 from core.outcomes import ending, serving, undone
 from core.outcomes.cases import SERVING, Case
 from core.outcomes.grading import Graded
@@ -20,6 +21,7 @@ from core.specs.thresholds import Policy
 from core.tables.decisions import Autonomy, Outcome
 from core.tables.entities import ActionRow, Recommendation
 
+log = logging.getLogger("outcomes")
 GRADER = system("worker")
 MOST = 200  # of one round
 _ONCE = timedelta(days=30)  # after that no undo is looked for, and nobody is told
@@ -47,7 +49,21 @@ def grade_due(db: Database, settings: Settings) -> int:
     """
     with db.read() as session:
         due = _due(session, db.clock())
-    return sum(_grade(db, settings, recommendation_id) for recommendation_id in due)
+    return sum(_carefully(db, settings, recommendation_id) for recommendation_id in due)
+
+
+def _carefully(db: Database, settings: Settings, recommendation_id: str) -> bool:
+    """Grade one; where that breaks, say so, and go on: no other may lose its grade by it."""
+    try:
+        return _grade(db, settings, recommendation_id)
+    except UnavailableError:
+        raise
+    except Exception as problem:
+        if isinstance(problem, PilothouseError):
+            log.warning("proposal %s cannot be graded: %s", recommendation_id, problem)
+        else:
+            log.exception("grading proposal %s broke", recommendation_id)
+        return False
 
 
 def _due(session: Session, now: datetime) -> list[str]:

@@ -79,9 +79,9 @@ def experiment(case: Case) -> Graded | None:
     row = case.session.get(Experiment, str(case.arguments.get("experiment_id")))
     if row is None:
         return Graded("neutral", "The experiment is no longer on record.")
+    if lifecycle.true_state(case.session, row) != "stopped":
+        return None  # before its traffic is counted
     status = lifecycle.status(case.session, row.id)
-    if status["state"] != "stopped":
-        return None
     result = str(status["result"] or "inconclusive")
     measured = {"result": result, "n": sum(status["labelled"].values())}
     words = f"Experiment {row.name} ended {result}"
@@ -101,11 +101,11 @@ def stopped_experiment(case: Case) -> Graded | None:
         return None
     if row.mode == "canary" and (found := _by_errors(case, row)):
         return found
+    if not (_matured(case, row) or case.is_late):
+        return None
     status = lifecycle.status(case.session, row.id)
     (n, m), (right, correct) = ((s["control"], s["treatment"]) for s in
                                 (status["labelled"], status["correct"]))  # fmt: skip
-    if not (_matured(case, row) or case.is_late):
-        return None
     if min(n, m) < case.fewest:
         words = f"The treatment's harm was not measured: {min(n, m)} labels in an arm."
         return Graded("neutral", words, {"n": min(n, m)})

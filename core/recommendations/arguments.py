@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from core import specs
+from core import registry, releases, specs
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.incidents import silences
 from core.recommendations import kinds, scaling
@@ -51,6 +51,19 @@ def _check_scope(session: Session, model: str, kind: str) -> None:
 def _version(session: Session, model: str, _kind: str, version: str) -> None:
     if session.get(ModelVersion, (model, version)) is None:
         raise NotFoundError(f"{model} has no version {version}")
+
+
+def _weighted(session: Session, model: str, kind: str, version: str) -> None:
+    """A version meets clients only through the gate, or an approver's word over it."""
+    _version(session, model, kind, version)
+    current = releases.find_current(session, model)
+    if current and version in {arm.version for arm in releases.arms(current)}:
+        return  # it does already; ending that stays possible
+    if not registry.releasable(session.get_one(ModelVersion, (model, version))):
+        raise ConflictError(
+            f"the gate has not let {model} {version} through; an approver may override it with a"
+            " reason"
+        )
 
 
 def _policy_version(session: Session, model: str, _kind: str, version: str) -> None:
@@ -145,5 +158,6 @@ _CHECKS: Mapping[str, Check] = {
 _OF_KIND: Mapping[tuple[str, str], Check] = {
     ("change_policy", "version"): _policy_version,
     ("change_weights", "share"): _weight,
+    ("change_weights", "version"): _weighted,
 }
 """Where an argument means something of its own to a kind."""

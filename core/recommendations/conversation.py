@@ -30,7 +30,8 @@ def ask(db: Database, actor: Actor, recommendation_id: str, *, text: str) -> Mes
         row = locked(command.session, recommendation_id)
         command.note(model=row.model, recommendation=row.id, title=row.title)
         words = _checked(text)
-        if len(unanswered(conversation(command.session, row.id))) >= MOST_OPEN:
+        asked = conversation(command.session, row.id)
+        if len(unanswered(asked, since=command.now - PATIENCE)) >= MOST_OPEN:
             raise ConflictError(f"{MOST_OPEN} questions about this wait for an answer already")
         message = Message(
             id=new_id(command.now),

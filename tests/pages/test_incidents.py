@@ -171,3 +171,21 @@ def test_each_alert_leads_to_the_page_where_its_report_is_read(open_page, panel,
 
 def test_the_reports_of_every_rule_have_a_page_to_be_read_on():
     assert {rule.kind for rule in RULES.values()} == set(REPORTS)
+
+
+def test_an_alarm_of_all_models_leads_nowhere_wrong_and_is_told_in_the_inbox(
+    open_page, panel, served, ana
+):
+    from core.access import Actor, Kind, Role
+    from core.incidents import outside
+
+    labels = {"alertname": "![x](http://a.b)", "severity": "critical"}
+    key = Actor("key:am", Role.OPERATOR, Kind.KEY)
+    told = outside.read(labels, {"summary": "disk full"}, mark="m", firing=True)
+    outside.receive(panel.db, panel.settings, key, [told])
+    page = open_page("incidents", ana)
+    assert not page.exception
+    shown = text_of(page)
+    assert "disk full" in shown
+    assert "1 against 0" not in shown
+    assert "1 incident of all models" in text_of(open_page("inbox", ana))

@@ -46,3 +46,15 @@ def test_a_viewer_sees_how_far_it_is_and_no_buttons(open_page, wanted, vic):
 
 def test_without_a_request_nothing_is_asked(open_page, served, ana):
     assert "Labels wanted" not in text_of(open_page("performance", ana, model=served))
+
+
+def test_an_answer_that_nobody_can_judge_is_left_and_the_next_one_is_asked(
+    open_page, panel, wanted, ana
+):
+    page = open_page("performance", ana, model=wanted.model)
+    first, second = wanted.prediction_ids[:2]
+    page.button(key=f"leave-{first}").click().run()
+    keys = [one.key for one in page.button if one.key]
+    assert any(key.startswith(f"label-{second}") for key in keys)
+    with panel.db.read() as db:
+        assert label_requests.given(db, wanted) == 0

@@ -1,7 +1,7 @@
 """Rules about a running experiment: what makes it unsafe or void, and what it has shown."""
 
 from core.agent.facts import FactBook
-from core.agent.rules.reading import enough_requests, experiment_id, present
+from core.agent.rules.reading import enough_requests, experiment_id, foremost, present
 from core.agent.verdict import Act, Held, Verdict
 from core.specs.thresholds import Policy
 
@@ -12,7 +12,7 @@ def safety(book: FactBook, policy: Policy) -> Verdict | Held | None:
     """A treatment that fails, a split that is not as asked, a treatment that is surely worse."""
     if experiment_id(book) is None:
         return None
-    return _failing(book, policy) or _void(book, policy) or _worse(book, policy)
+    return foremost(_failing(book, policy), _void(book, policy), _worse(book, policy))
 
 
 def _stop(
@@ -91,7 +91,8 @@ def result(book: FactBook, policy: Policy) -> Verdict | Held | None:
         return None
     if _decided(book, policy) and _gap(book) > 0:
         return _won(book, policy)
-    if _complete(book) and not _immature(book, policy) and "experiment.p_seq" in book:
+    done = _complete(book) and not _immature(book, policy) and "experiment.p_seq" in book
+    if done and not _decided(book, policy):
         said = "As many labels as planned are in, and the arms are as good as each other: {}."
         return _stop(book, "low", "no difference", said.format(_rates(book)), _FIGURES, rule=RESULT)
     if book.number("experiment.p_fixed") < policy.experiment_alpha:

@@ -13,6 +13,12 @@ Rule = Callable[[FactBook, Policy], Verdict | Held | None]
 _DIGITS = 6  # of differences: .97 - .92 is .05
 
 
+def foremost(*found: Verdict | Held | None) -> Verdict | Held | None:
+    """Return the first that decides, else the first that waits: waiting hides no decision."""
+    known = [one for one in found if one is not None]
+    return next((one for one in known if isinstance(one, Verdict)), next(iter(known), None))
+
+
 def present(book: FactBook, *names: str) -> tuple[str, ...]:
     """Return those of the facts that are known."""
     return tuple(name for name in names if name in book)

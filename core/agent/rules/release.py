@@ -7,6 +7,7 @@ from core.agent.rules.reading import (
     drift_alarm,
     drop,
     enough_requests,
+    foremost,
     late_labels,
     names,
     present,
@@ -42,7 +43,7 @@ def loop(book: FactBook, policy: Policy) -> Verdict | None:
 
 def bad(book: FactBook, policy: Policy) -> Verdict | Held | None:
     """A release that fails requests, or is surely less often right than the version before."""
-    return _failing(book, policy) or _worse(book, policy) or _worse_in_parts(book, policy)
+    return foremost(_failing(book, policy), _worse(book, policy), _worse_in_parts(book, policy))
 
 
 def _back(book: FactBook, severity: str, said: tuple[str, ...], cites: tuple[str, ...]) -> Verdict:

@@ -33,7 +33,8 @@ def deployment(of: Scope) -> Iterator[Item]:
         return
     source = f"/releases?model={of.model}"
     yield Item("deployment.current", releases.label(of.release), source, of.release.at)
-    yield Item("deployment.hours_since_deploy", of.hours_ago(of.release.at), source)
+    since = of.since or of.release.at  # other weights or a threshold make no version young
+    yield Item("deployment.hours_since_deploy", of.hours_ago(since), source, since)
     yield Item("deployment.rollbacks_last_6h", _rollbacks(of), source)
     yield from _slices(of)
     try:

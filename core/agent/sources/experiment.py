@@ -8,6 +8,7 @@ from core import predictions
 from core.agent.sources.accuracy import labels_figures
 from core.agent.sources.scope import SERVICE_HOURS, Item, Scope
 from core.agent.sources.service import counted
+from core.clock import hour_of
 from core.experiments import lifecycle
 from core.registry import releasable
 from core.tables.entities import Experiment, ModelVersion
@@ -86,9 +87,12 @@ def _fixed_p(state: Mapping[str, Any]) -> float | None:
 def _served(of: Scope, row: Experiment, source: str) -> Iterator[Item]:
     """Yield how often requests failed in each arm, in the last two hours."""
     hours = predictions.volume(of.session, of.model, SERVICE_HOURS, now=of.now)
+    first = hour_of(row.started_at) if row.started_at else 0  # before it another one may have run
     second = "shadow" if row.mode == "shadow" else "treatment"
-    for letter, variant in (("a", "control"), ("b", second)):
-        rows = [hour for hour in hours if hour.variant == variant]
+    arms = ("a", "control", row.control), ("b", second, row.treatment)
+    for letter, variant, version in arms:
+        own = [hour for hour in hours if (hour.variant, hour.version) == (variant, version)]
+        rows = [hour for hour in own if hour.hour >= first]
         for item in counted("experiment", rows, source):
             if item.id != "experiment.latency_p95_ms":
                 yield Item(f"{item.id}_{letter}", item.value, source, n=item.n)

@@ -93,7 +93,9 @@ def candidate(of: Scope) -> Iterator[Item]:
 
 
 def _was_proposed(of: Scope, version: str) -> bool:
+    """Whether people have it or had it before them; what lapsed undecided may be proposed again."""
     query = select(Recommendation.arguments).filter_by(model=of.model, kind="promote")
+    query = query.where(Recommendation.state.not_in(("expired", "superseded")))
     return any(arguments.get("version") == version for arguments in of.session.scalars(query))
 
 

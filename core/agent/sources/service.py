@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from core import predictions
 from core.agent.sources.scope import SERVICE_HOURS, Item, Scope, alarms_in_a_row
+from core.monitoring.service import merged, percentile
 from core.tables.entities import ActionRow
 from core.tables.telemetry import HourlyCount
 
@@ -59,17 +60,9 @@ def counted(prefix: str, rows: list[HourlyCount], source: str) -> Iterator[Item]
 
 
 def _p95(rows: list[HourlyCount]) -> float | None:
-    """Return the upper bound of the bucket that holds the 95th percentile."""
-    total: dict[float, int] = {}
-    for row in rows:
-        for bound, n in row.latency_buckets.items():
-            total[float(bound)] = total.get(float(bound), 0) + int(n)
-    wanted, seen = 0.95 * sum(total.values()), 0
-    for edge in sorted(total):
-        seen += total[edge]
-        if seen >= wanted:
-            return edge
-    return None
+    """Return the 95th percentile, within its bucket; slower than the last bound is that bound."""
+    found = percentile(merged(row.latency_buckets for row in rows))
+    return found.value if found else None
 
 
 def scale(of: Scope) -> Iterator[Item]:

@@ -1,8 +1,10 @@
 import pytest
 
 from core import actions, audit, recommendations, releases
+from core.access import system
 from core.errors import ConflictError, ForbiddenError
 from core.serving import assignment
+from core.tables.entities import ModelVersion
 from tests.state_kit import ANA, APO
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -164,3 +166,12 @@ def test_an_overtaken_undo_is_refused_and_told_once(world):
     with world.db.read() as session:
         told = audit.tail(session, action="action.undo")
     assert [(row.outcome, row.detail["action_id"]) for row in told] == [("refused", promoted.id)]
+
+
+def test_a_version_that_the_gate_has_not_let_through_gets_no_share(world):
+    with world.db.command(system("worker"), "version.judge") as command:
+        row = command.session.get_one(ModelVersion, (world.name, "3.0.0"))
+        row.gate = {"answer": "not_enough_evidence"}
+    with pytest.raises(ConflictError, match="the gate has not let"):
+        world.do("change_weights", version="3.0.0", share="0.1")
+    assert label(world) == "2.0.0"

@@ -92,3 +92,9 @@ def test_what_waits_does_not_hide_something_else():
         drifting(0.6, pending_approval=["retrain"], service={"error_rate": 0.1, "n_requests": 900})
     )
     assert (found.rule, found.decision) == ("errors", "escalate")
+
+
+def test_however_few_labels_lack_what_is_proposed_can_be_asked_for():
+    found = verdict(drifting(0.6, retrain={"new_rows": 195, "rows_learnt": 4000}))
+    assert [act.kind for act in found.actions] == ["collect_labels"]
+    assert int(found.actions[0].arguments["rows"]) >= 10

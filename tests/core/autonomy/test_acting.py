@@ -8,6 +8,7 @@ from core import actions, audit, autonomy, notes, outbox, policies, recommendati
 from core.access import system
 from core.agent.investigate import AGENT, investigate
 from core.agent.reasoners import RulesReasoner
+from core.errors import ConflictError
 from core.policies import label
 from core.recommendations import deciding
 from core.settings import ROOT
@@ -221,3 +222,29 @@ def test_the_agent_itself_cannot_give_leave(db, served):
         recommendations.approve(db, AGENT, row.id, digest=row.digest, solo=True)
     with db.read() as session:
         assert session.get(Recommendation, row.id).state == "proposed"
+
+
+def test_what_holds_it_back_after_it_was_queued_still_does(db, settings, clock, ana, served):
+    approve_policy(db)
+    look(db, settings, clock)
+    notes.write(db, ana, model="spam", text="audit week", freeze=True, hours=4)
+    with pytest.raises(ConflictError, match="changes are frozen by ana"):
+        carry_out(db, settings)
+
+
+def test_a_policy_that_was_taken_back_lets_nothing_queued_happen(db, settings, clock, served):
+    approve_policy(db)
+    look(db, settings, clock)
+    with db.command(system("executor"), "action.execute") as command:
+        policies.retire_in(command, "spam")
+    with pytest.raises(ConflictError, match="not in force any more"):
+        carry_out(db, settings)
+
+
+def test_a_bad_outcome_ends_what_a_leave_has_queued(db, settings, clock, served):
+    grant(db)
+    put_outcomes(db, *["good"] * 11)
+    look(db, settings, clock)
+    put_outcomes(db, "bad")
+    with pytest.raises(ConflictError, match="not left to the product any more"):
+        carry_out(db, settings)

@@ -116,3 +116,18 @@ def test_the_worker_grades(db, settings, clock, key):
     worker.review_once(Panel(settings, db, clock), stop)
     with db.read() as session:
         assert outcomes.of(session, key).grade == "neutral"
+
+
+def test_one_that_cannot_be_graded_takes_no_grade_from_the_others(
+    db, settings, key, monkeypatch, caplog
+):
+    def broken(_session, recommendation_id, _now):
+        if recommendation_id == key:
+            raise ValueError("a value nobody expected")
+        return BAD
+
+    monkeypatch.setattr(due, "_due", lambda *_: [key, "another"])
+    monkeypatch.setattr(due, "_look", broken)
+    monkeypatch.setattr(due, "_keep", lambda *_: True)
+    assert outcomes.grade_due(db, settings) == 1
+    assert "broke" in caplog.text
