@@ -98,7 +98,9 @@ def test_03_the_released_version_reaches_its_figures_on_held_out_messages(produc
 def form(me, button):
     """Return where the reason goes that stands with a button; another form may just be leaving."""
     with_button = me.page.get_by_test_id("stForm").filter(has_text=button)
-    return with_button.get_by_label("Why?")
+    field = with_button.get_by_label("Why?")
+    expect(field).to_have_count(1)
+    return field
 
 
 def test_04_a_proposed_release_is_approved_and_reaches_clients(me, client, until):
