@@ -46,7 +46,7 @@ def _leave(panel: Panel, actor: Actor, one: Rung, bad: Outcome | None) -> None:
     now, key = panel.clock(), f"{one.model}-{one.kind}"
     with st.container(border=True, key=f"leave-{key}"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.badge(one.state, color=COLORS[one.state])
+            ui.badge(one.state, COLORS[one.state])
             st.markdown(f"**{ui.plain(one.model)}**: {ui.plain(words(one.kind))}", width="content")
         st.markdown(ui.plain(one.sentence))
         st.caption(ui.plain(_record(one)))

@@ -102,9 +102,9 @@ def facts(row: Recommendation, now: datetime, alone: str = "") -> None:
     with st.container(horizontal=True, gap="small"):
         ui.badge(row.severity)
         risky = recommendations.is_risky(row.kind)
-        st.badge("needs an approver" if risky else "an operator may decide", color="gray")
+        ui.badge("needs an approver" if risky else "an operator may decide", "gray")
         if risky and alone:
-            st.badge(ui.plain(f"solo: {alone} alone may approve"), color="orange")
+            ui.badge(f"solo: {alone} alone may approve", "orange")
         if row.state != "proposed":
             ui.badge(row.state)
     version = row.arguments.get("version") or row.arguments.get("to")

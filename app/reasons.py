@@ -77,7 +77,7 @@ def _words(row: Recommendation) -> None:
 
 def _badges(decision: str, severity: str) -> None:
     with st.container(horizontal=True, gap="small"):
-        st.badge(ui.plain(DECIDED.get(decision, decision)), color="gray")
+        ui.badge(DECIDED.get(decision, decision), "gray")
         ui.badge(severity)
 
 

@@ -96,7 +96,7 @@ def show(rows: Sequence[Silence], panel: Panel, actor: Actor, *, may_end: bool) 
         with st.container(border=True, key=f"silenced-{row.id}"):
             with st.container(horizontal=True, vertical_alignment="center"):
                 over = states[row.id] == "expired"
-                st.badge(states[row.id], color="gray" if over else ui.color(states[row.id]))
+                ui.badge(states[row.id], "gray" if over else None)
                 st.markdown(f"**{ui.plain(silences.describe(row.matchers))}**", width="content")
             st.caption(ui.plain(_words(row, states[row.id], now)))
             if may_end and states[row.id] != "expired":

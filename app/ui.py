@@ -27,6 +27,9 @@ COLORS: dict[str, Color] = {
     **dict.fromkeys(("pending", "mitigating"), "blue"),
 }
 NOTHING = "-"
+_APART = r"(?i)(?P<apart>:(?=//|material/|[a-z+_-][\w+-]*:)|(?<=www)\.|@)"
+_MARKUP = re.compile(_APART + r"|[\\`*_{}\[\]()#+\-.!|<>$:~^&]")
+_LINKS = re.compile(_APART + r"|[\\`*\[\]<$&]|:(?=[a-z])")
 _CSS = """<style>
 .st-key-cookie-machinery {position: absolute; width: 0; height: 0; overflow: hidden;}
 .st-key-sign-in {margin: 8vh auto 0;}
@@ -98,18 +101,27 @@ def plain(text: object) -> str:
     r"""Keep what people or messages wrote from acting as Markdown (links, images, colours).
 
     >>> plain("![x](http://a.b)")
-    '\\!\\[x\\]\\(http\\://a\\.b\\)'
+    '\\!\\[x\\]\\(http:color[\\:]//a\\.b\\)'
     """
-    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>$:~^&])", r"\\\1", str(text))
+    return _MARKUP.sub(_harmless, str(text))
 
 
 def unlinked(text: str) -> str:
     r"""Keep what others wrote from being a link, an image or code where a label is shown.
 
     >>> unlinked("Stop ![x](http://a.b) 2.0.0")
-    'Stop !\[x\](http://a.b) 2.0.0'
+    'Stop !\\[x\\](http:color[\\:]//a.b) 2.0.0'
     """
-    return re.sub(r"([\`\[\]<$])", r"\\\1", text)
+    return _LINKS.sub(_harmless, text)
+
+
+def _harmless(found: re.Match[str]) -> str:
+    """Escape a character; one that makes a bare address a link stands in a span of its own.
+
+    An escape alone does not help there: the browser looks for addresses once it is taken away.
+    Within a colour that names none nothing changes for who reads or copies it.
+    """
+    return f":color[\\{found[0]}]" if found["apart"] else f"\\{found[0]}"
 
 
 def head(title: str, finding: str, tone: Color = "gray", at: DeltaGenerator | None = None) -> None:
@@ -196,9 +208,9 @@ def pick_model(panel: Panel) -> str:
     return chosen
 
 
-def badge(word: str) -> None:
-    """Show a state or a severity in its colour."""
-    st.badge(plain(word), color=COLORS.get(word, "gray"))
+def badge(word: str, tone: Color | None = None) -> None:
+    """Show a state or a severity in its colour, or any few words in `tone`."""
+    st.markdown(f":{tone or color(word)}-badge[{plain(word)}]", width="content")
 
 
 def color(word: str) -> Color:
