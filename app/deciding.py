@@ -42,14 +42,16 @@ def _who_else(panel: Panel, actor: Actor, row: Recommendation) -> None:
     """Say before any click who can approve where this person cannot."""
     if not recommendations.is_risky(row.kind):
         return
-    own = recommendations.same_person(row.proposed_by, actor.name)
-    if at_least(actor.role, Role.APPROVER) and not own:
-        return
     with panel.db.read() as db:
         approvers = recommendations.approvers(db)
-    proposer = row.proposed_by.removeprefix("local:")
-    others = [one for one in approvers if one not in (actor.name, proposer)]
-    if others:
+        authors = recommendations.authors(db, row.proposed_by)
+    own = actor.name in authors
+    if at_least(actor.role, Role.APPROVER) and authors and not own:
+        return
+    others = [one for one in approvers if one not in (actor.name, *authors)]
+    if others and not authors:
+        st.caption("Nobody knows which person proposed this. Let somebody who is signed in do it.")
+    elif others:
         why = "You proposed this yourself" if own else "This needs an approver"
         st.caption(ui.plain(f"{why}: ask {' or '.join(others)} to approve it."))
 
@@ -59,9 +61,9 @@ def approve(panel: Panel, actor: Actor, row: Recommendation) -> None:
     """State the consequence, then approve what was shown."""
     st.markdown(f"**{ui.plain(row.title)}**")
     st.warning(cards.CONSEQUENCE.get(row.kind, "It is carried out at once."))
-    if recommendations.is_risky(row.kind) and recommendations.same_person(
-        row.proposed_by, actor.name
-    ):
+    with panel.db.read() as db:
+        own = recommendations.maybe_own(db, row, actor.name)
+    if recommendations.is_risky(row.kind) and own:
         st.info("You proposed this yourself. If nobody else may approve, that is kept on record.")
     note = st.text_input("Note (kept in the audit trail)", max_chars=1000, key="approve-note")
     if st.button("Approve now", type="primary", key="approve-now"):

@@ -62,6 +62,7 @@ with panel.db.read() as db:
     action = recommendations.action(db, row.id)
     record, came = outcomes.record(db, row.model, row.kind), outcomes.of(db, row.id)
     alone = cards.only_approver(panel.settings.solo, recommendations.approvers(db))
+    decided_alone = recommendations.approved_alone(db, row)
     figures = lapsing.fresh(db, row, panel.clock) if open_now else []
 
 # render
@@ -69,7 +70,7 @@ ui.head(row.title, *standing(row))
 cards.facts(row, now, alone)
 if row.decision_reason:
     st.markdown(f"Reason given: {ui.plain(row.decision_reason)}")
-if recommendations.approved_alone(row):
+if decided_alone:
     st.warning("Proposed and approved by the same person: nobody else could approve.")
 became(row)
 

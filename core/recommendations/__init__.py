@@ -35,14 +35,16 @@ from core.recommendations.reading import (
     action,
     approved_alone,
     approvers,
+    authors,
     behind,
     changed,
     decided,
     edits,
     get,
-    same_person,
+    maybe_own,
     waiting,
 )
+from core.recommendations.trial import propose_experiment
 from core.recommendations.wording import title, verb
 
 __all__ = [
@@ -62,6 +64,7 @@ __all__ = [
     "approved_alone",
     "approvers",
     "ask",
+    "authors",
     "behind",
     "changed",
     "check_arguments",
@@ -77,13 +80,14 @@ __all__ = [
     "get",
     "is_risky",
     "is_sealed",
+    "maybe_own",
     "move",
     "outcome",
     "propose",
+    "propose_experiment",
     "propose_in",
     "propose_promotion",
     "reject",
-    "same_person",
     "seal",
     "tell_incident",
     "title",

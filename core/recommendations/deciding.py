@@ -13,7 +13,7 @@ from core.errors import ConflictError, ForbiddenError, InvalidInputError
 from core.ids import new_id
 from core.recommendations.kinds import KINDS, is_risky
 from core.recommendations.proposing import is_sealed, tell_incident
-from core.recommendations.reading import approvers, get, same_person
+from core.recommendations.reading import approvers, authors, get, maybe_own
 from core.tables.entities import ActionRow, Recommendation
 
 GRACE = timedelta(hours=1)
@@ -69,8 +69,7 @@ def reject(db: Database, actor: Actor, recommendation_id: str, *, reason: str) -
         row = _for_decision(command, recommendation_id, "reject", reason)
         if not reason.strip():
             raise InvalidInputError("say why this is rejected: the reason is kept with it")
-        own = same_person(row.proposed_by, command.actor.name)
-        if is_risky(row.kind) and not own:
+        if command.actor.name not in authors(command.session, row.proposed_by):
             _check_role(row, command.actor)
         decide_in(command, row, "rejected", reason.strip())
         tell_incident(command, row.incident_id, f"rejected: {row.title} ({reason.strip()})")
@@ -225,9 +224,14 @@ def _check_eyes(command: Command, row: Recommendation, *, solo: bool) -> bool:
     """Check role and four eyes; True when the only approver approves their own proposal."""
     actor = command.actor
     _check_role(row, actor)
-    if not is_risky(row.kind) or not same_person(row.proposed_by, actor.name):
+    if not is_risky(row.kind) or not maybe_own(command.session, row, actor.name):
         return False
     others = [name for name in approvers(command.session) if name != actor.name]
+    if others and not authors(command.session, row.proposed_by):
+        raise ForbiddenError(
+            f"nobody knows which person {row.proposed_by} is, so it may be you: reject this, and"
+            " let it be proposed by somebody who is signed in"
+        )
     if others:
         raise ForbiddenError(
             f"you proposed this yourself: another person decides ({', '.join(others)})"

@@ -16,6 +16,7 @@ from core.db import Command, Database
 from core.errors import InvalidInputError
 from core.ids import new_id
 from core.recommendations.arguments import check_arguments
+from core.recommendations.reading import check_author
 from core.specs.alerts import SEVERITIES
 from core.tables.base import Json
 from core.tables.entities import Recommendation
@@ -61,7 +62,8 @@ def propose(
 ) -> Recommendation:
     """Put a proposal into the inbox; an older waiting one of the same model and kind gives way.
 
-    Raises: ForbiddenError; InvalidInputError (kind, arguments, severity); NotFoundError (version);
+    Raises: ForbiddenError (role; two people decide and nobody knows who the proposer is);
+    InvalidInputError (kind, arguments, severity); NotFoundError (version);
     ConflictError (a shadow cannot be widened).
     """
     with db.command(actor, "recommendation.propose") as command:
@@ -91,6 +93,7 @@ def propose_in(
     """Do what `propose` does inside a command, and leave a message for each of `channels`."""
     command.note(model=model, kind=kind, arguments=dict(arguments))
     check_arguments(command.session, model, kind, arguments)
+    check_author(command.session, kind, command.actor.name)
     _check_basis(basis)
     current = releases.find_current(command.session, model)
     seen = basis.release_seq if basis.release_seq is not None else (current.seq if current else 0)

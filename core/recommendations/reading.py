@@ -6,10 +6,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.access import Role
-from core.errors import NotFoundError
+from core.db import settings_of
+from core.errors import ForbiddenError, NotFoundError
 from core.recommendations.kinds import is_risky
 from core.specs.alerts import SEVERITIES
-from core.tables.access import User
+from core.tables.access import ApiKey, User
 from core.tables.entities import (
     ActionRow,
     FactBook,
@@ -90,16 +91,50 @@ def approvers(session: Session) -> list[str]:
     return list(session.scalars(query.order_by(User.name)))
 
 
-def approved_alone(row: Recommendation) -> bool:
-    """Say whether the one who proposed something risky approved it too (a single approver)."""
-    own = same_person(row.proposed_by, row.decided_by or "")
-    return own and is_risky(row.kind) and row.state not in ("proposed", "rejected", "edited")
+def approved_alone(session: Session, row: Recommendation) -> bool:
+    """Say whether one person may have proposed something risky and approved it too."""
+    if not is_risky(row.kind) or row.state in ("proposed", "rejected", "edited"):
+        return False
+    return row.decided_by is not None and maybe_own(session, row, row.decided_by)
 
 
-def same_person(proposer: str, decider: str) -> bool:
-    """Say whether two actor names are one person; a shell on the same name counts as one.
+def authors(session: Session, proposer: str) -> frozenset[str]:
+    """Return who is behind a proposer's name; nobody where that is not known.
 
-    >>> same_person("local:ana", "ana"), same_person("agent", "ana")
-    (True, False)
+    A key stands for the person who made it (several of one name for all of theirs). Who types at
+    a command line without a sign-in is not known, and so is not who made a key there.
     """
-    return proposer.removeprefix("local:") == decider.removeprefix("local:")
+    if proposer.startswith(_KEY):
+        of = select(ApiKey.created_by).filter_by(name=proposer.removeprefix(_KEY))
+        makers = frozenset(session.scalars(of))
+    else:
+        makers = frozenset((proposer,))
+    return frozenset() if any(name.startswith(_SHELL) for name in makers) else makers
+
+
+def maybe_own(session: Session, row: Recommendation, name: str) -> bool:
+    """Say whether `name` is behind a proposal, or may be because nobody knows who is."""
+    behind = authors(session, row.proposed_by)
+    return not behind or name in behind
+
+
+def check_author(session: Session, kind: str, proposer: str) -> None:
+    """Raise `ForbiddenError` where two people decide and nobody knows who the first one is.
+
+    A person who decides alone (`PILOTHOUSE_SOLO`) is the only one it can be.
+    """
+    alone = settings_of(session).solo and len(approvers(session)) <= 1
+    if not is_risky(kind) or alone or authors(session, proposer):
+        return
+    if proposer.startswith(_KEY):
+        raise ForbiddenError(
+            f"nobody knows whose {proposer} is, because it was made without a sign-in, and this"
+            " needs two people: use a key that a person made on page Admin, or after"
+            " `pilothouse login NAME`"
+        )
+    raise ForbiddenError(
+        "this needs two people, so say who you are first: `pilothouse login NAME`, then again"
+    )
+
+
+_KEY, _SHELL = "key:", "local:"

@@ -3,7 +3,7 @@ import threading
 import pytest
 from sqlalchemy import text
 
-from core import audit, recommendations
+from core import audit, keys, recommendations
 from core.access import Actor, Kind, Role, local, system
 from core.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from core.experiments import lifecycle
@@ -11,6 +11,7 @@ from core.recommendations import Basis
 from core.tables.access import User
 from core.tables.entities import ActionRow, Incident, Recommendation
 from core.tables.operational import Delivery, Job
+from core.users import set_active
 from tests.core.recommendations.decided import (
     approve,
     incident,
@@ -171,21 +172,52 @@ def test_a_single_approver_may_approve_alone_only_where_the_setting_says_so(db, 
         approve(db, apo, row)
     approved = approve(db, apo, row, solo=True)
 
-    assert recommendations.approved_alone(approved)
     with db.read() as session:
+        assert recommendations.approved_alone(session, approved)
         assert audit.tail(session)[0].detail["alone"] is True
 
 
 def test_a_proposer_may_approve_their_own_retrain(db, ana):
     approved = approve(db, ana, propose(db, ana))
-    assert not recommendations.approved_alone(approved)
+    with db.read() as session:
+        assert not recommendations.approved_alone(session, approved)
 
 
-def test_a_proposal_from_the_shell_counts_as_the_persons_own(db, release, apo, adm):
+def key_of(db, maker, name="ci"):
+    keys.create(db, maker, name=name, scopes=["operate"])
+    return Actor(f"key:{name}", Role.OPERATOR, Kind.KEY)
+
+
+def test_who_made_a_key_does_not_approve_what_it_proposed(db, release, apo, adm):
     release("spam", "1.0.0")
-    row = promotion(db, local("apo"))
-    with pytest.raises(ForbiddenError, match="another person decides"):
+    row = promotion(db, key_of(db, adm))
+    with pytest.raises(ForbiddenError, match=r"another person decides \(apo\)"):
+        approve(db, adm, row, solo=True)
+    assert approve(db, apo, row).state == "approved"
+
+
+def test_what_two_people_decide_is_not_proposed_by_nobody_knows_whom(db, release, shell):
+    release("spam", "1.0.0")
+    with pytest.raises(ForbiddenError, match="pilothouse login NAME"):
+        promotion(db, shell)
+    with pytest.raises(ForbiddenError, match="nobody knows whose key:ci is"):
+        promotion(db, key_of(db, shell))
+    assert propose(db, shell).state == "proposed"  # a retrain needs one person only
+
+
+def test_a_single_approver_may_propose_at_the_shell_until_another_one_comes(
+    db, release, apo, adm, shell
+):
+    release("spam", "1.0.0")
+    set_active(db, adm, "apo", active=False)
+    row = promotion(db, shell)
+    set_active(db, adm, "apo", active=True)
+    with pytest.raises(ForbiddenError, match="it may be you"):
         approve(db, apo, row, solo=True)
+    set_active(db, adm, "apo", active=False)
+    approved = approve(db, adm, row, solo=True)
+    with db.read() as session:
+        assert recommendations.approved_alone(session, approved)
 
 
 def test_a_newer_proposal_of_the_same_kind_takes_the_place_of_the_older(db, apo, release):

@@ -1,11 +1,13 @@
+import getpass
 import io
 import shutil
 
 import pytest
 
-from core import cli, specs
+from core import cli, specs, users
 from core.cli import base
 from core.settings import ROOT
+from core.tables.access import User
 
 
 @pytest.fixture
@@ -35,3 +37,12 @@ def say(settings, db, monkeypatch, capsys):
 @pytest.fixture
 def spam(db, shell):
     specs.apply(db, shell, (ROOT / "specs" / "sms_spam.yaml").read_text())
+
+
+@pytest.fixture
+def as_ana(db, settings):
+    """Commands are given by ana, as after `pilothouse login ana`."""
+    with db.read() as session:
+        user = session.get(User, "ana")
+    token = users.start_session(db, user, via="command line", hours=1)
+    (settings.folder("logins") / getpass.getuser()).write_text(token)

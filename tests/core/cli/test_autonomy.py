@@ -29,7 +29,7 @@ def test_the_ladder_is_listed(say, db, granted):
     assert (rows["rollback"]["state"], rows["rollback"]["since"]) == ("off", None)
 
 
-def test_a_leave_is_proposed_and_not_given(say, spam):
+def test_a_leave_is_proposed_and_not_given(say, spam, as_ana):
     code, out, _ = say("autonomy", "propose", "sms-spam", "retrain", "--reason", "ten of ten")
     assert (code, "Another person decides in the inbox" in out) == (0, True)
     assert listed(say)["retrain"]["state"] == "off"

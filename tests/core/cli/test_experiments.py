@@ -19,7 +19,7 @@ def create(say, *more):
     return say("experiment", "create", "sms-spam", "--name", "e", *words, *more)
 
 
-def test_a_shadow_and_a_canary_are_drafted_and_their_start_is_proposed(say, db, two):
+def test_a_shadow_and_a_canary_are_drafted_and_their_start_is_proposed(say, db, two, as_ana):
     code, out, _ = create(say, "--mode", "shadow")
     assert (code, "2.0.0 in shadow, for the log only" in out) == (0, True)
     (row,) = json.loads(say("experiment", "status", "sms-spam")[1])
@@ -29,7 +29,7 @@ def test_a_shadow_and_a_canary_are_drafted_and_their_start_is_proposed(say, db, 
         assert [one.kind for one in recommendations.waiting(session)] == ["start_experiment"]
 
 
-def test_another_share_is_proposed_and_an_impossible_one_refused(say, db, two):
+def test_another_share_is_proposed_and_an_impossible_one_refused(say, db, two, as_ana):
     create(say, "--share", "0.001")
     (row,) = json.loads(say("experiment", "status", "sms-spam")[1])
     assert row["share"] == 0.001
@@ -40,7 +40,7 @@ def test_another_share_is_proposed_and_an_impossible_one_refused(say, db, two):
     assert waits.title == "Give 2.0.0 25 % of traffic (e)"
 
 
-def test_an_experiment_is_started_widened_and_stopped_by_its_name_or_id(say, two):
+def test_an_experiment_is_started_widened_and_stopped_by_its_name_or_id(say, two, as_ana):
     create(say, "--share", "0.1")
     (row,) = json.loads(say("experiment", "status", "sms-spam")[1])
     for called in ("e", row["id"]):

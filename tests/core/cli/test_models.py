@@ -40,12 +40,15 @@ def test_only_what_lacks_evidence_is_judged_again(say, two):
     assert (code, "the gate has not judged it; only what lacks evidence" in err) == (1, True)
 
 
-def test_a_version_that_the_gate_lets_through_is_proposed(say, db, worker, two):
+def test_a_version_that_the_gate_lets_through_is_proposed(say, db, worker, two, as_ana):
     with db.command(worker, "version.register") as command:
         row = command.session.get_one(ModelVersion, ("sms_spam", "2.0.0"))
         row.gate = {"answer": "promote"}
     code, out, _ = say("promote", "sms-spam", "2.0.0")
     assert (code, "/recommendation?id=" in out) == (0, True)
+    say("logout")
+    code, _, err = say("promote", "sms-spam", "2.0.0")
+    assert (code, "`pilothouse login NAME`, then again" in err) == (1, True)
 
 
 def test_an_archived_version_says_so_and_what_serves_is_not_archived(say, two):
