@@ -18,7 +18,7 @@ from core.chain import canonical
 from core.db import Command
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.specs.meanings import DEFAULTS, misfits
-from core.specs.thresholds import Policy
+from core.specs.thresholds import Policy, layered
 from core.tables.base import Json
 from core.tables.decisions import PolicyVersion
 
@@ -58,11 +58,9 @@ def in_force(session: Session, model: str) -> InForce:
 def over(spec: specs.ModelSpec, versions: Mapping[str, PolicyVersion]) -> InForce:
     """Return the policy that versions by scope ("*", the model) make over a spec's own."""
     given = [versions[scope] for scope in (ALL, spec.name) if scope in versions]
-    values: dict[str, Any] = dict(spec.policy.overrides)
-    for row in given:
-        values |= row.thresholds
     name = " + ".join(label(row) for row in given) or BUILT_IN
-    return InForce(Policy.of(spec.policy.accuracy_floor, values), name, approved=bool(given))
+    policy = layered(spec, *(row.thresholds for row in given))
+    return InForce(policy, name, approved=bool(given))
 
 
 def judging(session: Session, spec: specs.ModelSpec) -> specs.ModelSpec:
@@ -97,7 +95,7 @@ def values(session: Session, scope: str) -> list[Value]:
         named = {n: v for n, v in own.items() if n != "accuracy_floor" or n in stated}
         found |= {name: Value(name, float(value), THE_SPEC) for name, value in named.items()}
     for row in _active_of(session, scope).values():
-        found |= {n: Value(n, value, label(row)) for n, value in row.thresholds.items()}
+        found |= {n: Value(n, value, label(row)) for n, value in _known(row).items()}
     return list(found.values())
 
 
@@ -164,7 +162,7 @@ def merged(session: Session, scope: str, changes: Changes) -> dict[str, float]:
         for name, value in given.items()
         if changes.get(name, value) is not None and beneath.get(name) != value
     }
-    _check_values(session, scope, after)
+    check(session, scope, after)
     return after
 
 
@@ -229,7 +227,7 @@ def activate_in(command: Command, scope: str, version: int) -> PolicyVersion:
         raise ConflictError(f"policy {label(row)} is in force already")
     if row.state == "retired" and row.activated_at is None:
         raise ConflictError(f"policy {label(row)} gave way to a newer draft")
-    _check_values(session, scope, row.thresholds)
+    check(session, scope, row.thresholds)
     before = active(session, scope)
     if row.state == "proposed" and row.base != (before.version if before else 0):
         now = label(before) if before else "none"
@@ -245,10 +243,15 @@ def activate_in(command: Command, scope: str, version: int) -> PolicyVersion:
 
 
 def retire_in(command: Command, scope: str) -> PolicyVersion:
-    """Take the version in force back, to what lies underneath. Raises: ConflictError (none is)."""
+    """Take the version in force back, to what lies underneath.
+
+    Raises: ConflictError (none is); InvalidInputError (what else is in force made sense only with
+    it).
+    """
     row = active(command.session, scope)
     if row is None:
         raise ConflictError(f"no policy version for {scope_words(scope)} is in force")
+    check(command.session, scope, {})
     _move(command.session, row, "active", "retired")
     command.note(policy=label(row), after="what lies underneath")
     return row
@@ -266,7 +269,12 @@ def _move(session: Session, row: PolicyVersion, before: str, after: str, **more:
 
 def _own(session: Session, scope: str) -> dict[str, float]:
     row = active(session, scope)
-    return dict(row.thresholds) if row else {}
+    return _known(row) if row else {}
+
+
+def _known(row: PolicyVersion) -> dict[str, float]:
+    """Return a version's thresholds without those that only an older product knew."""
+    return {name: value for name, value in row.thresholds.items() if name in DEFAULTS}
 
 
 def _active_of(session: Session, model: str) -> dict[str, PolicyVersion]:
@@ -293,12 +301,13 @@ def _check_names(changes: Changes) -> None:
         )
 
 
-def _check_values(session: Session, scope: str, thresholds: Mapping[str, Any]) -> None:
-    """Raise `InvalidInputError` unless every model that a version is about can have its values."""
+def check(session: Session, scope: str, own: Mapping[str, Any]) -> None:
+    """Raise `InvalidInputError` unless every model of a scope can have `own` as its thresholds."""
+    Policy.of(Policy.accuracy_floor, own)  # one that is gone cannot be put in force again
     models = [one.name for one in specs.all_active(session)] if scope == ALL else [scope]
-    made = [(model, would_be(session, model, scope, thresholds).policy) for model in models]
+    made = [(model, would_be(session, model, scope, own).policy) for model in models]
     if scope == ALL:
-        made.insert(0, ("", Policy.of(Policy.accuracy_floor, thresholds)))
+        made.insert(0, ("", Policy.of(Policy.accuracy_floor, own)))
     for model, policy in made:
         of = f" of {model}" if model else ""
         for words in misfits(policy):

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from core import registry, releases, specs
+from core import policies, registry, releases, specs
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.incidents import silences
 from core.recommendations import kinds, scaling
@@ -67,11 +67,13 @@ def _weighted(session: Session, model: str, kind: str, version: str) -> None:
 
 
 def _policy_version(session: Session, model: str, _kind: str, version: str) -> None:
-    if version == BUILT_IN:
-        return
-    if not _WHOLE.fullmatch(version) or session.get(PolicyVersion, (model, int(version))) is None:
+    whole = _WHOLE.fullmatch(version)
+    row = session.get(PolicyVersion, (model, int(version))) if whole else None
+    if row is None and version != BUILT_IN:
         whom = "all models" if model == EVERYWHERE else model
         raise NotFoundError(f"there is no policy version {version} for {whom}")
+    if row is None:
+        policies.check(session, model, {})
 
 
 def _weight(_session: Session, _model: str, _kind: str, share: str) -> None:

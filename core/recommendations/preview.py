@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from core import answers, label_requests, policies, releases
 from core.answers import Stretch
-from core.errors import ConflictError, NotFoundError
+from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.recommendations import scaling
 from core.recommendations.arguments import BUILT_IN
 from core.recommendations.kinds import EVERYWHERE
@@ -29,7 +29,7 @@ def difference(session: Session, row: Recommendation) -> Difference:
     """
     try:
         return _KINDS[row.kind](session, row) if row.kind in _KINDS else []
-    except (ConflictError, NotFoundError) as problem:
+    except (ConflictError, InvalidInputError, NotFoundError) as problem:
         return [(AS_IT_IS, "it cannot be done", str(problem))]
 
 
@@ -179,6 +179,7 @@ def _policy(session: Session, row: Recommendation) -> Difference:
     after = PolicyVersion(model=row.model, version=0, thresholds={})
     if version != BUILT_IN:
         after = policies.get(session, row.model, int(version))
+    policies.check(session, row.model, after.thresholds)
     old = f"version {before.version}" if before else beneath
     rows = [(name, old, f"version {version}" if after.version else beneath)]
     return [*rows, *((n, f"{a:g}", f"{b:g}") for n, a, b in policies.changes_of(session, after))]

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from core.access import Actor, Kind, require, system
 from core.db import Command, Database
-from core.errors import ConflictError, NotFoundError
-from core.specs import definitions, thresholds
+from core.errors import ConflictError, InvalidInputError, NotFoundError
+from core.specs import definitions, meanings, thresholds
 from core.specs.candidates import Candidate, Range, Search, Threshold
 from core.specs.document import (
     Feature,
@@ -22,6 +22,7 @@ from core.specs.document import (
     canonical,
     parse,
 )
+from core.tables.decisions import PolicyVersion
 from core.tables.entities import ModelSpecRow, Release
 
 __all__ = [
@@ -73,7 +74,7 @@ def apply_in(command: Command, text: str) -> ModelSpec:
         return spec
     command.note(model=spec.name)
     definitions.check(command.session, spec)
-    thresholds.Policy.of(spec.policy.accuracy_floor, spec.policy.overrides)
+    _check_values(command.session, spec)
     before = parse(newest.yaml) if newest else None
     if before and (before.gate, before.policy) != (spec.gate, spec.policy):
         command.note(changes="gate or policy")
@@ -83,6 +84,19 @@ def apply_in(command: Command, text: str) -> ModelSpec:
     row = _add(command, spec.name, text, newest)
     command.note(version=row.version)
     return spec
+
+
+def _check_values(session: Session, spec: ModelSpec) -> None:
+    """Raise `InvalidInputError` unless the policy makes sense under what people approved over it.
+
+    The version for all models ("*") comes before the model's own.
+    """
+    thresholds.Policy.of(spec.policy.accuracy_floor, spec.policy.overrides)
+    about = PolicyVersion.model.in_(("*", spec.name))
+    approved = session.scalars(select(PolicyVersion).where(about, PolicyVersion.state == "active"))
+    layers = [row.thresholds for row in sorted(approved, key=lambda row: row.model != "*")]
+    for words in meanings.misfits(thresholds.layered(spec, *layers)):
+        raise InvalidInputError(f"the thresholds of {spec.name} do not fit together: {words}")
 
 
 def _check_policy(session: Session, before: ModelSpec, after: ModelSpec) -> None:

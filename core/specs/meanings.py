@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import pairwise
 
-from core.specs.thresholds import Policy
+from core.specs.thresholds import LONGEST_LATENCY_MS, Policy
 
 GROUPS: Mapping[str, Mapping[str, str]] = {
     "How right the answers are": {
@@ -82,7 +82,7 @@ def misfits(policy: Policy) -> Iterator[str]:
     """Yield a sentence for each value that makes no sense beside the others.
 
     What is a share or a p value by default is at most 1; a warning comes before what is critical;
-    the rungs of the drift ladder do not come down.
+    the rungs of the drift ladder do not come down; a limit of latency can be exceeded.
 
     >>> list(misfits(Policy(error_warning=0.5)))
     ['error_warning (0.5) must not be over error_critical (0.02)']
@@ -91,6 +91,11 @@ def misfits(policy: Policy) -> Iterator[str]:
         value = getattr(policy, name)
         if default < 1 < value:
             yield f"{name} is a share: at most 1, not {value:g}"
+        if name.startswith("latency_") and value >= LONGEST_LATENCY_MS:
+            yield (
+                f"{name} ({value:g}) must be under {LONGEST_LATENCY_MS}: slower answers are not"
+                " told apart, so it would never be exceeded"
+            )
     for low, high in _pairs():
         if getattr(policy, low) > getattr(policy, high):
             values = f"({getattr(policy, low):g}) must not be over {high}"

@@ -97,6 +97,20 @@ class Policy:
         return replace(cls(accuracy_floor=accuracy_floor), **own)
 
 
+def layered(spec: ModelSpec, *layers: Mapping[str, Any]) -> Policy:
+    """Return a spec's own policy under `layers` of approved thresholds, the lowest first.
+
+    Thresholds of an older version of the product that this one does not have count no more.
+    Raises: InvalidInputError (a value cannot be).
+    """
+    known = {one.name for one in fields(Policy)}
+    values = dict(spec.policy.overrides)
+    for layer in layers:
+        values |= layer
+    own = {name: value for name, value in values.items() if name in known}
+    return Policy.of(spec.policy.accuracy_floor, own)
+
+
 def _can_be(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False

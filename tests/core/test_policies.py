@@ -198,6 +198,42 @@ def test_a_version_for_all_models_must_fit_each_of_them(db, ana):
         draft(db, ana, scope=ALL, drop_critical=0.03)
 
 
+def test_a_limit_of_latency_that_is_never_exceeded_is_refused(db, ana):
+    with pytest.raises(InvalidInputError, match=r"latency_critical_ms \(5000\) must be under 5000"):
+        draft(db, ana, latency_critical_ms=5000)
+
+
+def test_a_version_that_another_one_needs_is_not_taken_back(db, ana):
+    activate(db, draft(db, ana, scope=ALL, drift_approval=0.85))
+    activate(db, draft(db, ana, drift_retrain=0.8))
+    with pytest.raises(InvalidInputError, match=r"drift_retrain \(0.8\) must not be over"):
+        retire(db, ALL)
+    assert states(db, ALL) == [(1, "active")]
+
+
+def test_a_spec_that_does_not_fit_what_was_approved_over_it_is_refused(db, ana, adm):
+    activate(db, draft(db, ana, scope=ALL, drift_retrain=0.4))
+    own = SPEC.replace("{accuracy_floor: 0.90}", "{overrides: {drift_urgent: 0.45}}")
+    with pytest.raises(InvalidInputError, match=r"drift_urgent \(0.45\) must not be over"):
+        specs.apply(db, adm, own)
+
+
+def test_a_threshold_that_only_an_older_product_knew_counts_no_more(db, ana):
+    row = draft(db, ana, drift_retrain=0.4)
+    with db.command(EXECUTOR, "action.execute") as command:
+        old = command.session.get(PolicyVersion, (row.model, row.version))
+        old.thresholds = {**old.thresholds, "gone": 1}
+        old.digest = policies.seal(old.model, old.thresholds)
+        old.state = "active"
+    assert in_force(db).policy.drift_retrain == 0.4
+    with db.read() as session:
+        assert "gone" not in {one.name for one in policies.values(session, "breast_cancer")}
+    assert draft(db, ana, drift_urgent=0.2).thresholds == {
+        "drift_retrain": 0.4,
+        "drift_urgent": 0.2,
+    }
+
+
 def test_every_threshold_has_a_meaning_in_words():
     assert set(MEANINGS) == set(policies.NAMES)
     assert list(misfits(Policy())) == []
