@@ -1,16 +1,21 @@
 """Signing in: streamlit-authenticator's form and cookie on one side, our own sign-ins on the other.
 
 The library's cookie cannot be revoked, so it carries the token of a row in our database; the row
-decides at every run. Traps of version 0.4.2: the cookie is set by a component that must stay on
-the page, so it is set (and deleted) in the run after the one that decided to; the library compares
-passwords with no lock-out and answers faster for unknown names, so we compare them ourselves.
+decides at every run. Traps of version 0.4.2: the cookie is written by a frame that must stay on
+the page until it has written, see `_Jar`; the library compares passwords with no lock-out and
+answers faster for unknown names, so we compare them ourselves.
 """
 
+import secrets
+from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import jwt
 import streamlit as st
+from extra_streamlit_components.CookieManager import _component_func as _frame
 from streamlit_authenticator import Authenticate
+from streamlit_authenticator.models import cookie_model
 from streamlit_authenticator.utilities.exceptions import LoginError
 
 from app import session, ui
@@ -21,9 +26,39 @@ from core.panel import Panel
 
 COOKIE = "pilothouse"
 TOKEN = "sign_in_token"  # noqa: S105 (a name, not a secret)
-_FRESH = "cookie_to_set"
-_LEAVING = "cookie_to_delete"
+_TO_WRITE = "cookie_to_write"
 _FIELDS = {"Form name": "Sign in", "Username": "Name", "Password": "Password", "Login": "Sign in"}
+
+
+class _Jar:
+    """What the library takes for the cookies of the browser; it notes what is to be written.
+
+    The library's own jar asks the browser for all cookies, although they came with the connection.
+    What a frame answers starts a run, and that run ends the one in which somebody just pressed a
+    button: the press was lost. So nothing is asked, and `_write` runs as a fragment, which ends no
+    other run.
+    """
+
+    def set(self, cookie: str, value: str, *, expires_at: datetime) -> None:
+        options = {"path": "/", "expires": expires_at.isoformat(), "sameSite": "strict"}
+        self._note(method="set", cookie=cookie, value=value, options=options)
+
+    def delete(self, cookie: str) -> None:
+        self._note(method="delete", cookie=cookie)
+
+    def _note(self, **what: object) -> None:
+        st.session_state[_TO_WRITE] = {**what, "key": f"cookie-{secrets.token_hex(4)}"}
+
+
+cookie_model.stx = SimpleNamespace(CookieManager=_Jar)
+
+
+@st.fragment
+def _write() -> None:
+    """Keep the frame that writes the cookie on the page until it says that it has."""
+    what = st.session_state.get(_TO_WRITE)
+    if what and _frame(**what, default=False):
+        del st.session_state[_TO_WRITE]
 
 
 class Door:
@@ -42,8 +77,9 @@ class Door:
         if person is None:
             self._forget()
             person = self._by_cookie()
-        elif st.session_state.pop(_FRESH, False):
-            self._library().cookie_controller.set_cookie()
+        if _TO_WRITE in st.session_state:
+            with self._machinery:
+                _write()
         st.session_state[session.ACTOR] = person
         return person
 
@@ -55,7 +91,6 @@ class Door:
             ui.section("The control room for your models")
             gate.login("main", fields=_FIELDS)
             if st.session_state.get("authentication_status"):
-                st.session_state[_FRESH] = True
                 st.rerun()
             if st.session_state.get("authentication_status") is False:
                 st.error(users.WRONG)
@@ -66,9 +101,6 @@ class Door:
     def _by_cookie(self) -> Actor | None:
         """Read the cookie that came with this connection; none is read after signing out."""
         gate = self._library()
-        if st.session_state.pop(_LEAVING, False):
-            gate.cookie_controller.delete_cookie()
-            return None
         try:
             gate.login("unrendered")
         except LoginError:  # the person of the cookie has no active account any more
@@ -98,8 +130,7 @@ class Door:
     def _library(self) -> Authenticate:
         """Return the library's object, made at most once a run."""
         if self._gate is None:
-            with self._machinery:
-                self._gate = _library(self._panel)
+            self._gate = _library(self._panel)
         return self._gate
 
 
@@ -118,7 +149,7 @@ def sign_out_everywhere(panel: Panel, actor: Actor) -> None:
 def _leave() -> None:
     for name in list(st.session_state):
         del st.session_state[name]
-    st.session_state[_LEAVING] = True
+    _Jar().delete(COOKIE)
     st.session_state["logout"] = True  # the library then ignores the cookie of this connection
     st.rerun()
 

@@ -14,6 +14,7 @@ from core.tables.entities import ActionRow
 from tests.e2e import panel_home as homes
 from tests.e2e import panel_rows
 from tests.e2e.house import House, sign_in
+from tests.e2e.person import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 CARDS = "[class*=st-key-card-]"
@@ -94,6 +95,32 @@ def test_a_wrong_password_and_an_unknown_name_get_one_neutral_message(at, name):
     form(me).fill("not the password")
     button(me, "Sign in").click()
     expect(me.page.get_by_test_id("stAlert")).to_have_text(users.WRONG)
+
+
+def test_only_a_person_starts_runs_of_a_whole_page_so_no_press_is_lost(at):
+    me = at.stranger()
+    asked = runs_asked_for(me.page)
+    sign_in(me, "ana")
+    until(lambda: len(asked) > 2 or me.page.wait_for_timeout(50), what="the frame's answer")
+    me.idle()
+    opened, pressed, written = (one.fragment_id for one in asked)
+    assert (opened, pressed) == ("", "")
+    assert written  # the frame that wrote the cookie asks for no more than its own part
+
+
+def runs_asked_for(page):
+    """What the page asks the panel to run, from now on; a later whole run ends an earlier one."""
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+
+    asked = []
+
+    def keep(frame):
+        message = BackMsg.FromString(frame)
+        if message.WhichOneof("type") == "rerun_script":
+            asked.append(message.rerun_script)
+
+    page.on("websocket", lambda socket: socket.on("framesent", keep))
+    return asked
 
 
 def test_a_deep_link_survives_the_sign_in_and_a_reload_keeps_both(at):
