@@ -1,4 +1,4 @@
-"""Experiments: how one stands, and a new one whose start somebody approves."""
+"""Experiments: how one stands, its results, a new one whose start somebody approves, its end."""
 
 from typing import Annotated, Any
 
@@ -7,7 +7,13 @@ from fastapi import Query
 from api import auth
 from api.auth import Asking, Serving
 from api.docs import guarded
-from api.experiment_schemas import ExperimentBody, ExperimentDrafted, ExperimentStatus
+from api.experiment_schemas import (
+    ConcludeBody,
+    ExperimentBody,
+    ExperimentDrafted,
+    ExperimentResults,
+    ExperimentStatus,
+)
 from api.schemas import ExperimentName, ModelName
 from core import outbox, recommendations
 from core.specs import canonical
@@ -15,19 +21,36 @@ from core.specs import canonical
 router = auth.router("read", tag="experiments")
 operating = auth.router("operate", tag="experiments")
 
+OfModel = Annotated[ModelName | None, Query(description="Where several models have one so named.")]
+
 
 @router.get(
     "/experiments/{name}/status", response_model=ExperimentStatus, responses=guarded(404, 422, 503)
 )
-def status(
-    service: Serving, name: ExperimentName, model: Annotated[ModelName | None, Query()] = None
-) -> dict[str, Any]:
+def status(service: Serving, name: ExperimentName, model: OfModel = None) -> dict[str, Any]:
     """Return samples, metrics and the verdict; of two with one name the newest, or name a model."""
     from core.experiments import lifecycle  # loads scipy, which no other route needs
 
     with service.db.read() as session:
         found = lifecycle.find(session, name, canonical(model) if model else None)
         return {"name": found.name, "model": found.model, **lifecycle.status(session, found.id)}
+
+
+@router.get(
+    "/api/v1/ab-testing/results/{test}",
+    response_model=ExperimentResults,
+    responses=guarded(404, 422, 503),
+)
+def results(service: Serving, test: ExperimentName, model: OfModel = None) -> dict[str, Any]:
+    """Return both arms, the difference with its interval, the winner and what to do next.
+
+    `test` is a name or an id. Look as often as you like: the interval holds at every look.
+    """
+    from core.experiments import lifecycle, results  # load scipy, which no other route needs
+
+    with service.db.read() as session:
+        found = lifecycle.find(session, test, canonical(model) if model else None)
+        return results.of(session, found)
 
 
 @operating.post(
@@ -37,32 +60,10 @@ def status(
     responses=guarded(404, 409, 413, 422, 503),
 )
 def create(body: ExperimentBody, service: Serving, caller: Asking) -> dict[str, Any]:
-    """Draft a canary or a shadow, and propose its start; a person approves it."""
-    from core.experiments import lifecycle  # loads scipy, which no other route needs
-
-    share = body.traffic_split or 0.1 * (body.mode == "canary")
-    row = lifecycle.draft(
-        service.db,
-        caller.actor,
-        model=canonical(body.model_name),
-        name=body.name,
-        control=body.version_a.removeprefix("v"),
-        treatment=body.version_b.removeprefix("v"),
-        mode=body.mode,
-        share=share,
-        hypothesis=body.hypothesis,
-        minimum_effect=body.minimum_effect,
-        alpha=body.significance_level,
-    )
-    made = recommendations.propose(
-        service.db,
-        caller.actor,
-        model=row.model,
-        kind="start_experiment",
-        arguments={"experiment_id": row.id},
-        title=f"Start experiment {row.name}: {lifecycle.plan(row)}",
-        reasoning=row.hypothesis,
-        channels=outbox.channels(service.settings),
+    """Draft a canary or a shadow and propose its start, both or neither; a person approves it."""
+    channels = outbox.channels(service.settings)
+    row, made = recommendations.propose_experiment(
+        service.db, caller.actor, body.plan(), channels=channels
     )
     return {
         "status": "proposed",
@@ -72,3 +73,29 @@ def create(body: ExperimentBody, service: Serving, caller: Asking) -> dict[str, 
         "recommendation_id": made.id,
         "recommendation_url": f"{service.settings.panel_address}/recommendation?id={made.id}",
     }
+
+
+@operating.post(
+    "/api/v1/ab-testing/conclude/{test}",
+    response_model=ExperimentResults,
+    responses=guarded(404, 409, 413, 422, 503),
+)
+def conclude(
+    service: Serving,
+    caller: Asking,
+    test: ExperimentName,
+    model: OfModel = None,
+    body: ConcludeBody | None = None,
+) -> dict[str, Any]:
+    """End a running experiment at once: all traffic goes to the control, the result is kept.
+
+    A winner is not released by this: `…/promote` proposes that.
+    """
+    from core.experiments import lifecycle, results  # load scipy, which no other route needs
+
+    with service.db.read() as session:
+        found = lifecycle.find(session, test, canonical(model) if model else None)
+    reason = (body or ConcludeBody()).reason
+    stopped = lifecycle.stop(service.db, caller.actor, found.id, reason=reason)
+    with service.db.read() as session:
+        return results.of(session, stopped)

@@ -4,81 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core import releases
 from core.access import Actor
 from core.db import Command, Database
-from core.errors import ConflictError, InvalidInputError, NotFoundError
+from core.errors import ConflictError, NotFoundError
 from core.experiments import paired, statistics, units
+from core.experiments.drafting import ASSUMED_ACCURACY as ASSUMED_ACCURACY
+from core.experiments.drafting import draft as draft
+from core.experiments.drafting import planned, whole_share
 from core.experiments.statistics import ArmCounts, Verdict
-from core.ids import new_id
 from core.releases import Arm
 from core.tables.entities import Experiment, ModelVersion, Release
 
 ARMS = ("control", "treatment")
-METRICS = ("accuracy",)
-MODES = ("canary", "shadow")
-ASSUMED_ACCURACY = 0.9
-"""The accuracy a sample size is planned with where the control was never measured."""
-
-
-def draft(
-    db: Database,
-    actor: Actor,
-    *,
-    model: str,
-    name: str,
-    control: str,
-    treatment: str,
-    hypothesis: str,
-    share: float = 0.0,
-    mode: str = "canary",
-    metric: str = "accuracy",
-    minimum_effect: float = 0.01,
-    alpha: float = 0.05,
-) -> Experiment:
-    """Write down an experiment before it starts; `share` of the traffic will meet `treatment`.
-
-    As a canary the treatment answers that share of the users; in shadow it answers every request
-    for the log only, and `share` stays 0.
-
-    `planned_n` follows from the control's accuracy: labelled predictions of both arms together
-    that find `minimum_effect` with 80 % power.
-
-    Raises: ForbiddenError; InvalidInputError; NotFoundError (version); ConflictError (name).
-    """
-    with db.command(actor, "experiment.draft") as command:
-        session = command.session
-        command.note(model=model, name=name, control=control, treatment=treatment, share=share)
-        command.note(mode=mode)
-        _check_words(name, metric, mode)
-        share = _share(mode, share)
-        _check_versions(session, model, control, treatment)
-        if session.scalars(select(Experiment).filter_by(model=model, name=name)).first():
-            raise ConflictError(f"{model} has an experiment called {name} already")
-        champion = session.get_one(ModelVersion, (model, control))
-        row = Experiment(
-            id=new_id(command.now),
-            model=model,
-            name=name,
-            state="draft",
-            hypothesis=hypothesis,
-            control=control,
-            treatment=treatment,
-            mode=mode,
-            share=share,
-            metric=metric,
-            alpha=alpha,
-            minimum_effect=minimum_effect,
-            planned_n=_planned(champion, minimum_effect, alpha, share),
-            verdict={},
-            author=command.actor.name,
-            at=command.now,
-        )
-        session.add(row)
-        return row
 
 
 def start_in(command: Command, experiment_id: str) -> Release:
@@ -105,7 +46,7 @@ def widen_in(command: Command, experiment_id: str, share: float) -> Release:
     """Give a running canary another share of the traffic, inside the executor's command.
 
     Users between the old and the new boundary move, all others stay. Its figures begin anew: those
-    of another split cannot be added to them.
+    of another split cannot be added to them. So does its error, with half of what is left.
 
     Raises: NotFoundError; InvalidInputError (the share); ConflictError (no canary that runs, or it
     has this share).
@@ -114,12 +55,12 @@ def widen_in(command: Command, experiment_id: str, share: float) -> Release:
     current = releases.current(session, row.model)
     if row.mode != "canary" or current.experiment_id != row.id:
         raise ConflictError(f"experiment {row.name} is no canary that runs")
-    share, before = _share(row.mode, share), row.share
+    share, before = whole_share(row.mode, share), row.share
     if share == before:  # it would only throw away the figures so far, for another try
         raise ConflictError(f"experiment {row.name} has this share already")
     row.share = share
     control = session.get_one(ModelVersion, (row.model, row.control))
-    row.planned_n = _planned(control, row.minimum_effect, row.alpha, share)
+    row.planned_n = planned(control, row.minimum_effect, row.alpha, share)
     return _release(command, row, current, f"experiment {row.name}: {before:.1%} to {share:.1%}")
 
 
@@ -312,7 +253,7 @@ def _split(session: Session, row: Experiment, labels: Sequence[str]) -> _Seen:
     if one.labelled or other.labelled:
         first = ArmCounts(row.control, 1 - row.share, one.labelled, one.correct, one.units)
         second = ArmCounts(row.treatment, row.share, other.labelled, other.correct, other.units)
-        verdict = statistics.judge((first, second), **_plan(row))
+        verdict = statistics.judge((first, second), **_plan(row), step=_splits(session, row))
     return _Seen(
         (one.predictions, other.predictions),
         (one.labelled, other.labelled),
@@ -322,52 +263,16 @@ def _split(session: Session, row: Experiment, labels: Sequence[str]) -> _Seen:
     )
 
 
+def _splits(session: Session, row: Experiment) -> int:
+    """Return how many splits an experiment had so far, this one too."""
+    ours = (Release.model == row.model, Release.experiment_id == row.id)
+    query = select(func.count()).select_from(Release).where(*ours, Release.seq <= row.release_seq)
+    return session.scalar(query) or 0
+
+
 def _plan(row: Experiment) -> dict[str, Any]:
     return {
         "planned_n": row.planned_n,
         "alpha": row.alpha,
         "minimum_effect": row.minimum_effect,
     }
-
-
-def _check_words(name: str, metric: str, mode: str) -> None:
-    if not 0 < len(name.strip()) <= 100:
-        raise InvalidInputError("give the experiment a name of 1 to 100 characters")
-    if metric not in METRICS:
-        raise InvalidInputError(f"experiments compare {' or '.join(METRICS)}, not {metric}")
-    if mode not in MODES:
-        raise InvalidInputError(f"an experiment runs as {' or in '.join(MODES)}")
-
-
-def _share(mode: str, share: float) -> float:
-    """Return the share in whole buckets: the split is judged against what a release can do."""
-    if mode == "shadow" and share:
-        raise InvalidInputError("in shadow no client meets the treatment: leave the share out")
-    if mode != "shadow" and not 0.001 <= share <= 0.999:
-        raise InvalidInputError("the treatment's share lies between 0.1 % and 99.9 %")
-    return round(share * releases.BUCKETS) / releases.BUCKETS
-
-
-def _check_versions(session: Session, model: str, control: str, treatment: str) -> None:
-    if control == treatment:
-        raise InvalidInputError("an experiment compares two different versions")
-    for version in (control, treatment):
-        found = session.get(ModelVersion, (model, version))
-        if found is None:
-            raise NotFoundError(f"{model} has no version {version}")
-        if found.state in ("rejected", "archived"):
-            raise ConflictError(f"{model} {version} is {found.state} and cannot serve")
-
-
-def _planned(control: ModelVersion, effect: float, alpha: float, share: float) -> int:
-    """Return how many labelled predictions find `effect`; without a share, in shadow."""
-    measured = control.metrics.get("accuracy")
-    baseline = min(max(float(measured or ASSUMED_ACCURACY), 0.001), 0.999)
-    if not 0 < effect < 1:
-        raise InvalidInputError("the minimum effect lies between 0 and 1")
-    if not 0 < alpha < 1:
-        raise InvalidInputError("alpha lies between 0 and 1")
-    if not share:
-        return paired.planned(baseline, effect, alpha=alpha)
-    sign = 1 if baseline + effect < 1 else -1  # no room above: plan to find a loss of that size
-    return statistics.sample_size(baseline, sign * effect, alpha=alpha, share=share)

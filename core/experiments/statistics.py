@@ -80,6 +80,7 @@ def judge(
     alpha: float = 0.05,
     minimum_effect: float = 0.01,
     looks: Sequence[int] | None = None,
+    step: int = 0,
 ) -> Verdict:
     """Judge the second arm (the challenger) against the first.
 
@@ -90,6 +91,10 @@ def judge(
     at each planned look so far. Where the last of them is now, Lan-DeMets O'Brien-Fleming
     boundaries decide; between planned looks an asymptotic confidence sequence is shown and nothing
     decided. Without a plan (None) the confidence sequence decides, at any time.
+
+    `step`: where the arms were counted anew with another split, the how manieth split this is: it
+    has only its part of `alpha` (see `sequential.alpha_of_step`), so that all splits together keep
+    to `alpha`. The p value is that of the whole life, to be compared with the whole `alpha`.
     Raises: InvalidInputError (impossible counts, settings out of range, looks not rising).
 
     >>> arms = (ArmCounts("a", 1, 5000, 4500), ArmCounts("b", 1, 5000, 4650))
@@ -97,6 +102,7 @@ def judge(
     'won'
     """
     _check(arms, planned_n, alpha, minimum_effect)
+    whole, alpha = alpha, sequential.alpha_of_step(alpha, step)
     n = sum(arm.n for arm in arms)
     split_p = srm_p([arm.assigned for arm in arms], [arm.weight for arm in arms])
     at_look = bool(looks) and looks is not None and looks[-1] == n
@@ -122,11 +128,12 @@ def judge(
         result=result,
         difference=difference,
         interval=interval,
-        p_value=p_value,
+        p_value=min(1.0, p_value * whole / alpha),
         srm_p=split_p,
         more_needed=more,
         planned_look=at_look,
-        method="Lan-DeMets O'Brien-Fleming" if at_look else "asymptotic confidence sequence",
+        method=("Lan-DeMets O'Brien-Fleming" if at_look else "asymptotic confidence sequence")
+        + (f" with {alpha:.2%} of the {whole:.0%} error, as split {step}" if step else ""),
         assumptions=BY_USER if by_user else EACH_ITS_OWN,
         sentence=_sentence(arms, result, interval, minimum_effect, split_p, more)
         + (_users(arms, result) if by_user else ""),

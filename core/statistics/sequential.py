@@ -73,6 +73,18 @@ def always_valid_p(z: float, n: int, *, alpha: float, planned_n: int) -> float:
     return min(1.0, math.exp(0.5 * math.log1p(information) - exponent))
 
 
+def alpha_of_step(alpha: float, step: int) -> float:
+    """The part of `alpha` that a comparison may spend which begins anew for the `step`-th time.
+
+    Half of what is left, so that all steps together spend at most `alpha` however many follow and
+    whatever is known when they do (union bound). Step 0 never begins anew and has all of it.
+
+    >>> [alpha_of_step(0.08, step) for step in (0, 1, 2, 3)]
+    [0.08, 0.04, 0.02, 0.01]
+    """
+    return alpha * 0.5**step
+
+
 def _rho2(alpha: float, planned_n: int) -> float:
     if planned_n <= 0:
         raise InvalidInputError("the planned number of observations must be positive")

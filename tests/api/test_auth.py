@@ -25,7 +25,9 @@ EXPECTED = {
     ("GET", "/retraining/history"): "read",
     ("GET", "/monitoring/status"): "read",
     ("GET", "/experiments/{name}/status"): "read",
+    ("GET", "/api/v1/ab-testing/results/{test}"): "read",
     ("POST", "/api/v1/ab-testing/create"): "operate",
+    ("POST", "/api/v1/ab-testing/conclude/{test}"): "operate",
     ("POST", "/api/v1/monitoring/log-prediction"): "predict",
     ("GET", "/api/v1/monitoring/alerts"): "read",
     ("GET", "/api/v1/monitoring/incidents"): "read",
@@ -59,6 +61,7 @@ UNSCOPED = ("open", "metrics", "credentials")
 GUARDED = [(*route, scope) for route, scope in EXPECTED.items() if scope not in UNSCOPED]
 PLACES = {
     "{name}": "sms_spam",
+    "{test}": "ghost",
     "{version}": "9.9.9",
     "{v1}": "1.0.0",
     "{v2}": "9.9.9",

@@ -203,6 +203,17 @@ def test_a_canary_is_widened_in_steps_and_each_begins_its_figures_anew(db, ana, 
         widen(db, row, 0.6)
 
 
+def test_each_split_of_a_canary_has_half_of_the_error_that_is_left(db, ana, two, clock):
+    row, levels = draft(db, ana), []
+    start(db, row)
+    for seq, variant, share in ((2, "control", 0.3), (3, "treatment", 0.5)):
+        answers(db, clock, variant, 72, 8, seq=seq)
+        levels.append(status(db, row)["verdict"]["interval"]["level"])
+        widen(db, row, share)
+        clock.forward(seconds=1)
+    assert levels == pytest.approx([1 - 0.05 / 2, 1 - 0.05 / 4])
+
+
 def test_a_shadow_is_not_widened(db, ana, two):
     row = draft(db, ana, mode="shadow", share=0.0)
     start(db, row)

@@ -249,3 +249,33 @@ def test_the_split_is_checked_on_users_with_and_without_outcomes():
     verdict = judge(pair, planned_n=10_000)
     assert verdict.result == "invalid"
     assert "(1,000 to 1,300 users" in verdict.sentence
+
+
+def decided(rng, alpha, *, planned=1500, n=4500, looks=12):
+    """Whether a canary without any effect, widened three times, is ever taken for one."""
+    for step, share in enumerate((0.1, 0.2, 0.35, 0.5), start=1):
+        treated, right = rng.random(n) < share, rng.random(n) < 0.9
+        at = np.linspace(n / looks, n, looks).astype(int) - 1
+        arms = [
+            zip(arm.cumsum()[at].tolist(), (arm & right).cumsum()[at].tolist(), strict=True)
+            for arm in (~treated, treated)
+        ]
+        for (m, good), (k, better) in zip(*arms, strict=True):
+            counts = ArmCounts("a", 1 - share, m, good), ArmCounts("b", share, k, better)
+            if judge(counts, planned_n=planned, alpha=alpha, step=step).result in ("won", "lost"):
+                return True
+    return False
+
+
+def test_the_stated_error_holds_over_three_widenings_and_48_looks():
+    rng = np.random.default_rng(4)
+    rate = sum(decided(rng, 0.2) for _ in range(400)) / 400
+    print(f"20 % stated, {rate:.1%} of 400 runs without an effect were taken for one")
+    assert rate <= 0.2
+
+
+def test_the_p_value_and_the_interval_of_a_later_split_tell_the_same_of_the_whole_error():
+    for b in (4570, 4590, 4600, 4610):
+        verdict = judge(arms(4500, b), planned_n=10_000, step=3)
+        assert verdict.interval.level == pytest.approx(1 - 0.05 / 8)
+        assert (verdict.p_value <= 0.05) == (verdict.interval.low > 0)

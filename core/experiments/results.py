@@ -1,0 +1,83 @@
+"""The results of an experiment as a client reads them: arms, certainty, winner, what to do next."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from core.experiments import lifecycle
+from core.tables.entities import Experiment
+
+_SHOWN = ("level", "low", "high")
+
+
+def of(session: Session, row: Experiment) -> dict[str, Any]:
+    """Return the results as plain values; figures of the difference are None before an outcome.
+
+    `difference` is treatment minus control, with an interval that holds at every look.
+    """
+    found = lifecycle.status(session, row.id)
+    verdict = found["verdict"] or {}
+    interval = verdict.get("interval") or dict.fromkeys(_SHOWN)
+    names = ("difference", "p_value", "srm_p", "more_needed", "method", "assumptions")
+    return {
+        "id": row.id,
+        "test": row.name,
+        "model": row.model,
+        "state": found["state"],
+        "mode": found["mode"],
+        "result": found["result"],
+        "winner": winner(found),
+        "arms": {arm: _arm(found, arm) for arm in lifecycle.ARMS},
+        "traffic_split": found["share"],
+        "metric": row.metric,
+        "minimum_effect": row.minimum_effect,
+        "significance_level": row.alpha,
+        "significant": found["result"] in ("won", "lost") if verdict else None,
+        **{name: verdict.get(name) for name in names},
+        "interval": {name: interval[name] for name in _SHOWN},
+        "planned_n": found["planned_n"],
+        "started_at": row.started_at.isoformat() if row.started_at else None,
+        "stopped_at": row.stopped_at.isoformat() if row.stopped_at else None,
+        "stopped_because": row.verdict.get("stopped_because"),
+        "sentence": found["sentence"],
+        "recommendation": advice(found),
+    }
+
+
+def winner(found: Mapping[str, Any]) -> str | None:
+    """Return the version that is better by the result; None while or where neither is.
+
+    >>> winner({"result": "lost", "versions": {"control": "1.0.0", "treatment": "2.0.0"}})
+    '1.0.0'
+    """
+    arm = {"won": "treatment", "lost": "control"}.get(str(found["result"]))
+    return str(found["versions"][arm]) if arm else None
+
+
+def advice(found: Mapping[str, Any]) -> str:
+    """Say in a sentence what a person does next about an experiment that stands like `found`."""
+    control, treatment = (found["versions"][arm] for arm in lifecycle.ARMS)
+    if found["state"] == "draft":
+        return "Propose its start, where that does not wait yet; an approver decides."
+    over, more = found["state"] == "stopped", (found["verdict"] or {}).get("more_needed")
+    first = "" if over else "Conclude it. "
+    if found["result"] == "won":
+        return f"{first}Propose to release {treatment}."
+    if found["result"] == "invalid":
+        return f"{first}Find out why the traffic was split otherwise, then draft it anew."
+    if found["result"] in ("lost", "equivalent") or over:
+        return f"{first}{control} keeps serving; there is nothing to release."
+    return f"Let it run: {more:,} more outcomes are needed." if more else "Let it run."
+
+
+def _arm(found: Mapping[str, Any], arm: str) -> dict[str, Any]:
+    n, right = found["labelled"][arm], found["correct"][arm]
+    return {
+        "version": found["versions"][arm],
+        "predictions": found["predictions"][arm],
+        "users": found["users"][arm],
+        "labelled": n,
+        "correct": right,
+        "accuracy": right / n if n else None,
+    }
