@@ -59,7 +59,7 @@ test-chaos: .venv/.ready-dev ## kills, stops and loads for half an hour, each wi
 	$(PYTEST) -q -n 0 -s -m chaos tests/chaos
 
 NAME ?= serving
-bench: .venv/.ready-dev ## measure: NAME=serving (writes docs/serving-results.md), monitoring, gate, tabular or training; ARGS=--quick
+bench: .venv/.ready-dev ## measure: NAME=serving (writes docs/serving-results.md), monitoring, gate, replay, tabular or training; ARGS=--quick
 	$(BIN)/python -m benchmarks.$(NAME) $(ARGS)
 
 .venv-lab/.ready: requirements-lab.txt .venv/.ready
