@@ -1,6 +1,8 @@
 """What clients send and get about predictions that were made elsewhere."""
 
-from pydantic import ConfigDict, Field
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from api.schemas import (
     Answer,
@@ -52,7 +54,9 @@ class LoggedBody(Body):
         }
     )
     model_name: Name | None = None
-    predictions: list[LoggedItem] = Field(min_length=1)
+    predictions: list[Annotated[Any, WithJsonSchema(LoggedItem.model_json_schema())]] = Field(
+        min_length=1
+    )
 
 
 class LoggedAnswer(Answer):

@@ -52,6 +52,18 @@ def test_a_bad_one_never_fails_the_rest(client, db, settings):
     assert len(stored(db, settings)[0]) == 1
 
 
+def test_one_that_is_malformed_never_fails_the_rest_and_is_told_what_is_wrong(client, db, settings):
+    bad = [one(confidence=2), one(version="new"), {"message": "win"}, "win", None, one(colour=1)]
+    answer = client.post(URL, json={"predictions": [*bad, one()]})
+    assert (answer.status_code, len(stored(db, settings)[0])) == (200, 1)
+    refused = answer.json()["refused"]
+    assert [(each["index"], each["error"]["status"]) for each in refused] == [
+        (index, 422) for index in range(6)
+    ]
+    assert refused[0]["error"]["detail"].startswith("confidence: ")
+    assert refused[3]["error"]["detail"] == "send a JSON object"
+
+
 def test_features_are_read_as_the_version_reads_them(client, db, settings):
     made = one(version="1.0.0", message=None, features={"age": 50}, prediction="disease")
     body = {"model_name": "heart-disease", "predictions": [made]}
