@@ -1,14 +1,14 @@
 """Facts about the data: whether inputs are sound, and where labels come from."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, func, select
 
 from core.agent.sources.scope import Item, Scope, dicts
-from core.tables.telemetry import Label, MonitorReport
+from core.tables.telemetry import Label, MonitorReport, Prediction
 
 QUALITY = (
     "missing_rate_max",
@@ -22,7 +22,9 @@ QUALITY = (
 )
 MOSTLY = 0.5
 FEWEST_LABELS = 50
-LABELS_OF = timedelta(days=1)
+LABELS_OF, LABELS_BEFORE = timedelta(days=1), timedelta(days=31)
+MOST_BEFORE = 20_000
+"""Of the labels before, so many are enough to compare with; those of the last day all count."""
 
 
 def quality(of: Scope) -> Iterator[Item]:
@@ -59,38 +61,46 @@ def _unit(change: Any) -> str | None:  # noqa: ANN401 (JSON)
     return f"{change['column']}: {change['words']}, by {change['factor']:.4g}"[:100]
 
 
-class _Told(NamedTuple):
-    source: str
-    value: str
-    at: datetime
+Counts = Counter[tuple[str, str]]
+"""How many labels there are by (source, value)."""
 
 
 def label_sources(of: Scope) -> Iterator[Item]:
     """What the labels of the last day say and how many come from one source, and those before."""
     if of.version is None:
         return
-    told = _newest_labels(of)
-    recent = [one for one in told if one.at > of.now - LABELS_OF]
-    earlier = [one for one in told if one.at <= of.now - LABELS_OF]
+    recent = _labels(of, of.now - LABELS_OF, of.now)
+    earlier = _labels(of, of.now - LABELS_BEFORE, of.now - LABELS_OF, MOST_BEFORE)
     positive = str(of.version.signature.get("positive") or "")
     for name, labels in (("", recent), ("_before", earlier)):
-        n, source = len(labels), f"/performance?model={of.model}"
+        n, source = labels.total(), f"/performance?model={of.model}"
         if n < FEWEST_LABELS:
             continue
-        share = sum(one.value == positive for one in labels) / n
-        top = _top_share(labels)
+        share = sum(count for (_, value), count in labels.items() if value == positive) / n
         if positive:
             yield Item(f"data_quality.label_positive_rate{name}", share, source, n=n)
-        if len(earlier) >= FEWEST_LABELS:  # of labels that always came from one, nothing is told
+        if earlier.total() >= FEWEST_LABELS:  # of what always came from one, nothing is told
+            top = _top_share(labels)
             yield Item(f"data_quality.label_concentration_top_source{name}", top, source, n=n)
 
 
-def _newest_labels(of: Scope) -> list[_Told]:
-    """Return what sources said of the answers whose truth is known by the newest labels."""
-    ids = [one.id for one in of.outcomes]
-    query = select(Label.source, Label.value, Label.at).where(Label.prediction_id.in_(ids))
-    return [_Told(*row) for row in of.session.execute(query)] if ids else []
+def _labels(of: Scope, after: datetime, until: datetime, most: int | None = None) -> Counts:
+    """Count the labels of the model's own answers in a stretch of time, the newest if `most`."""
+    ours = (Prediction.id == Label.prediction_id, Prediction.model == of.model)
+    said = (
+        select(Label.source, Label.value)
+        .join(Prediction, and_(*ours, ~Prediction.is_shadow))
+        .where(Label.at > after, Label.at <= until)
+        .order_by(Label.at.desc())
+        .limit(most)
+    ).subquery()
+    by = (said.c.source, said.c.value)
+    rows = of.session.execute(select(*by, func.count()).group_by(*by))
+    return Counter({(source, value): n for source, value, n in rows})
 
 
-def _top_share(labels: Sequence[_Told]) -> float:
-    return max(Counter(one.source for one in labels).values()) / len(labels)
+def _top_share(labels: Counts) -> float:
+    sources: Counter[str] = Counter()
+    for (source, _), n in labels.items():
+        sources[source] += n
+    return max(sources.values()) / sources.total()

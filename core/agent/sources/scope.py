@@ -11,10 +11,9 @@ from sqlalchemy.orm import Session
 
 from core import predictions, releases
 from core.monitoring import reports
-from core.predictions import Outcome
 from core.settings import Settings
 from core.tables.entities import ModelVersion, Release
-from core.tables.telemetry import JUDGED, Label, MonitorReport
+from core.tables.telemetry import JUDGED, MonitorReport
 
 ALARM = ("warn", "fail")
 SERVICE_HOURS = 2
@@ -81,22 +80,14 @@ class Scope:
         watch = self.drift_report.figures.get("watch") if self.drift_report else None
         return isinstance(watch, dict) and bool(watch.get("alarm"))
 
-    @cached_property
-    def outcomes(self) -> list[Outcome]:
-        """What was true of the answers behind the newest 1,000 labels of all models, newest first.
-
-        Reading them costs the same however many answers there are.
-        """
-        newest = select(Label.prediction_id).where(Label.at <= self.now)
-        ids = self.session.scalars(newest.order_by(Label.at.desc()).limit(NEWEST_LABELS))
-        found = predictions.truths(self.session, self.model, list(dict.fromkeys(ids)))
-        return sorted(found.values(), key=lambda one: (one.at, one.id), reverse=True)
-
     def labelled(self, version: str, since: datetime, until: datetime) -> tuple[int, int]:
-        """Return how many of these answers of a version there are, and how many were right."""
-        rows = [one for one in self.outcomes if one.version == version]
-        right = [one.correct for one in rows if since <= one.at <= until]
-        return len(right), sum(right)
+        """Return how many of a version's newest 1,000 answers with a truth were right: (n, right).
+
+        Reading them costs the same however many answers and labels of other models there are.
+        """
+        of = {"since": since, "until": min(until, self.now), "limit": NEWEST_LABELS}
+        rows = predictions.outcomes(self.session, self.model, version, **of)
+        return len(rows), sum(one.correct for one in rows)
 
     def newest(self, kind: str) -> MonitorReport | None:
         """Return the newest conclusive report of a kind on what serves, made since it serves."""
