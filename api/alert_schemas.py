@@ -11,6 +11,8 @@ from core.specs.alerts import RuleName, Severity
 AlertState = Literal["pending", "firing", "suppressed", "resolved"]
 Cause = Annotated[Words, Field(min_length=1, max_length=100, examples=["drift"])]
 Reason = Annotated[Words, Field(min_length=1, max_length=500)]
+Silenced = ModelName | Literal["*"]
+"""A model, or those alerts of other systems that name no model."""
 Hours = Annotated[float, Field(gt=0, le=720, description="At most 30 days.")]
 
 
@@ -74,7 +76,7 @@ class IncidentList(Answer):
 class SilenceBody(Body):
     """What is to be silent: exact values; what is left out is any. Critical only where named."""
 
-    model: ModelName | None = None
+    model: Silenced | None = Field(None, description="`*`: alerts that name no model.")
     rule: RuleName | None = None
     cause: Cause | None = None
     severity: Severity | None = None

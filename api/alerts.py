@@ -12,6 +12,7 @@ from api.alert_schemas import (
     IncidentList,
     Reason,
     SilenceBody,
+    Silenced,
     SilenceList,
     SilencePreview,
     SilenceRow,
@@ -75,7 +76,7 @@ def silent(service: Serving, limit: Limit = 200) -> dict[str, Any]:
 )
 def preview(
     service: Serving,
-    model: ModelName | None = None,
+    model: Silenced | None = None,
     rule: RuleName | None = None,
     cause: Annotated[Cause | None, Query()] = None,
     severity: Severity | None = None,

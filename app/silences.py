@@ -67,7 +67,7 @@ def dialog(panel: Panel, actor: Actor, given: dict[str, str]) -> None:
 
 def _matchers(panel: Panel, given: dict[str, str]) -> dict[str, str]:
     with panel.db.read() as db:
-        models = [spec.name for spec in specs.all_active(db)]
+        models = [*(spec.name for spec in specs.all_active(db)), silences.NO_MODEL]
         causes = silences.known_causes(db)
     critical = given.get("severity") == "critical"
     chosen = {
@@ -82,7 +82,12 @@ def _matchers(panel: Panel, given: dict[str, str]) -> dict[str, str]:
 def _choose(label: str, options: Sequence[str], chosen: str | None) -> str:
     every = [ANY, *options]
     index = every.index(chosen) if chosen in every else 0
-    return str(st.selectbox(label, every, index=index, key=f"silence-{label.lower()}"))
+    key = f"silence-{label.lower()}"
+    return str(st.selectbox(label, every, index=index, key=key, format_func=_option))
+
+
+def _option(value: str) -> str:
+    return "those that name no model" if value == silences.NO_MODEL else value
 
 
 def show(rows: Sequence[Silence], panel: Panel, actor: Actor, *, may_end: bool) -> None:

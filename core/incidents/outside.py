@@ -22,8 +22,7 @@ from core.monitoring.labels import short
 from core.settings import Settings
 from core.tables.entities import Alert
 
-ALL = "*"
-"""The model of an alert that names none that is known here."""
+ALL = silences.NO_MODEL
 
 SEVERITIES = {
     "critical": "critical", "page": "critical", "error": "high", "high": "high", "warning": "high",

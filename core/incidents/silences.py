@@ -23,6 +23,8 @@ from core.tables.entities import Alert, Incident, Silence
 LONGEST = timedelta(days=30)
 LOOK_BACK = timedelta(days=7)
 MATCHERS = ("model", "rule", "cause", "severity")
+NO_MODEL = "*"
+"""The model of alerts that are about none that is known here; as a matcher those, and no others."""
 Matchers = Mapping[str, str]
 
 
@@ -109,7 +111,7 @@ def checked(session: Session, matchers: Matchers) -> dict[str, str]:
         )
     if not given:
         raise InvalidInputError("a silence must say what it covers: a model, rule or severity")
-    if "model" in given:
+    if given.get("model", NO_MODEL) != NO_MODEL:
         given["model"] = specs.active(session, given["model"]).name
     causes = known_causes(session)
     for name, known in (("rule", [*RULES]), ("cause", causes), ("severity", [*SEVERITIES])):
@@ -253,6 +255,8 @@ def describe(matchers: Matchers) -> str:
 
     >>> describe({"model": "spam", "severity": "low"}), describe({"rule": "latency"})
     ('Low alerts of spam', 'Alerts of rule latency')
+    >>> describe({"model": "*", "severity": "critical"})
+    'Critical alerts that name no model'
     """
     words = f"{matchers.get('severity', '')} alerts".strip().capitalize()
     if rule := matchers.get("rule"):
@@ -260,5 +264,5 @@ def describe(matchers: Matchers) -> str:
     if cause := matchers.get("cause"):
         words += f" of cause {cause}"
     if model := matchers.get("model"):
-        words += f" of {model}"
+        words += " that name no model" if model == NO_MODEL else f" of {model}"
     return words

@@ -61,6 +61,11 @@ def test_a_silence_is_previewed_made_listed_and_ended(client, drifted):
     ]
 
 
+def test_critical_alerts_that_name_no_model_can_be_silenced(client, models):
+    made = silence(client, model="*", severity="critical")
+    assert made.json()["covers"] == "Critical alerts that name no model"
+
+
 def test_a_request_sent_twice_makes_one_silence(client, models):
     client.headers["Idempotency-Key"] = "one"
     assert silence(client).json()["id"] == silence(client).json()["id"]

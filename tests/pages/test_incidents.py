@@ -5,7 +5,7 @@ import pytest
 from app.incidents import REPORTS
 from core import incidents, outbox, specs
 from core.ids import new_id
-from core.incidents import silences
+from core.incidents import outside, silences
 from core.monitoring import signals
 from core.specs.alerts import RULES
 from core.tables.telemetry import MonitorReport
@@ -136,6 +136,15 @@ def test_a_silence_of_a_critical_incident_names_that_severity_by_itself(
     assert "Critical alerts of cause accuracy of sms_spam: this covers 1 alert" in text_of(page)
 
 
+def test_a_critical_incident_of_no_model_can_be_silenced(open_page, panel, served, ana):
+    alert = outside.read({"alertname": "Disk", "severity": "critical"}, {}, mark="m", firing=True)
+    outside.receive(panel.db, panel.settings, ana, [alert])
+    page = open_page("incidents", ana)
+    button(page, "Silence …").click().run()
+    words = "Critical alerts of cause outside_disk that name no model: this covers 1 alert now"
+    assert words in text_of(page)
+
+
 def test_the_rules_say_why_nothing_fired(open_page, panel, served, ana):
     report(panel, served, "drift", "ok")
     report(panel, served, "latency", n=20)
@@ -177,7 +186,6 @@ def test_an_alarm_of_all_models_leads_nowhere_wrong_and_is_told_in_the_inbox(
     open_page, panel, served, ana
 ):
     from core.access import Actor, Kind, Role
-    from core.incidents import outside
 
     labels = {"alertname": "![x](http://a.b)", "severity": "critical"}
     key = Actor("key:am", Role.OPERATOR, Kind.KEY)

@@ -4,7 +4,7 @@ import pytest
 
 from core import audit, incidents
 from core.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
-from core.incidents import silences
+from core.incidents import outside, silences
 
 
 def quiet(told, who, hours=2, **matchers):
@@ -62,6 +62,16 @@ def test_a_critical_alert_passes_unless_the_silence_names_it(told, ana):
 
     quiet(told, ana, model="spam", severity="critical")
     assert told.say("concept_drift", severity="critical").opened == ()
+
+
+def test_critical_alerts_that_name_no_model_can_be_silenced_and_those_of_models_still_fire(
+    told, ana
+):
+    quiet(told, ana, model="*", severity="critical")
+    alert = outside.read({"alertname": "Disk", "severity": "page"}, {}, mark="m", firing=True)
+    assert outside.receive(told.db, told.settings, ana, [alert]).unchanged == 1
+    assert (told.states(), told.messages()) == (["suppressed"], [])
+    assert told.say("accuracy_floor", severity="critical").opened
 
 
 def test_an_incident_that_is_open_already_goes_on_without_messages_and_says_so(told, ana):
