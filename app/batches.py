@@ -83,10 +83,15 @@ def offer(panel: Panel, actor: Actor, rows: Sequence[Recommendation]) -> None:
 
 @st.dialog("Decide several", width="medium", on_dismiss=close)
 def dialog(panel: Panel, actor: Actor, rows: Sequence[Recommendation]) -> None:
-    """State each consequence, then decide one by one with one reason."""
-    for row in rows:
-        consequence = cards.CONSEQUENCE.get(row.kind, "It is carried out at once.")
-        st.markdown(f"**{ui.plain(row.title)}**  \n{ui.plain(consequence)}")
+    """State each consequence, or why it would be refused; then decide one by one."""
+    solo, now = panel.settings.solo, panel.clock()
+    with panel.db.read() as db:
+        refused = [recommendations.why_not(db, actor, row, solo=solo, now=now) for row in rows]
+    for row, why in zip(rows, refused, strict=True):
+        then = cards.CONSEQUENCE.get(row.kind, "It is carried out at once.")
+        if why.approve:
+            then = f"An approval would be refused: {ui.sentence(why.approve)}"
+        st.markdown(f"**{ui.plain(row.title)}**  \n{ui.plain(then)}")
     n = len(rows)
     with st.form("several", border=False):
         reason = st.text_input("Reason (kept with each)", max_chars=1000, key="several-reason")

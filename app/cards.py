@@ -66,6 +66,9 @@ LABELS = {
 }
 """The arguments that a person may change, by what they are called in the form."""
 
+PAGE = 10
+"""How many decided proposals a list shows at first."""
+
 TOLD = {"rules": "the rules", "person": "a person", "gate": "the gate"}
 
 
@@ -219,6 +222,22 @@ def one_line(row: Recommendation) -> None:
         ui.badge(row.state)
         ui.link("recommendation", row.title, id=row.id)
         st.caption(ui.plain(recommendations.outcome(row)), width="content")
+
+
+def shown(key: str) -> int:
+    """Return how many decided proposals a list shows now, of which `lines` may show more."""
+    return int(st.session_state.get(f"shown-{key}", PAGE))
+
+
+def lines(key: str, rows: Sequence[Recommendation], none: str) -> None:
+    """Show decided proposals; `rows` holds one more than `shown`, where there are more."""
+    for row in rows[: shown(key)]:
+        one_line(row)
+    if not rows:
+        st.caption(none)
+    if len(rows) > shown(key) and st.button("Show older ones", key=f"older-{key}"):
+        st.session_state[f"shown-{key}"] = shown(key) + 2 * PAGE
+        st.rerun()
 
 
 def only_approver(solo: bool, approvers: Collection[str]) -> str:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import cards, ui
 from core import actions, outbox, recommendations, registry
-from core.access import Actor, Role, at_least, may
+from core.access import Actor, may
 from core.panel import Panel
 from core.tables.entities import ActionRow, Recommendation
 
@@ -21,39 +21,30 @@ def close() -> None:
 
 
 def offer(panel: Panel, actor: Actor, row: Recommendation) -> None:
-    """Offer the decision to those who may decide."""
-    if not may(actor, "recommendation.decide"):
+    """Offer the decision to those who may decide; to others, say why not and who may."""
+    if not may(actor, recommendations.DECIDE):
         st.info("You can look, but deciding needs the role operator or higher.")
         return
-    _who_else(panel, actor, row)
+    with panel.db.read() as db:
+        refused = recommendations.why_not(
+            db, actor, row, solo=panel.settings.solo, now=panel.clock()
+        )
+    if refused.approve:
+        more = "" if refused.reject else " You may reject it."
+        st.info(ui.plain(f"{ui.sentence(refused.approve)}{more}"))
     with st.container(horizontal=True):
-        if st.button("Approve …", type="primary", key="approve"):
+        locked = bool(refused.approve)
+        if st.button("Approve …", type="primary", key="approve", disabled=locked):
             st.session_state[OPEN] = ("approve", row.id)
-        if cards.editable(row) and st.button("Change …", key="change"):
+        can_change = cards.editable(row) and not refused.change
+        if can_change and st.button("Change …", key="change"):
             st.session_state[OPEN] = ("change", row.id)
     if st.session_state.get(OPEN) == ("approve", row.id):
         approve(panel, actor, row)
     if st.session_state.get(OPEN) == ("change", row.id):
         change(panel, actor, row)
-    _reject(panel, actor, row)
-
-
-def _who_else(panel: Panel, actor: Actor, row: Recommendation) -> None:
-    """Say before any click who can approve where this person cannot."""
-    if not recommendations.is_risky(row.kind):
-        return
-    with panel.db.read() as db:
-        approvers = recommendations.approvers(db)
-        authors = recommendations.authors(db, row.proposed_by)
-    own = actor.name in authors
-    if at_least(actor.role, Role.APPROVER) and authors and not own:
-        return
-    others = [one for one in approvers if one not in (actor.name, *authors)]
-    if others and not authors:
-        st.caption("Nobody knows which person proposed this. Let somebody who is signed in do it.")
-    elif others:
-        why = "You proposed this yourself" if own else "This needs an approver"
-        st.caption(ui.plain(f"{why}: ask {' or '.join(others)} to approve it."))
+    if not refused.reject:
+        _reject(panel, actor, row)
 
 
 @st.dialog("Approve", on_dismiss=close)

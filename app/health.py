@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import streamlit as st
 from sqlalchemy.orm import Session
 
 from app import series, ui
@@ -69,6 +70,27 @@ def _words(own: list[Incident], *, served: bool) -> tuple[Color, str]:
         more = f" and {len(own) - 1} more" if len(own) > 1 else ""
         return color, f"{own[0].title}{more}"
     return ("green", "no open incident") if served else ("gray", "nothing is released yet")
+
+
+def card(one: Health) -> None:
+    """Show one model: health, what serves, traffic and accuracy."""
+    with st.container(border=True, key=f"model-{one.name}"):
+        st.markdown(f"{ui.dot(one.color)} **{ui.plain(one.title)}**: {ui.plain(one.words)}")
+        traffic, right = st.columns(2)
+        requests = sum(one.traffic)
+        traffic.metric("Requests, 24 h", f"{requests:,}", chart_data=one.traffic, chart_type="bar")
+        known = f"{one.newest.value:.1%}" if one.newest else "no labels"
+        words = f"Accuracy, newest {one.newest.n} labels" if one.newest else "Accuracy"
+        right.metric(words, known, chart_data=one.accuracy if len(one.accuracy) > 1 else None)
+        if one.newest:
+            st.caption(f"95 % interval {one.newest.low:.1%} to {one.newest.high:.1%}")
+        if one.serves:
+            ui.link("releases", f"Serves {one.serves}", model=one.name)
+        elif one.versions:
+            words = f"{ui.count(one.versions, 'version')}, none serves yet: look"
+            ui.link("models", words, model=one.name)
+        else:
+            ui.link("training", "Train a first version", model=one.name)
 
 
 def worker_lives(session: Session, now: datetime) -> bool:

@@ -5,7 +5,6 @@ from datetime import timedelta
 import streamlit as st
 
 from app import batches, cards, deciding, health, session, ui
-from app.health import Health
 from core import outcomes, recommendations
 from core.access import may
 from core.tables.entities import ActionRow, Recommendation
@@ -15,7 +14,8 @@ now = panel.clock()
 
 
 def card(row: Recommendation) -> None:
-    """Show one decision that waits."""
+    """Show one decision that waits, and what this person may do about it."""
+    mine = refused[row.id]
     with st.container(border=True, key=f"card-{row.id}"):
         st.markdown(f"## {ui.plain(row.title)}")
         cards.facts(row, now, alone)
@@ -25,9 +25,11 @@ def card(row: Recommendation) -> None:
         with st.expander("What would change"):
             cards.difference(changes[row.id])
         with st.container(horizontal=True, vertical_alignment="center"):
-            ui.link("recommendation", "Look and decide", id=row.id)
-            if len(waiting) > 1 and may(actor, "recommendation.decide"):
+            ui.link("recommendation", "Look" if mine.both else "Look and decide", id=row.id)
+            if len(waiting) > 1 and not mine.both:
                 batches.pick(row)
+        if mine.approve and may(actor, recommendations.DECIDE):
+            st.caption(ui.plain(ui.sentence(mine.approve)))
 
 
 def by_itself(action: ActionRow) -> None:
@@ -43,38 +45,19 @@ def by_itself(action: ActionRow) -> None:
         deciding.undo(panel, actor, action)
 
 
-def model(one: Health) -> None:
-    """Show one model: health, what serves, traffic and accuracy."""
-    with st.container(border=True, key=f"model-{one.name}"):
-        st.markdown(f"{ui.dot(one.color)} **{ui.plain(one.title)}**: {ui.plain(one.words)}")
-        traffic, right = st.columns(2)
-        requests = sum(one.traffic)
-        traffic.metric("Requests, 24 h", f"{requests:,}", chart_data=one.traffic, chart_type="bar")
-        known = f"{one.newest.value:.1%}" if one.newest else "no labels"
-        words = f"Accuracy, newest {one.newest.n} labels" if one.newest else "Accuracy"
-        right.metric(words, known, chart_data=one.accuracy if len(one.accuracy) > 1 else None)
-        if one.newest:
-            st.caption(f"95 % interval {one.newest.low:.1%} to {one.newest.high:.1%}")
-        if one.serves:
-            ui.link("releases", f"Serves {one.serves}", model=one.name)
-        elif one.versions:
-            words = f"{ui.count(one.versions, 'version')}, none serves yet: look"
-            ui.link("models", words, model=one.name)
-        else:
-            ui.link("training", "Train a first version", model=one.name)
-
-
 # load
 with panel.db.read() as db:
     waiting = recommendations.waiting(db)
     changes = {row.id: recommendations.difference(db, row) for row in waiting}
     about = {(row.model, row.kind) for row in waiting}
     records = {pair: outcomes.record(db, *pair) for pair in about}
+    how = {"solo": panel.settings.solo, "now": now}
+    refused = {row.id: recommendations.why_not(db, actor, row, **how) for row in waiting}
     alone = cards.only_approver(panel.settings.solo, recommendations.approvers(db))
     acted = recommendations.acted_alone(db, since=now - timedelta(days=1))
     models = health.of_all(db, now)
     everywhere = health.everywhere(db)
-    decided = recommendations.decided(db, limit=10)
+    decided = recommendations.decided(db, cards.shown("inbox") + 1)
 
 # render
 top = st.container()
@@ -109,12 +92,9 @@ ui.section("Models")
 columns = st.columns(2)
 for index, one in enumerate(models):
     with columns[index % 2]:
-        model(one)
+        health.card(one)
 if not models:
     ui.empty("There is no model yet.", "Upload a data set; its model comes with it.", "data")
 
 ui.section("Decided lately")
-for row in decided:
-    cards.one_line(row)
-if not decided:
-    st.caption("Nothing was decided yet.")
+cards.lines("inbox", decided, "Nothing was decided yet.")

@@ -56,7 +56,8 @@ with panel.db.read() as db:
     row = recommendations.get(db, wanted)
     open_now = row.state == "proposed" and row.expires_at > now
     changes = recommendations.difference(db, row)
-    alike = [one for one in recommendations.decided(db, limit=200) if one.kind == row.kind]
+    alike = {"model": row.model, "kind": row.kind, "besides": row.id}
+    earlier = recommendations.decided(db, cards.shown(row.id) + 1, **alike)
     book, calls = recommendations.behind(db, row)
     before, after = recommendations.edits(db, row)
     action = recommendations.action(db, row.id)
@@ -99,11 +100,7 @@ ui.section("Questions")
 conversations.show(panel, actor, row)
 
 ui.section(f"Earlier decisions to {cards.what_to_do(row)}")
-earlier = [one for one in alike if one.id != row.id and one.model == row.model][:10]
-for one in earlier:
-    cards.one_line(one)
-if not earlier:
-    st.caption("None yet.")
+cards.lines(row.id, earlier, "None yet.")
 if row.incident_id:
     ui.link("incidents", "The incident behind this", id=row.incident_id)
 st.caption(f"Sealed as {row.digest[:16]}: an approval counts for exactly this proposal.")

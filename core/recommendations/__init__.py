@@ -2,6 +2,7 @@
 
 from core.recommendations.arguments import check_arguments
 from core.recommendations.batch import Decided, Decision, decide_each
+from core.recommendations.beforehand import DECIDE, WhyNot, why_not
 from core.recommendations.conversation import ask, conversation, unanswered
 from core.recommendations.deciding import (
     approve,
@@ -49,6 +50,7 @@ from core.recommendations.wording import title, verb
 
 __all__ = [
     "ALONE",
+    "DECIDE",
     "EVERYWHERE",
     "KINDS",
     "LIFETIME",
@@ -57,6 +59,7 @@ __all__ = [
     "Decided",
     "Decision",
     "Kind",
+    "WhyNot",
     "acted_alone",
     "action",
     "approve",
@@ -95,5 +98,6 @@ __all__ = [
     "valid_until",
     "verb",
     "waiting",
+    "why_not",
     "withdraw",
 ]

@@ -35,7 +35,7 @@ def approve(
     """
     with db.command(actor, "recommendation.decide") as command:
         row = _for_decision(command, recommendation_id, "approve", reason)
-        alone = _check_eyes(command, row, solo=solo)
+        alone = check_approving(command.session, command.actor, row, solo=solo)
         check_open(command, row, digest)
         command.note(alone=alone)
         approve_in(command, row, reason=reason)
@@ -59,8 +59,7 @@ def check_open(command: Command, row: Recommendation, digest: str) -> None:
     """Raise `ConflictError` unless what was shown still stands: seal, target and time."""
     check_seal(row, digest)
     check_target(command.session, row)
-    if row.expires_at <= command.now:
-        raise ConflictError(f"this proposal lapsed at {_when(row.expires_at)}")
+    check_time(row, command.now)
 
 
 def reject(db: Database, actor: Actor, recommendation_id: str, *, reason: str) -> Recommendation:
@@ -69,8 +68,7 @@ def reject(db: Database, actor: Actor, recommendation_id: str, *, reason: str) -
         row = _for_decision(command, recommendation_id, "reject", reason)
         if not reason.strip():
             raise InvalidInputError("say why this is rejected: the reason is kept with it")
-        if command.actor.name not in authors(command.session, row.proposed_by):
-            _check_role(row, command.actor)
+        check_rejecting(command.session, command.actor, row)
         decide_in(command, row, "rejected", reason.strip())
         tell_incident(command, row.incident_id, f"rejected: {row.title} ({reason.strip()})")
         return row
@@ -137,6 +135,12 @@ def check_target(session: Session, row: Recommendation) -> None:
         raise ConflictError(
             "what serves has changed since this was proposed; ask for a fresh proposal"
         )
+
+
+def check_time(row: Recommendation, now: datetime) -> None:
+    """Raise `ConflictError` once a proposal has lapsed."""
+    if row.expires_at <= now:
+        raise ConflictError(f"this proposal lapsed at {_when(row.expires_at)}")
 
 
 def check_seal(row: Recommendation, digest: str) -> None:
@@ -213,21 +217,22 @@ def decide_in(
     command.session.refresh(row)
 
 
-def _check_role(row: Recommendation, actor: Actor) -> None:
-    if is_risky(row.kind) and not at_least(actor.role, Role.APPROVER):
-        raise ForbiddenError(
-            f"{actor.name} ({actor.role}) may not decide this: it needs an approver"
-        )
+def check_rejecting(session: Session, actor: Actor, row: Recommendation) -> None:
+    """Raise `ForbiddenError` unless the actor may reject: their own, or with the role for it."""
+    if actor.name not in authors(session, row.proposed_by):
+        _check_role(session, actor, row)
 
 
-def _check_eyes(command: Command, row: Recommendation, *, solo: bool) -> bool:
-    """Check role and four eyes; True when the only approver approves their own proposal."""
-    actor = command.actor
-    _check_role(row, actor)
-    if not is_risky(row.kind) or not maybe_own(command.session, row, actor.name):
+def check_approving(session: Session, actor: Actor, row: Recommendation, *, solo: bool) -> bool:
+    """Check role and four eyes; True when the only approver approves their own proposal.
+
+    Raises: ForbiddenError.
+    """
+    _check_role(session, actor, row)
+    if not is_risky(row.kind) or not maybe_own(session, row, actor.name):
         return False
-    others = [name for name in approvers(command.session) if name != actor.name]
-    if others and not authors(command.session, row.proposed_by):
+    others = [name for name in approvers(session) if name != actor.name]
+    if others and not authors(session, row.proposed_by):
         raise ForbiddenError(
             f"nobody knows which person {row.proposed_by} is, so it may be you: reject this, and"
             " let it be proposed by somebody who is signed in"
@@ -242,6 +247,15 @@ def _check_eyes(command: Command, row: Recommendation, *, solo: bool) -> bool:
             " or set PILOTHOUSE_SOLO=true"
         )
     return True
+
+
+def _check_role(session: Session, actor: Actor, row: Recommendation) -> None:
+    if not is_risky(row.kind) or at_least(actor.role, Role.APPROVER):
+        return
+    who = ", ".join(approvers(session)) or "there is none: an admin adds one"
+    raise ForbiddenError(
+        f"{actor.name} ({actor.role}) may not decide this: it needs an approver ({who})"
+    )
 
 
 def _enqueue(command: Command, row: Recommendation, origin: str) -> ActionRow:

@@ -35,9 +35,20 @@ def waiting(session: Session, *, model: str | None = None) -> list[Recommendatio
     return sorted(rows, key=lambda row: SEVERITIES.index(row.severity))
 
 
-def decided(session: Session, limit: int = 50) -> list[Recommendation]:
-    """Return what no longer waits, newest first."""
+def decided(
+    session: Session,
+    limit: int = 50,
+    *,
+    model: str | None = None,
+    kind: str | None = None,
+    besides: str | None = None,
+) -> list[Recommendation]:
+    """Return what no longer waits, newest first; without the proposal `besides`."""
     query = select(Recommendation).where(Recommendation.state != "proposed")
+    given = {"model": model, "kind": kind}
+    query = query.filter_by(**{name: value for name, value in given.items() if value})
+    if besides:
+        query = query.where(Recommendation.id != besides)
     return list(session.scalars(query.order_by(Recommendation.id.desc()).limit(limit)))
 
 

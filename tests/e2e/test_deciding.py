@@ -48,7 +48,7 @@ def test_what_one_person_changes_another_one_approves(at, house):
     dialog.get_by_label("Why? (kept on record)").fill("it passed the gate too")
     button(me, "Propose the change").click()
     expect(me.page.locator("h1")).to_have_text("Release heart_disease 3.0.0")
-    me.sees("You proposed this yourself: ask adm to approve it.")
+    me.sees("You proposed this yourself: another person decides (adm).")
     (made,) = (one for one in waiting(house) if one.edit_of == row.id)
 
     other = at("adm")

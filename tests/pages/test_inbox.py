@@ -89,14 +89,15 @@ def test_a_filter_that_nothing_matches_says_so(open_page, card, ana):
 
 
 def test_several_cards_are_decided_one_by_one_and_one_refused_stops_none(
-    open_page, panel, card, ana
+    open_page, panel, card, ana, apo
 ):
-    risky, last = propose_release(panel, card.model), retrain(panel, card.model)
+    other, last = propose_release(panel, card.model, ana), retrain(panel, card.model)
     page = open_page("inbox", ana)
-    for row in (card, risky, last):
+    for row in (card, other, last):
         page.checkbox(key=f"pick-{row.id}").check()
     page.run()
     button(page, "Decide 3 selected cards …").click().run()
+    assert "An approval would be refused: Ana (operator) may not decide" in text_of(page)
     for words in ("All traffic goes back to the earlier version", "A training starts"):
         assert words in text_of(page)
 
@@ -104,10 +105,20 @@ def test_several_cards_are_decided_one_by_one_and_one_refused_stops_none(
     button(page, "Approve 3").click().run()
 
     assert "2 of 3 approved" in page.toast[0].value
-    assert "Ana (operator) may not decide this: it needs an approver." in text_of(page)
     assert headings(page) == ["Release it"]
+    assert "refused" in badges(page)
     button(page, "Close the list").click().run()
-    assert "may not decide this" not in text_of(page)
+    assert "refused" not in badges(page)
+
+
+def test_a_card_that_a_person_cannot_decide_says_why_and_cannot_be_selected(
+    open_page, panel, card, ana, apo
+):
+    risky = propose_release(panel, card.model)
+    page = open_page("inbox", ana)
+    assert [box.key for box in page.checkbox] == [f"pick-{card.id}"]
+    assert text_of(page).count("Ana (operator) may not decide this: it needs an approver") == 1
+    assert f"pick-{risky.id}" in [box.key for box in open_page("inbox", apo).checkbox]
 
 
 def test_several_cards_are_rejected_only_with_a_reason(open_page, panel, card, ana):
@@ -163,5 +174,7 @@ def badges(page):
     return found.replace("\\", "")
 
 
-def propose_release(panel, model):
-    return retrain(panel, model, "Release it", kind="promote", arguments={"version": "3.0.0"})
+def propose_release(panel, model, actor=None):
+    how = {"kind": "promote", "arguments": {"version": "3.0.0"}, "reasoning": "better"}
+    who = actor or system("agent")
+    return propose(panel.db, who, model=model, title="Release it", **how)

@@ -5,7 +5,7 @@ from core.access import system
 from core.ids import new_id
 from core.recommendations import Basis, propose
 from core.tables.decisions import Message
-from core.tables.entities import ActionRow, FactBook, ReasonerCall
+from core.tables.entities import ActionRow, FactBook, ReasonerCall, Recommendation
 from tests.pages.looking import button, field, text_of
 
 
@@ -76,7 +76,9 @@ def test_a_viewer_may_look_and_not_decide(open_page, card, vic):
     assert not [one for one in page.button if one.label.startswith(("Approve", "Reject"))]
 
 
-def test_an_operator_is_told_that_a_promotion_needs_an_approver(open_page, panel, served, ana):
+def test_an_operator_is_told_that_a_promotion_needs_an_approver(
+    open_page, panel, served, ana, apo, adm
+):
     row = propose(
         panel.db,
         ana,
@@ -88,11 +90,51 @@ def test_an_operator_is_told_that_a_promotion_needs_an_approver(open_page, panel
     )
     page = open_page("recommendation", ana, id=row.id)
 
-    button(page, "Approve …").click().run()
-    button(page, "Approve now").click().run()
+    words = "Ana (operator) may not decide this: it needs an approver (adm, apo). You may reject it"
+    assert words in text_of(page)
+    assert button(page, "Approve …").disabled
+    assert button(page, "Reject")
+    page = open_page("recommendation", apo, id=row.id)
+    assert not button(page, "Approve …").disabled
+    assert "may not decide" not in text_of(page)
 
-    assert "needs an approver" in page.error[0].value.replace("\\", "")
-    assert state(panel, row) == "proposed"
+
+def test_what_an_operator_can_neither_approve_nor_reject_offers_neither(
+    open_page, panel, served, ana
+):
+    row = promotion(panel, served, system("agent"))
+    page = open_page("recommendation", ana, id=row.id)
+    assert button(page, "Approve …").disabled
+    assert not [one for one in page.button if one.label == "Reject"]
+
+
+def decided(panel, like, n, **change):
+    """Decided proposals that are like another one, but for what changes; younger than it."""
+    panel.clock.forward(seconds=1)
+    names = [column.key for column in Recommendation.__table__.columns]
+    own = {name: getattr(like, name) for name in names} | {"state": "rejected", **change}
+    with panel.db.command(system("agent"), "recommendation.propose") as command:
+        ids = [new_id(panel.clock()) for _ in range(n)]
+        command.session.add_all(Recommendation(**(own | {"id": key})) for key in ids)
+
+
+def links(page):
+    return [one.proto.label for one in page.get("page_link")]
+
+
+def test_earlier_decisions_of_its_kind_are_found_behind_any_number_of_others(
+    open_page, panel, card, ana
+):
+    decided(panel, card, 1, title="The first one")
+    decided(panel, card, 200, kind="retrain", title="Of another kind")
+    decided(panel, card, 10, title="A later one")
+
+    page = open_page("recommendation", ana, id=card.id)
+    assert links(page).count("A later one") == 10
+    assert "The first one" not in links(page)
+    button(page, "Show older ones").click().run()
+    assert links(page).count("The first one") == 1
+    assert "Of another kind" not in links(page)
 
 
 def test_an_unknown_id_is_a_friendly_page(open_page, served, ana):
@@ -192,8 +234,7 @@ def test_a_change_takes_the_place_of_the_proposal_and_both_show_the_difference(
     shown = text_of(page)
     assert "Release sms_spam 3.0.0" in page.title[0].value.replace("\\", "")
     assert "changed just now (2030-01-01 12:00:00 UTC) by ana" in shown
-    assert "This needs an approver: ask adm or apo to approve it." not in shown
-    assert "You proposed this yourself: ask adm or apo to approve it." in shown
+    assert "it needs an approver (adm, apo). You may reject it." in shown
     assert page.table[0].value.loc["version"].tolist() == ["2\\.0\\.0", "3\\.0\\.0"]
 
     original = text_of(open_page("recommendation", apo, id=row.id))
