@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import performance_charts, ui
 from app.performance_charts import Moments
-from core.monitoring import feed as answers
+from core import predictions
 from core.monitoring import retrainings, trends
 from core.monitoring.labels import short
 from core.monitoring.retrainings import Training
@@ -111,7 +111,7 @@ def feed(panel: Panel, model: str) -> None:
 
 def _newest(panel: Panel, model: str) -> None:
     with panel.db.read() as db:
-        rows = answers.newest(db, model, NEWEST)
+        rows = predictions.recent(db, model, NEWEST)
     if not rows:
         what = "Clients call POST /predict with a key; or try one yourself."
         ui.empty("No prediction is in the log yet.", what, "try_it")

@@ -7,13 +7,13 @@ holds many they lie close together, and are read in the order of time.
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVarTuple
 
 from sqlalchemy import ColumnElement, Select, and_, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
-from core.clock import hour_of
+from core.clock import begin_of, hour_of
 from core.tables.telemetry import HourlyCount, Prediction
 
 BUSY = 5_000
@@ -189,7 +189,7 @@ def _read_first(of: Stretch, conditions: Iterable[ColumnElement[bool]]) -> Part:
 
 def _by_time(of: Stretch, hour: int) -> Part:
     """Return the answers of one hour, out of the order of time."""
-    start = datetime.fromtimestamp(hour * 3600, UTC)
+    start = begin_of(hour)
     then = (Prediction.at >= start, Prediction.at < start + timedelta(hours=1))
     query = select(Prediction.at, Prediction.id, Prediction.sample_key)
     return query.where(*then, *of.owned, ~Prediction.is_shadow)

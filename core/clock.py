@@ -30,5 +30,14 @@ def hour_of(moment: datetime) -> int:
     return int(moment.timestamp() // 3600)
 
 
+def begin_of(hour: int) -> datetime:
+    """Return when an hour begins that `hour_of` names.
+
+    >>> hour_of(begin_of(27))
+    27
+    """
+    return datetime.fromtimestamp(hour * 3600, UTC)
+
+
 monotonic: Callable[[], float] = time.perf_counter
 """Returns seconds of a clock that never jumps, for measuring durations."""

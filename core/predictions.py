@@ -6,6 +6,7 @@ What was true of a prediction, `core/truth.py` says, everywhere the same.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, select
@@ -13,8 +14,9 @@ from sqlalchemy.orm import Session
 
 from core import answers
 from core.answers import Stretch
-from core.clock import hour_of, utc_now
+from core.clock import begin_of, hour_of, utc_now
 from core.errors import NotFoundError
+from core.specs import canonical
 from core.tables.entities import ModelVersion, Release
 from core.tables.telemetry import HourlyCount, Label, Prediction
 from core.truth import classes_of, with_label
@@ -22,6 +24,7 @@ from core.truth import classes_of, with_label
 MOST_READ = 20_000
 """Labels, and then answers, that one look at what was true reads."""
 
+_HOURS = 24
 _SAMPLE = 5_000  # of more answers than that, among which the labelled are counted
 _CLOCKS_APART = timedelta(hours=1)  # a label may seem older than its answer by another clock
 
@@ -109,9 +112,33 @@ def classes(session: Session, prediction_ids: Sequence[str]) -> dict[str, set[st
 
 
 def recent(session: Session, model: str, limit: int) -> list[Prediction]:
-    """Return the newest answers, newest first."""
-    query = _answers(model, version=None, since=None)
-    return list(session.scalars(query.order_by(Prediction.at.desc()).limit(limit)))
+    """Return the newest answers, newest first, of the last hours in which the model was asked.
+
+    The counters say which hours these are, so that a model that nobody asked for weeks costs no
+    more than one that is asked now; of very few requests an hour, those of 24 such hours are read.
+    """
+    name = canonical(model)
+    counted = _newest_hours(session, name)
+    if not counted:
+        return []
+    enough = [total < limit for total in accumulate(n for _, n in counted)]
+    oldest = counted[min(sum(enough), len(counted) - 1)][0]
+    query = _answers(name, version=None, since=begin_of(oldest))
+    until = Prediction.at < begin_of(counted[0][0] + 1)
+    return list(session.scalars(query.where(until).order_by(Prediction.at.desc()).limit(limit)))
+
+
+def _newest_hours(session: Session, model: str) -> list[tuple[int, int]]:
+    """Return the last hours with answers, and how many, newest first."""
+    answered = func.sum(HourlyCount.requests - HourlyCount.errors)
+    query = (
+        select(HourlyCount.hour, answered)
+        .where(HourlyCount.model == model, HourlyCount.variant != "shadow")
+        .group_by(HourlyCount.hour)
+        .having(answered > 0)
+    )
+    rows = session.execute(query.order_by(HourlyCount.hour.desc()).limit(_HOURS))
+    return [(hour, n) for hour, n in rows]
 
 
 def labelled(

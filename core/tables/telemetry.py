@@ -11,7 +11,7 @@ from core.tables.base import TELEMETRY, Big, Json, LongText, Table
 class Prediction(Table):
     """One answered request. The key leads with time, so that PostgreSQL can partition by it.
 
-    No index leads with the model: SQLite would take it for "the newest of a model", and sort all.
+    No index leads with the model: why, with figures, says docs/decisions/0013-index-of-the-log.md.
     """
 
     __tablename__ = "prediction"

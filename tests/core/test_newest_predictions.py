@@ -1,6 +1,9 @@
 from datetime import timedelta
 
-from core.monitoring import feed
+import pytest
+from sqlalchemy import event
+
+from core import predictions
 from core.serving import storing
 from tests.conftest import NOON
 
@@ -20,7 +23,7 @@ def newest(db, limit, *answers):
     with db.append() as session:
         storing.store(session, list(answers))
     with db.read() as session:
-        return [row.id for row in feed.newest(session, "spam", limit)]
+        return [row.id for row in predictions.recent(session, "spam", limit)]
 
 
 def test_the_newest_answers_come_first_also_from_earlier_hours(db):
@@ -34,6 +37,19 @@ def test_other_models_and_shadows_are_left_out(db):
     shadow = answer(1, timedelta(0), is_shadow=True, variant="shadow")
     other = answer(2, timedelta(0), model="heart")
     assert newest(db, 5, answer(0, timedelta(hours=1)), shadow, other) == ["p0"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_of_a_model_that_nobody_asks_any_more_the_log_of_others_is_not_read(db):
+    asked = []
+    newest(db, 1, answer(1, timedelta(days=9)))
+    with db.read() as session:
+        event.listen(db.engine, "before_cursor_execute", lambda *a: asked.append(a[2:4]))
+        predictions.recent(session, "spam", 1)
+        words, values = asked[-1]
+        plan = session.connection().exec_driver_sql(f"explain query plan {words}", values).all()
+    (step,) = (row[-1] for row in plan)
+    assert "sqlite_autoindex_prediction_1 (at>? AND at<?)" in step
 
 
 def test_without_a_request_there_is_nothing(db):
