@@ -24,6 +24,7 @@ def show(panel: Panel) -> None:
         today = budget.used(db, panel.clock())
     _budget(panel.settings, today)
     if not found:
+        _asked(panel, {})
         ui.empty(
             "The agent has not looked into anything yet.",
             "It does so when a monitor raises an alarm.",
@@ -44,8 +45,7 @@ def show(panel: Panel) -> None:
     )
     if len(found) > LISTED:
         st.caption(f"The newest {LISTED}; below, the newest {len(found)} can be opened.")
-    with ui.reporting():
-        _open(panel, found)
+    _open(panel, found)
 
 
 def _budget(settings: Settings, today: budget.Used) -> None:
@@ -64,24 +64,37 @@ def _budget(settings: Settings, today: budget.Used) -> None:
 
 def _open(panel: Panel, found: list[Call]) -> None:
     """Let a person open one call: of the list, or the one that the address names."""
-    asked = st.query_params.get("call", NONE)
     by_id = {one.row.id: one for one in found}
-    if asked and asked not in by_id:
-        with panel.db.read() as db:
-            old = records.call(db, asked)  # an older one, or named by its facts
-        by_id[old.row.id] = old
-        st.query_params["call"] = asked = old.row.id
+    asked = _asked(panel, by_id)
     names = [NONE, *by_id]
     chosen = st.selectbox(
         "Open a call",
         names,
-        index=names.index(asked) if asked in names else 0,
+        index=names.index(asked),
         format_func=lambda key: _name(by_id[key]) if key else "Choose one",
         key="chosen-call",
     )
     if chosen:
         st.query_params["call"] = chosen
-        _show(by_id[chosen])
+        with panel.db.read() as db:
+            whole = records.call(db, chosen)
+        _show(whole)
+
+
+def _asked(panel: Panel, by_id: dict[str, Call]) -> str:
+    """Return which call the address names, and put it among the others; says so if there is none.
+
+    It may be an older one, or be named by its facts.
+    """
+    asked = st.query_params.get("call", NONE)
+    if not asked or asked in by_id:
+        return asked
+    with ui.reporting(), panel.db.read() as db:
+        old = records.call(db, asked)
+        by_id[old.row.id] = old
+        st.query_params["call"] = old.row.id
+        return old.row.id
+    return NONE
 
 
 def _name(one: Call) -> str:

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Select, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from core.agent.facts import FactBook
 from core.agent.reasoners import Answer, Evidence
@@ -98,8 +98,9 @@ class Call:
 
 
 def calls(session: Session, *, model: str | None = None, limit: int = 50) -> list[Call]:
-    """Return the newest calls, newest first."""
-    query = _calls().order_by(ReasonerCall.id.desc()).limit(limit)
+    """Return the newest calls, newest first, without question and answer: `call` has those."""
+    light = defer(ReasonerCall.prompt, raiseload=True), defer(ReasonerCall.answer, raiseload=True)
+    query = _calls().options(*light).order_by(ReasonerCall.id.desc()).limit(limit)
     if model:
         query = query.where(FactBookRow.model == model)
     return [Call(row, name) for row, name in session.execute(query)]

@@ -2,6 +2,7 @@ import json
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy.event import listen
 
 from app import session
 from core.access import system
@@ -54,9 +55,23 @@ def test_a_call_opens_to_what_was_asked_and_said_as_plain_text(open_page, kept, 
 
 
 def test_an_unknown_call_is_said_in_words_and_the_page_stays(open_page, kept, vic):
-    shown = text_of(open_page("audit", vic, call="nothing"))
-    assert "There is no call nothing." in shown
-    assert "Export" in shown
+    page = open_page("audit", vic, call="nothing")
+    assert "There is no call nothing." in text_of(page)
+    assert "Export" in text_of(page)
+    assert len(page.selectbox(key="chosen-call").options) == 3
+
+
+def test_an_unknown_call_is_said_where_there_is_none_at_all(open_page, model, vic):
+    assert "There is no call nothing." in text_of(open_page("audit", vic, call="nothing"))
+
+
+def test_the_list_reads_no_transcript_and_an_opened_call_reads_its_own(open_page, kept, vic, db):
+    asked = []
+    listen(db.engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
+    open_page("audit", vic)
+    assert [sql for sql in asked if "reasoner_call.answer" in sql] == []
+    open_page("audit", vic, call=kept.id)
+    assert [sql for sql in asked if "reasoner_call.answer" in sql]
 
 
 def test_without_a_key_it_says_that_nothing_is_used(open_page, model, vic):
