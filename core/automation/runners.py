@@ -150,6 +150,11 @@ def cannot_serve(panel: Panel, claim: Claim) -> Result:
     return {"incident": opened.incident.id, "new": opened.new}
 
 
+def serves_again(panel: Panel, _claim: Claim) -> Result:
+    """End the incident of a release that every api process can load by now."""
+    return {"ended": [one.id for one in unserved.clear(panel.db, panel.settings)]}
+
+
 def judge_again(panel: Panel, claim: Claim) -> Result:
     """Judge a version again that lacked evidence, on the rows that have arrived since."""
     from core.training import rejudge
@@ -276,6 +281,7 @@ RUNNERS: dict[str, Runner] = {
     "propose_promotion": Runner(propose_promotion),
     "monitor": Runner(monitor),
     problems.JOB: Runner(cannot_serve),
+    problems.JOB_OVER: Runner(serves_again),
     "judge_again": Runner(judge_again, in_child=True),
     "investigate": Runner(ask_agent),
     "answer": Runner(answer),

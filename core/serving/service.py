@@ -105,6 +105,7 @@ class Service:
             if thread.is_alive():
                 thread.join(5)
         self._load_pool.shutdown(wait=True)
+        self.loading.close()
         self.pool.shutdown(wait=True)
         self.shadows.close()
         self.spool.close()

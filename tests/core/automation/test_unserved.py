@@ -40,7 +40,10 @@ def carry_on(db, house, clock):
     shipper.ship(db, house)
     panel = Panel(house, db, clock)
     while claim := jobs.claim(db, "w", lease=timedelta(minutes=1)):
-        if claim.kind == problems.JOB:  # a release asks for others, which need a tracking server
+        if claim.kind in (
+            problems.JOB,
+            problems.JOB_OVER,
+        ):  # a release asks for others, which need a tracking server
             RUNNERS[claim.kind].work(panel, claim)
         jobs.finish(db, claim, "succeeded")
     with db.read() as session:
@@ -138,7 +141,6 @@ def test_it_ends_by_itself_when_a_newer_release_answers(house, db, clock):
     built = begin(house, clock)
     release_a_damaged_one(db, house)
     built.refresh()
-    built.close()
     carry_on(db, house, clock)
     answer(db, clock, 2, "2.0.0")  # another process could load it: that proves nothing
     assert unserved.clear(db, house) == []
@@ -150,3 +152,57 @@ def test_it_ends_by_itself_when_a_newer_release_answers(house, db, clock):
     (ended,) = unserved.clear(db, house)
     assert "release 3 (1.0.0) answers" in ended.timeline[-1]["what"]
     assert unserved.clear(db, house) == []
+    built.close()
+
+
+@pytest.fixture
+def mended(house, db, clock):
+    """Two processes that could not load a file, told so, and the file as it was made."""
+    both = [begin(house, clock) for _ in range(2)]
+    row = kit.register(db, house, "sms_spam", "2.0.0", flipped=True)
+    file = artifacts.path(house, row.artifact)
+    whole = file.read_bytes()
+    file.write_bytes(b"cut")
+    kit.release(db, "sms_spam", "2.0.0")
+    for built in both:
+        built.refresh()
+    assert [one.state for one in carry_on(db, house, clock)[0]] == ["open"]
+    file.write_bytes(whole)
+    yield both
+    for built in both:
+        built.close()
+
+
+def look_again(built):
+    built.loading.retry_now()
+    built.refresh()
+
+
+def test_it_ends_by_itself_when_every_process_could_load_the_file_after_all(
+    mended, house, db, clock
+):
+    look_again(mended[0])
+    assert [one.state for one in carry_on(db, house, clock)[0]] == ["open"]
+    look_again(mended[1])
+    (ended,), _ = carry_on(db, house, clock)
+    assert ended.state == "resolved"
+    assert "release 2 (2.0.0) is loaded now wherever it could not be" in ended.timeline[-1]["what"]
+
+
+def test_a_process_that_ended_holds_up_nobody(mended, house, db, clock):
+    look_again(mended[0])
+    mended[1].close()
+    assert [one.state for one in carry_on(db, house, clock)[0]] == ["resolved"]
+
+
+def test_a_process_that_vanished_holds_it_open_for_two_hours_and_not_for_ever(
+    mended, house, db, clock
+):
+    look_again(mended[0])
+    carry_on(db, house, clock)
+    assert unserved.clear(db, house) == []
+    clock.now += problems.GONE_AFTER + timedelta(minutes=1)
+    assert unserved.clear(db, house) == []
+    answer(db, clock, 2, "2.0.0")
+    (ended,) = unserved.clear(db, house)
+    assert "answers, and no process fails to load it" in ended.timeline[-1]["what"]
