@@ -10,6 +10,7 @@ from core import actions, notes, policies, recommendations, releases
 from core.access import Actor, Role
 from core.chain import canonical
 from core.experiments import lifecycle
+from core.experiments.drafting import MODES
 from core.incidents import silences
 from core.tables.decisions import Autonomy, LabelRequest
 from core.tables.entities import ModelVersion, Silence
@@ -88,7 +89,7 @@ class World:
             third.gate = {"answer": "promote"}
             command.session.add(third)
         watched.log([{"message": "hello"}] * 40)
-        self.experiments = {mode: self._draft(mode) for mode in lifecycle.MODES}
+        self.experiments = {mode: self._draft(mode) for mode in MODES}
 
     def _draft(self, mode):
         row = lifecycle.draft(

@@ -81,7 +81,7 @@ def _carry_out(command: Command, action_id: str, settings: Settings) -> ActionRo
     effect.check(case)
     action.before = serving(releases.find_current(session, action.model))
     action.after, action.inverse = effect.do(case)
-    note_undone(session, case.row.id)
+    note_undone(session, action)
     succeed_in(command, action, settings)
     return action
 

@@ -3,7 +3,7 @@
 from core import releases
 from core.actions.cases import Back, Case, Effect, inverse, serving
 from core.actions.proposing import propose_back
-from core.actions.releasing import own_release
+from core.actions.releasing import note_back, own_release
 from core.errors import ConflictError
 from core.experiments import lifecycle
 from core.tables.base import Json
@@ -12,27 +12,29 @@ from core.tables.entities import Experiment
 
 def _start(case: Case) -> tuple[Json, Json]:
     experiment_id = case.arguments["experiment_id"]
-    release = lifecycle.start_in(case.command, experiment_id)
+    release = lifecycle.start_in(case.command, experiment_id, seen=case.row.release_seq)
     return serving(release), inverse("stop_experiment", experiment_id=experiment_id)
 
 
 def _widen(case: Case) -> tuple[Json, Json]:
     experiment_id = case.arguments["experiment_id"]
     former = lifecycle.get(case.session, experiment_id).share
-    release = lifecycle.widen_in(case.command, experiment_id, float(case.arguments["share"]))
+    share, seen = float(case.arguments["share"]), case.row.release_seq
+    release = lifecycle.widen_in(case.command, experiment_id, share, seen=seen)
     way_back = inverse("widen_experiment", experiment_id=experiment_id, share=f"{former:g}")
     return serving(release), way_back
 
 
 def _stop(case: Case) -> tuple[Json, Json]:
-    lifecycle.stop_in(case.command, case.arguments["experiment_id"], reason=case.row.title)
+    experiment_id, seen = case.arguments["experiment_id"], case.row.release_seq
+    lifecycle.stop_in(case.command, experiment_id, reason=case.row.title, seen=seen)
     return serving(releases.find_current(case.session, case.model)), {}
 
 
 def _end(back: Back) -> str:
     row = _running(back)
     lifecycle.stop_in(back.command, row.id, reason=back.reason)
-    back.action.state = "reverted"
+    note_back(back.action, releases.current(back.session, row.model))
     return f"experiment {row.name} is stopped; {row.control} serves everything"
 
 
@@ -43,8 +45,7 @@ def _narrow(back: Back) -> str:
     if share > row.share:
         title = f"Let {share:.1%} of the traffic of {row.model} meet {row.treatment} again"
         return propose_back(back, "widen_experiment", title)
-    lifecycle.widen_in(back.command, row.id, share)
-    back.action.state = "reverted"
+    note_back(back.action, lifecycle.widen_in(back.command, row.id, share))
     return f"experiment {row.name} has {share:.1%} of the traffic again"
 
 

@@ -40,8 +40,9 @@ def _check_once(back: Back) -> None:
         raise ConflictError("taking this back is proposed already; it waits in the inbox")
 
 
-def note_undone(session: Session, proposal_id: str) -> None:
-    """Say of the action that an executed proposal took back that it is reverted."""
-    took_back = ActionRow.inverse["proposal"].as_string() == proposal_id
+def note_undone(session: Session, done: ActionRow) -> None:
+    """Say of the action that an executed proposal took back that it is reverted, and by what."""
+    took_back = ActionRow.inverse["proposal"].as_string() == done.recommendation_id
     for action in session.scalars(select(ActionRow).where(took_back, ActionRow.state == DONE)):
         action.state = "reverted"
+        action.inverse = {**action.inverse, "release": done.after.get("release")}

@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from core import releases
 from core.actions.cases import Back, Case, Effect, inverse, serving
 from core.actions.proposing import propose_back
@@ -9,7 +12,7 @@ from core.errors import ConflictError
 from core.experiments import lifecycle
 from core.releases import Arm
 from core.tables.base import Json
-from core.tables.entities import ModelVersion, Release
+from core.tables.entities import ActionRow, ModelVersion, Release
 
 NOT_PLAIN = "it took back more than one version; release the one that should serve again"
 
@@ -88,7 +91,7 @@ def _take_back(back: Back) -> str:
     earlier = back.session.get_one(Release, (bad.model, back.action.before["release"]))
     release = releases.restore(back.command, bad, earlier, reason=back.reason)
     releases.tell_back(back.command, bad, release, reason=back.reason, channels=back.channels)
-    back.action.state = "reverted"
+    note_back(back.action, release)
     return f"{bad.model} serves {releases.label(release)} again"
 
 
@@ -108,15 +111,33 @@ def _promote_again(back: Back) -> str:
 
 
 def own_release(back: Back) -> Release:
-    """Return what serves now, where it is what the action let serve.
+    """Return what serves now, where it is the action's own release, or that one again.
 
+    It is that one again once all that came after it was taken back. Another one that serves the
+    same is not: its action is the one to undo.
     Raises: ConflictError (something else serves).
     """
     current = releases.current(back.session, back.action.model)
     own = back.session.get(Release, (current.model, back.action.after.get("release") or 0))
-    if own is None or not releases.same(current, own):
+    again = _as_it_was(back.session, current)
+    if own is None or own.seq != again or not releases.same(current, own):
         raise ConflictError("another release serves by now; roll back that one instead")
     return current
+
+
+def note_back(action: ActionRow, release: Release) -> None:
+    """Say of an action that `release` took it back."""
+    action.state, action.inverse = "reverted", {**action.inverse, "release": release.seq}
+
+
+def _as_it_was(session: Session, current: Release) -> int:
+    """Return the release that serves again, where the current one only took others back."""
+    rows = session.scalars(select(ActionRow).filter_by(model=current.model, state="reverted"))
+    before = {row.inverse.get("release"): row.before.get("release") for row in rows}
+    seq: int = current.seq
+    while earlier := before.pop(seq, None):
+        seq = earlier
+    return seq
 
 
 EFFECTS = {

@@ -22,17 +22,18 @@ from core.tables.entities import Experiment, ModelVersion, Release
 ARMS = ("control", "treatment")
 
 
-def start_in(command: Command, experiment_id: str) -> Release:
+def start_in(command: Command, experiment_id: str, *, seen: int | None = None) -> Release:
     """Append the release that splits the traffic, inside the executor's command.
 
+    `seen` is the release that was approved to be replaced; None: whatever serves.
     Raises: NotFoundError; ConflictError (not a draft, another one runs, the control does not
-    serve).
+    serve, another release serves than was seen).
     """
     session, row = command.session, _locked(command.session, experiment_id)
     if row.state != "draft":
         raise ConflictError(f"experiment {row.name} is {row.state}; only a draft can start")
     _make_room(command, row)
-    current = releases.current(session, row.model)
+    current = _current(session, row, seen)
     if releases.label(current) != row.control:
         raise ConflictError(
             f"{row.model} serves {releases.label(current)}, and the control is {row.control}:"
@@ -42,17 +43,19 @@ def start_in(command: Command, experiment_id: str) -> Release:
     return _release(command, row, current, f"experiment {row.name}")
 
 
-def widen_in(command: Command, experiment_id: str, share: float) -> Release:
+def widen_in(
+    command: Command, experiment_id: str, share: float, *, seen: int | None = None
+) -> Release:
     """Give a running canary another share of the traffic, inside the executor's command.
 
     Users between the old and the new boundary move, all others stay. Its figures begin anew: those
     of another split cannot be added to them. So does its error, with half of what is left.
 
-    Raises: NotFoundError; InvalidInputError (the share); ConflictError (no canary that runs, or it
-    has this share).
+    Raises: NotFoundError; InvalidInputError (the share); ConflictError (no canary that runs, it
+    has this share, or another release serves than was `seen`).
     """
     session, row = command.session, _locked(command.session, experiment_id)
-    current = releases.current(session, row.model)
+    current = _current(session, row, seen)
     if row.mode != "canary" or current.experiment_id != row.id:
         raise ConflictError(f"experiment {row.name} is no canary that runs")
     share, before = whole_share(row.mode, share), row.share
@@ -62,6 +65,14 @@ def widen_in(command: Command, experiment_id: str, share: float) -> Release:
     control = session.get_one(ModelVersion, (row.model, row.control))
     row.planned_n = planned(control, row.minimum_effect, row.alpha, share)
     return _release(command, row, current, f"experiment {row.name}: {before:.1%} to {share:.1%}")
+
+
+def _current(session: Session, row: Experiment, seen: int | None) -> Release:
+    """Return what serves. Raises: ConflictError (not what was seen)."""
+    current = releases.current(session, row.model)
+    if seen is not None and current.seq != seen:
+        raise ConflictError(f"{row.model} was released again meanwhile; look at what serves now")
+    return current
 
 
 def _release(command: Command, row: Experiment, current: Release, reason: str) -> Release:
@@ -93,13 +104,15 @@ def stop(db: Database, actor: Actor, experiment_id: str, *, reason: str) -> Expe
         return stop_in(command, experiment_id, reason=reason)
 
 
-def stop_in(command: Command, experiment_id: str, *, reason: str) -> Experiment:
-    """Do what `stop` does inside a command."""
+def stop_in(
+    command: Command, experiment_id: str, *, reason: str, seen: int | None = None
+) -> Experiment:
+    """Do what `stop` does inside a command; another release than was `seen` is a conflict."""
     session, row = command.session, _locked(command.session, experiment_id)
     command.note(model=row.model, experiment=row.id, reason=reason)
     if row.state != "running":
         raise ConflictError(f"experiment {row.name} is {row.state}; there is nothing to stop")
-    current = releases.current(session, row.model)
+    current = _current(session, row, seen)
     if current.experiment_id == row.id:
         back = releases.alone(current)
         words = f"experiment {row.name} stopped: {reason}"
@@ -207,7 +220,8 @@ def _locked(session: Session, experiment_id: str) -> Experiment:
 def _make_room(command: Command, row: Experiment) -> None:
     """Refuse a second running experiment; close one that another release ended long ago."""
     query = select(Experiment).filter_by(model=row.model, state="running").with_for_update()
-    for other in command.session.scalars(query).all():
+    fresh = {"populate_existing": True}
+    for other in command.session.scalars(query, execution_options=fresh).all():
         if true_state(command.session, other) == "running":
             raise ConflictError(f"experiment {other.name} runs on {row.model}; stop it first")
         _close(command, other, "another release took its place")

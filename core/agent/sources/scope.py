@@ -85,8 +85,8 @@ class Scope:
 
         Reading them costs the same however many answers and labels of other models there are.
         """
-        of = {"since": since, "until": min(until, self.now), "limit": NEWEST_LABELS}
-        rows = predictions.outcomes(self.session, self.model, version, **of)
+        span, most = {"since": since, "until": min(until, self.now)}, NEWEST_LABELS
+        rows = predictions.outcomes(self.session, self.model, version, **span, limit=most)
         return len(rows), sum(one.correct for one in rows)
 
     def newest(self, kind: str) -> MonitorReport | None:

@@ -168,6 +168,16 @@ def test_an_overtaken_undo_is_refused_and_told_once(world):
     assert [(row.outcome, row.detail["action_id"]) for row in told] == [("refused", promoted.id)]
 
 
+def test_an_older_action_is_not_undone_in_place_of_a_newer_one_that_looks_the_same(world):
+    shares = ("0.2", "0.3", "0.2")
+    first, *later = [world.do("change_weights", version="3.0.0", share=one) for one in shares]
+    with pytest.raises(ConflictError, match="another release serves by now"):
+        world.undo(first)
+    for action in (*reversed(later), first):
+        world.undo(action)
+    assert label(world) == "2.0.0"
+
+
 def test_a_version_that_the_gate_has_not_let_through_gets_no_share(world):
     with world.db.command(system("worker"), "version.judge") as command:
         row = command.session.get_one(ModelVersion, (world.name, "3.0.0"))

@@ -37,6 +37,28 @@ def start(db, row):
         return lifecycle.start_in(command, row.id)
 
 
+@pytest.mark.parametrize("step", ["start", "widen", "stop"])
+def test_what_was_approved_over_another_release_is_refused(db, ana, release, step):
+    for version in ("1.0.0", "2.0.0"):
+        release("spam", version, release=version == "1.0.0")
+    row = draft(db, ana)
+    if step != "start":
+        start(db, row)
+    now = 1 if step == "start" else 2
+    do = {
+        "start": lambda command, seen: lifecycle.start_in(command, row.id, seen=seen),
+        "widen": lambda command, seen: lifecycle.widen_in(command, row.id, 0.3, seen=seen),
+        "stop": lambda command, seen: lifecycle.stop_in(command, row.id, reason="x", seen=seen),
+    }[step]
+    with (
+        pytest.raises(ConflictError, match="was released again meanwhile"),
+        db.command(EXECUTOR, "experiment.start") as command,
+    ):
+        do(command, now - 1)
+    with db.command(EXECUTOR, "experiment.start") as command:
+        do(command, now)
+
+
 def status(db, row):
     with db.read() as session:
         return lifecycle.status(session, row.id)
