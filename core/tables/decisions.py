@@ -106,7 +106,16 @@ class LabelRequest(Table):
     """Answers whose truth people are asked for, drawn when it is made."""
 
     __tablename__ = "label_request"
-    __table_args__ = ENTITY
+    __table_args__ = (
+        Index(
+            "uq_label_request_open",
+            "model",
+            unique=True,
+            sqlite_where=text("state = 'open'"),
+            postgresql_where=text("state = 'open'"),
+        ),
+        ENTITY,
+    )
     id: Mapped[str] = mapped_column(primary_key=True)
     model: Mapped[str] = mapped_column(index=True)
     version: Mapped[str]

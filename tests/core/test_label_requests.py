@@ -52,6 +52,13 @@ def test_one_request_of_a_model_is_open(db, worker, model):
         ask(db, worker, model)
 
 
+def test_of_two_requests_at_the_same_moment_one_is_refused(db, worker, model, monkeypatch):
+    ask(db, worker, model)
+    monkeypatch.setattr(label_requests, "open_of", lambda *_: None)  # the other is not seen yet
+    with pytest.raises(ConflictError, match="by somebody else at the same moment"):
+        ask(db, worker, model, rows=10)
+
+
 @pytest.mark.parametrize("rows", [9, 5001])
 def test_too_few_or_too_many_are_refused(db, worker, model, rows):
     with pytest.raises(InvalidInputError, match="ask for 10 to 5,000 labels"):

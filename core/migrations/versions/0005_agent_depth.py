@@ -59,6 +59,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("label_request", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_label_request_model"), ["model"], unique=False)
+        batch_op.create_index(
+            "uq_label_request_open",
+            ["model"],
+            unique=True,
+            sqlite_where=sa.text("state = 'open'"),
+            postgresql_where=sa.text("state = 'open'"),
+        )
 
     op.create_table(
         "note",
@@ -200,6 +207,11 @@ def downgrade() -> None:
 
     op.drop_table("note")
     with op.batch_alter_table("label_request", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_label_request_open",
+            sqlite_where=sa.text("state = 'open'"),
+            postgresql_where=sa.text("state = 'open'"),
+        )
         batch_op.drop_index(batch_op.f("ix_label_request_model"))
 
     op.drop_table("label_request")
