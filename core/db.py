@@ -8,16 +8,13 @@ import fcntl
 import json
 import os
 import re
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
 from typing import cast
 
-from sqlalchemy import Connection, Engine, create_engine, event, select, text
+from sqlalchemy import Engine, create_engine, event, select, text
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.exc import (
     DataError,
@@ -28,17 +25,15 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
-from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.dml import UpdateBase
 
-from core import chain
+from core import chain, sqlite
 from core.access import Actor, Kind, Role, require
 from core.clock import Clock
 from core.errors import (
     ConflictError,
     ForbiddenError,
     InvalidInputError,
-    MissingDatabaseError,
     PilothouseError,
     UnavailableError,
 )
@@ -103,7 +98,7 @@ class Database:
 
         Raises: UnavailableError (the folder takes no file).
         """
-        if path := _file(self.engine):
+        if path := sqlite.file_of(self.engine):
             try:
                 path.touch(mode=0o644)
             except OSError as error:
@@ -356,32 +351,5 @@ def _engine(url: str) -> Engine:
             connect_args=_PATIENCE,
         )
     engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 15})
-    event.listen(engine, "do_connect", partial(_refuse_missing, engine))
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+    sqlite.prepare(engine)
     return engine
-
-
-def _file(engine: Engine) -> Path | None:
-    """Return the file of a SQLite database; None in memory, under a URI, and on PostgreSQL."""
-    name = engine.url.database or ""
-    plain = engine.dialect.name == "sqlite" and not name.startswith((":memory:", "file:"))
-    return Path(name) if name and plain else None
-
-
-def _refuse_missing(engine: Engine, *_how: object) -> None:
-    """Keep SQLite from making an empty database where a moved one is missed."""
-    if (path := _file(engine)) and not path.exists():
-        raise MissingDatabaseError(path)
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves: see _begin_sqlite
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "busy_timeout=15000"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    """Writers take the lock at once: a later upgrade from reader to writer can deadlock."""
-    immediate = connection.get_execution_options().get("immediate")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

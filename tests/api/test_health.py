@@ -4,6 +4,7 @@ import pytest
 
 from core.errors import UnavailableError
 from core.serving import artifacts
+from core.sqlite import file_of
 from tests import serving_kit as kit
 from tests.api.conftest import is_problem
 
@@ -23,6 +24,17 @@ def test_without_the_database_it_is_ready_and_says_why_it_is_degraded(client, se
     (why,) = answer.json()["reasons"]
     assert why.startswith("the database does not answer")
     assert client.post("/predict", json=SPAM).status_code == 200
+
+
+def test_a_database_file_that_was_moved_away_is_said_while_predictions_go_on(client, serving):
+    serving.refresh()
+    place = file_of(serving.db.engine)
+    place.rename(place.with_name("away.db"))
+    serving._try(serving.refresh)
+    assert client.post("/predict", json=SPAM).status_code == 200
+    body = client.get("/health").json()
+    assert (body["status"], len(body["reasons"])) == ("degraded", 1)
+    assert body["reasons"][0].startswith("there is no database at pilothouse.db; if it was moved")
 
 
 @pytest.mark.parametrize(("method", "path"), CALLS)
