@@ -10,7 +10,7 @@ import numpy as np
 
 from core.serving.compiler import graph
 from core.serving.compiler.reading import NoPlan, kind, need
-from core.serving.plans.format import Trees
+from core.serving.plans.format import Trees, packed
 
 
 @dataclass
@@ -66,7 +66,7 @@ def trees_of(models: list[Any], *, scattered: bool) -> Trees:
     places = {slot: place for place, slot in enumerate(used)}
     return Trees(
         used=used,
-        thresholds=thresholds,
+        thresholds=[packed(edges) for edges in thresholds],
         inclusive=members[0].inclusive,
         narrow=members[0].narrow,
         absent=scattered and members[0].absent,

@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from core.serving.plans.format import Category, Number, Plan, Text, Trees
+from core.serving.plans.format import Category, Number, Plan, Text, Trees, unpacked
 
 ROWS = 500
 _MOST_TERMS = 25
@@ -39,7 +39,7 @@ def _maker(column: Number | Category | Text, plan: Plan, draw: random.Random) ->
 
 def _thresholds(plan: Plan, slot: int) -> Sequence[float]:
     if isinstance(plan.head, Trees) and slot in plan.head.used:
-        return plan.head.thresholds[plan.head.used.index(slot)]
+        return unpacked(plan.head.thresholds[plan.head.used.index(slot)])
     return ()
 
 

@@ -1,5 +1,9 @@
 """The shape of a plan. Slots are the columns of the matrix that the model would see."""
 
+import sys
+from array import array
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 
@@ -78,11 +82,13 @@ class Trees(Struct, frozen=True, tag="trees"):
     Slot `used[i]` becomes how many of ``thresholds[i]`` lie below its value (`inclusive`: a value
     on a threshold goes left), counted in float64, or in float32 where the library compares so
     (`narrow`). The graph then compares small whole numbers only, which float32 holds exactly.
+    Thresholds are `packed`, since to read half a million of them at once keeps all other threads
+    waiting; plans of an older version hold lists.
     A slot that an input does not fill holds zero, or is `absent`: missing, to the library.
     """
 
     used: list[int]
-    thresholds: list[list[float]]
+    thresholds: list[bytes | list[float]]
     inclusive: bool
     narrow: bool
     absent: bool
@@ -98,3 +104,23 @@ class Plan(Struct, frozen=True):
     columns: list[Number | Category | Text]
     head: Linear | Trees
     links: list[Link]
+
+
+def packed(numbers: Iterable[float]) -> bytes:
+    """Return numbers as float64, the lowest byte first.
+
+    >>> unpacked(packed([1.0, -0.5]))
+    [1.0, -0.5]
+    """
+    return _ordered(array("d", numbers)).tobytes()
+
+
+def unpacked(content: bytes | list[float]) -> list[float]:
+    """Return the numbers that `packed` wrote, or an older version as a list."""
+    return _ordered(array("d", content)).tolist() if isinstance(content, bytes) else content
+
+
+def _ordered(numbers: "array[float]") -> "array[float]":
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers

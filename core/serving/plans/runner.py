@@ -9,7 +9,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from core.serving.plans.format import Category, Isotonic, Linear, Link, Number, Plan, Text, Trees
+from core.serving.plans.format import (
+    Category,
+    Isotonic,
+    Linear,
+    Link,
+    Number,
+    Plan,
+    Text,
+    Trees,
+    unpacked,
+)
 from core.serving.plans.words import terms_of
 
 Given = Any  # a text, or features by name; None is a missing value
@@ -153,7 +163,7 @@ class TreeRunner(_Base):
         self._readers = [_reader(column) for column in plan.columns]
         self._bias, self._narrow = head.bias, head.narrow
         self._place = {slot: place for place, slot in enumerate(head.used)}
-        self._thresholds = head.thresholds
+        self._thresholds = [unpacked(edges) for edges in head.thresholds]
         self._count = bisect_left if head.inclusive else bisect_right
         empty = math.nan if head.absent else 0.0
         self._empty = np.array([self._interval(i, empty) for i in range(len(head.used))], "float32")

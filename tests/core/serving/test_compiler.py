@@ -11,6 +11,7 @@ from core.datasets import schema
 from core.errors import InvalidInputError
 from core.serving import plans
 from core.serving.compiler import NoPlan, attempt, compile_pipeline, likely, parity
+from core.serving.plans.format import unpacked
 from core.specs import Candidate
 from core.training import pipelines
 from core.training.data import signature
@@ -150,7 +151,7 @@ def test_a_bent_plan_shows_on_the_rows_that_it_suggests():
     frame = table(np.random.default_rng(5))
     pipeline, sign, _ = fitted(TABLE, frame, "random_forest", **FITS["random_forest"])
     plan = compile_pipeline(pipeline, sign)
-    moved = [[place + 1e-9 for place in places] for places in plan.head.thresholds]
+    moved = [[edge + 1e-9 for edge in unpacked(edges)] for edges in plan.head.thresholds]
     bent = msgspec.structs.replace(plan, head=msgspec.structs.replace(plan.head, thresholds=moved))
     with pytest.raises(NoPlan, match="differs from the pipeline by up to"):
         parity.check(pipeline, bent, sign, likely.rows(plan, sign))
@@ -206,3 +207,15 @@ def test_an_attempt_says_what_serves_and_why():
     del pipeline.steps[1][1].feature_log_prob_
     pipeline.steps[0][1].analyzer = "word"
     assert attempt(pipeline, sign, known)[1].endswith("AttributeError while compiling")
+
+
+def test_a_plan_of_an_older_version_with_its_thresholds_in_lists_answers_the_same():
+    rng = np.random.default_rng(3)
+    pipeline, signature, known = fitted(NUMBERS, numbers(rng), "lightgbm")
+    plan = compile_pipeline(pipeline, signature)
+    lists = [unpacked(edges) for edges in plan.head.thresholds]
+    older = msgspec.structs.replace(plan, head=msgspec.structs.replace(plan.head, thresholds=lists))
+    runners = [plans.runner(plans.decode(plans.encode(one))) for one in (plan, older)]
+    one, other = (found.probabilities(known[:50]) for found in runners)
+    assert one == other
+    assert all(isinstance(edges, bytes) for edges in plan.head.thresholds)
