@@ -63,8 +63,8 @@ def _leave(panel: Panel, actor: Actor, one: Rung, bad: Outcome | None) -> None:
 
 def _record(one: Rung) -> str:
     seen = one.record
-    bound = f"{seen.low:.2f} is the lower 95 % bound of the share of good ones"
-    return f"Record: {seen.sentence} {bound}. Ceiling: {one.ceiling}."
+    bound = f" {seen.low:.2f} is the lower 95 % bound of the share of good ones." if seen.n else ""
+    return f"Record: {seen.sentence}{bound} Ceiling: {one.ceiling}."
 
 
 def _withdraw(panel: Panel, actor: Actor, one: Rung, key: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
-from app import cards, ui
+from app import cards, deciding, ui
 from core import recommendations
 from core.access import Actor
 from core.panel import Panel
@@ -88,7 +88,7 @@ def dialog(panel: Panel, actor: Actor, rows: Sequence[Recommendation]) -> None:
     with panel.db.read() as db:
         refused = [recommendations.why_not(db, actor, row, solo=solo, now=now) for row in rows]
     for row, why in zip(rows, refused, strict=True):
-        then = cards.CONSEQUENCE.get(row.kind, "It is carried out at once.")
+        then = cards.CONSEQUENCE.get(row.kind, deciding.ANYTHING)
         if why.approve:
             then = f"An approval would be refused: {ui.sentence(why.approve)}"
         st.markdown(f"**{ui.plain(row.title)}**  \n{ui.plain(then)}")

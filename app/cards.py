@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from textwrap import shorten
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -9,33 +10,41 @@ import streamlit as st
 
 from app import nav, ui
 from core import recommendations
+from core.agent import fact_names
 from core.agent.lapsing import Figure
 from core.outcomes import Record
 from core.recommendations.reading import Difference
 from core.tables.entities import ActionRow, Recommendation
 
 CONSEQUENCE = {
-    "retrain": "A training starts. What serves stays as it is; its result is a candidate.",
+    "retrain": "A training starts, and can be cancelled while it runs. What serves stays as it is;"
+    " its result is a candidate.",
     "promote": "All traffic goes to the new version within a second. You can undo this.",
-    "rollback": "All traffic goes back to the earlier version within a second.",
+    "rollback": "All traffic goes back to the earlier version within a second. Releasing the other"
+    " one again needs an approver.",
     "change_weights": "Within a second this part of the traffic meets that version, the rest what"
     " serves. You can undo this.",
     "set_threshold": "Within a second the same messages and rows may get another answer: the"
     " probability stays, the line between yes and no moves. You can undo this.",
-    "start_experiment": "Another version answers part of the traffic, or in shadow the log only.",
+    "start_experiment": "Another version answers part of the traffic, or in shadow the log only."
+    " You can stop it at any time.",
     "widen_experiment": "Another part of the traffic meets the new version. You can stop it.",
-    "stop_experiment": "The experiment ends; all traffic goes back to the control.",
+    "stop_experiment": "The experiment ends; all traffic goes back to the control. It cannot go on"
+    " afterwards: a new one would be drafted.",
     "collect_labels": "People are asked for the truth of answers that are drawn now. Nothing that"
-    " serves changes.",
+    " serves changes. You can close the request early.",
     "freeze": "Trainings, releases and experiments are held back until it ends; a rollback is not."
     " You can end it early.",
     "silence": "Such alerts are noted and tell nobody until it ends. You can end it early.",
-    "notify": "The channels are told. Nothing that serves changes.",
-    "scale": "The command or webhook that an admin configured is asked for so many replicas.",
-    "change_policy": "From then on the agent proposes and holds back by these thresholds.",
+    "notify": "The channels are told. Nothing that serves changes. A message cannot be taken back.",
+    "scale": "The command or webhook that an admin configured is asked for so many replicas. You"
+    " can ask for the former number again.",
+    "change_policy": "From then on the agent proposes and holds back by these thresholds. Going"
+    " back needs two people again.",
     "grant_autonomy": "From then on the agent does this without asking, until its first bad outcome"
     " or until somebody takes the leave back.",
 }
+"""What an approval does, and how one goes back."""
 
 EXPECTED = {
     "retrain": "a candidate that is right more often",
@@ -51,7 +60,7 @@ EXPECTED = {
     "silence": "no messages about what is known",
     "notify": "people know",
     "scale": "fewer slow or failed answers",
-    "change_policy": "what the replay shows: look at it before you approve",
+    "change_policy": "other proposals, as the replay shows",
     "grant_autonomy": "the same decisions, sooner",
 }
 
@@ -65,6 +74,9 @@ LABELS = {
     "replicas": "How many replicas",
 }
 """The arguments that a person may change, by what they are called in the form."""
+
+LONGEST = 240
+"""Characters of the reasoning that a card shows."""
 
 PAGE = 10
 """How many decided proposals a list shows at first."""
@@ -104,12 +116,8 @@ def facts(row: Recommendation, now: datetime, alone: str = "") -> None:
     """
     with st.container(horizontal=True, gap="small"):
         ui.badge(row.severity)
-        risky = recommendations.is_risky(row.kind)
-        ui.badge("needs an approver" if risky else "an operator may decide", "gray")
-        if risky and alone:
-            ui.badge(f"solo: {alone} alone may approve", "orange")
-        if row.state != "proposed":
-            ui.badge(row.state)
+        if row.state == "proposed":
+            _who(row, alone)
     version = row.arguments.get("version") or row.arguments.get("to")
     about = f"version **{ui.plain(version)}**, " if version else ""
     by = row.proposed_by
@@ -117,11 +125,25 @@ def facts(row: Recommendation, now: datetime, alone: str = "") -> None:
         by = f"{by} ({row.reasoner}), confidence {row.confidence:.0%}"
     how = "changed" if row.edit_of else "proposed"
     st.markdown(
-        f"**{ui.plain(whom(row))}**: {ui.plain(row.kind.replace('_', ' '))}, {about}"
+        f"**{ui.plain(whom(row))}**: {about}"
         f"{how} {ui.plain(ui.when(row.proposed_at, now))} by {ui.plain(by)}"
     )
     if row.state == "proposed":
         st.caption(f"Lapses {ui.when(row.expires_at, now)}")
+
+
+def _who(row: Recommendation, alone: str) -> None:
+    risky = recommendations.is_risky(row.kind)
+    ui.badge("needs an approver" if risky else "an operator may decide", "gray")
+    if risky and alone:
+        ui.badge(f"solo: {alone} alone may approve", "orange")
+
+
+def why(row: Recommendation) -> None:
+    """Say in a line or two why something is proposed; the page has all of it."""
+    if row.reasoning.strip():
+        words = shorten(ui.sentence(row.reasoning), LONGEST, placeholder=" …")
+        st.markdown(ui.plain(words))
 
 
 def evidence(rows: Sequence[Mapping[str, Any]], *, limit: int | None = None) -> None:
@@ -145,8 +167,9 @@ def figures(rows: Sequence[Figure]) -> None:
                 value = ui.with_interval(one.now.value, one.now.interval, one.now.n)
                 st.markdown(f":orange[●] now **{ui.plain(value)}**", width="content")
             _source(one.link)
-    if unknown := [one.label for one in rows if one.now is None]:
-        st.caption(f"Not known now: {ui.plain(', '.join(unknown))}.")
+    gone = [one.label for one in rows if one.now is None and one.fact in fact_names.LABELS]
+    if gone:
+        st.caption(f"Not known any more: {ui.plain(', '.join(gone))}.")
     if any(one.now is not None and not one.differs for one in rows):
         st.caption("A figure without a mark is the same now.")
 
@@ -165,10 +188,10 @@ def _source(address: str) -> None:
         ui.link(stem, "source", **dict(parse_qsl(parts.query)))
 
 
-def difference(rows: Difference) -> None:
-    """Show what carrying it out would change."""
+def difference(rows: Difference, *, past: bool = False) -> None:
+    """Show what carrying it out would change, or did."""
     if not rows:
-        st.caption("Nothing that serves changes by it.")
+        st.caption(f"Nothing that serves {'was changed' if past else 'changes'} by it.")
         return
     ui.small_table({"what": what, "before": before, "after": after} for what, before, after in rows)
 
@@ -180,6 +203,15 @@ def happened(action: ActionRow) -> Difference:
     return [pair for pair in pairs if pair[1] != pair[2]]
 
 
+def more(row: Recommendation) -> None:
+    """Lead to what a proposal is about, where that has a page of its own."""
+    if experiment := row.arguments.get("experiment_id"):
+        ui.link("experiments", "The experiment and its hypothesis", model=row.model, id=experiment)
+    if row.kind == "change_policy":
+        scope = {} if row.model == recommendations.EVERYWHERE else {"scope": row.model}
+        ui.link("automation", "The policy and its versions", part="Policy", **scope)
+
+
 def expected(row: Recommendation) -> str:
     """Say the expected effect, with its interval where it was estimated.
 
@@ -187,12 +219,13 @@ def expected(row: Recommendation) -> str:
     >>> expected(Recommendation(kind="promote", expected=effect))
     'accuracy +0.0200 (95 % interval +0.0100 to +0.0300, n = 500)'
     >>> expected(Recommendation(kind="notify", expected={}))
-    'the aim is: people know; not estimated in figures'
+    'people know (the aim; not estimated in figures)'
     """
     effect = row.expected
     if effect.get("effect") is None:
         said, aim = str(effect.get("sentence") or ""), EXPECTED.get(row.kind, "not known")
-        return f"{said.rstrip('.') or f'the aim is: {aim}'}; not estimated in figures"
+        note = "not estimated in figures" if said else "the aim; not estimated in figures"
+        return f"{said.rstrip('.') or aim} ({note})"
     value, low, high = (effect.get(name) for name in ("effect", "low", "high"))
     notes = f"95 % interval {low:+.4f} to {high:+.4f}" if None not in (low, high) else ""
     count = f"n = {ui.figure(effect['n'])}" if effect.get("n") is not None else ""

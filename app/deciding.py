@@ -11,6 +11,7 @@ from core.access import Actor, may
 from core.panel import Panel
 from core.tables.entities import ActionRow, Recommendation
 
+ANYTHING = "It is carried out at once."
 OPEN = "deciding"
 """Which dialog is open: ("approve" or "change", the proposal's id)."""
 
@@ -29,7 +30,9 @@ def offer(panel: Panel, actor: Actor, row: Recommendation) -> None:
         refused = recommendations.why_not(
             db, actor, row, solo=panel.settings.solo, now=panel.clock()
         )
-    if refused.approve:
+    if not refused.approve:
+        st.markdown(f"If you approve: {cards.CONSEQUENCE.get(row.kind, ANYTHING)}")
+    else:
         more = "" if refused.reject else " You may reject it."
         st.info(ui.plain(f"{ui.sentence(refused.approve)}{more}"))
     with st.container(horizontal=True):
@@ -51,7 +54,7 @@ def offer(panel: Panel, actor: Actor, row: Recommendation) -> None:
 def approve(panel: Panel, actor: Actor, row: Recommendation) -> None:
     """State the consequence, then approve what was shown."""
     st.markdown(f"**{ui.plain(row.title)}**")
-    st.warning(cards.CONSEQUENCE.get(row.kind, "It is carried out at once."))
+    st.warning(cards.CONSEQUENCE.get(row.kind, ANYTHING))
     with panel.db.read() as db:
         own = recommendations.maybe_own(db, row, actor.name)
     if recommendations.is_risky(row.kind) and own:

@@ -76,14 +76,8 @@ def card(one: Health) -> None:
     """Show one model: health, what serves, traffic and accuracy."""
     with st.container(border=True, key=f"model-{one.name}"):
         st.markdown(f"{ui.dot(one.color)} **{ui.plain(one.title)}**: {ui.plain(one.words)}")
-        traffic, right = st.columns(2)
-        requests = sum(one.traffic)
-        traffic.metric("Requests, 24 h", f"{requests:,}", chart_data=one.traffic, chart_type="bar")
-        known = f"{one.newest.value:.1%}" if one.newest else "no labels"
-        words = f"Accuracy, newest {one.newest.n} labels" if one.newest else "Accuracy"
-        right.metric(words, known, chart_data=one.accuracy if len(one.accuracy) > 1 else None)
-        if one.newest:
-            st.caption(f"95 % interval {one.newest.low:.1%} to {one.newest.high:.1%}")
+        if one.serves or sum(one.traffic):
+            _figures(one)
         if one.serves:
             ui.link("releases", f"Serves {one.serves}", model=one.name)
         elif one.versions:
@@ -91,6 +85,17 @@ def card(one: Health) -> None:
             ui.link("models", words, model=one.name)
         else:
             ui.link("training", "Train a first version", model=one.name)
+
+
+def _figures(one: Health) -> None:
+    traffic, right = st.columns(2)
+    requests = sum(one.traffic)
+    traffic.metric("Requests, 24 h", f"{requests:,}", chart_data=one.traffic, chart_type="bar")
+    known = f"{one.newest.value:.1%}" if one.newest else "no labels"
+    words = f"Accuracy, newest {one.newest.n} labels" if one.newest else "Accuracy"
+    right.metric(words, known, chart_data=one.accuracy if len(one.accuracy) > 1 else None)
+    if one.newest:
+        st.caption(f"95 % interval {one.newest.low:.1%} to {one.newest.high:.1%}")
 
 
 def worker_lives(session: Session, now: datetime) -> bool:
@@ -104,10 +109,16 @@ def everywhere(session: Session) -> list[Incident]:
     return incidents.all(session, model=outside.ALL, open_only=True)
 
 
-def beside(rows: Sequence[Incident], finding: str, tone: Color) -> tuple[str, Color]:
-    """Put the incidents of all models before what was found, with the way to each."""
+def links(rows: Sequence[Incident]) -> None:
+    """Show the way to each incident, with how grave it is."""
     for one in rows:
-        ui.link("incidents", one.title, id=one.id)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            ui.badge(one.severity)
+            ui.link("incidents", one.title, id=one.id)
+
+
+def beside(rows: Sequence[Incident], finding: str, tone: Color) -> tuple[str, Color]:
+    """Put the incidents of all models before what was found."""
     if not rows:
         return finding, tone
     return f"{ui.count(len(rows), 'incident')} of all models; {finding}", "red"

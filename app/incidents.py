@@ -77,7 +77,7 @@ def figures(
     """Show each alert in a sentence with its figures: value, threshold, n, since when."""
     for alert in found:
         rule = RULES.get(alert.rule)  # type: ignore[call-overload]
-        name = rule.title if rule else alert.rule.replace("_", " ").capitalize()
+        name = rule.title if rule else alert.rule.replace("_", " ")
         with st.container(horizontal=True, vertical_alignment="center"):
             ui.badge(alert.state)
             about = f" · {alert.model}" if models else ""

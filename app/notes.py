@@ -34,7 +34,7 @@ def frozen(panel: Panel, model: str | None = None) -> None:
         rows = [row for row in notes.in_force(db, model, panel.clock()) if row.freeze]
     for row in rows:
         until = ui.when(row.ends_at, panel.clock())
-        words = f"Changes of {_whose(row)} are frozen by {row.author} until {until}: {row.text}"
+        words = f"Changes of {_whose(row)} are frozen by {row.author}: {row.text}. It ends {until}."
         st.info(ui.plain(words))
 
 
@@ -47,7 +47,7 @@ def _one(panel: Panel, actor: Actor, row: Note, now: datetime) -> None:
         what = "Freeze" if row.freeze else "Note"
         st.markdown(f"**{what}, {ui.plain(_whose(row))}**: {ui.plain(row.text)}")
         until = ui.when(row.ends_at, now)
-        st.caption(ui.plain(f"by {row.author}, {ui.when(row.at, now)}; counts until {until}"))
+        st.caption(ui.plain(f"by {row.author}, {ui.when(row.at, now)}; ends {until}"))
         if may(actor, "note.end") and st.button(f"End this {what.lower()}", key=f"end-{row.id}"):
             with ui.reporting():
                 notes.end(panel.db, actor, row.id)

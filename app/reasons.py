@@ -38,7 +38,7 @@ def show(row: Recommendation, book: FactBook | None, calls: Sequence[ReasonerCal
     """Show the rules' verdict, and beside it a language model's words where one was asked."""
     asked = row.reasoner not in cards.TOLD
     if book is None or not (asked or row.reasoner == "rules"):
-        st.markdown(ui.plain(row.reasoning) or "No reasoning was given.")
+        st.markdown(ui.plain(ui.sentence(row.reasoning)) or "No reasoning was given.")
         st.caption(f"Reasoned by {ui.plain(cards.TOLD.get(row.reasoner, row.reasoner))}")
     elif asked:
         left, right = st.columns(2)
@@ -121,4 +121,6 @@ def _cost(calls: Sequence[ReasonerCall]) -> None:
             continue
         cost = f", cost {call.cost:.4f}" if call.cost else ""
         words = f"{call.reasoner}: {call.tokens:,} tokens{cost}, {call.seconds:.1f} s"
-        st.caption(ui.plain(words))
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            st.caption(ui.plain(words), width="content")
+            ui.link("audit", "what it was asked and said", call=call.id)

@@ -37,14 +37,15 @@ def _one(row: Schedule, own: Sequence[Tick], now: datetime) -> None:
     st.caption(f"next {ui.when(coming, now)}" if coming else "paused: no slot runs")
     if own and own[0].reason:
         st.markdown(f"Last: {ui.plain(own[0].state)}, {ui.plain(own[0].reason)}")
-    with st.expander(f"Last {len(own)} ticks"):
+    if not own:
+        st.caption("No slot was due yet.")
+        return
+    with st.expander(f"Last {ui.count(len(own), 'tick')}"):
         for tick in own:
             with st.container(horizontal=True, vertical_alignment="center"):
                 ui.badge(tick.state)
                 words = f"{ui.when(tick.slot, now)} {tick.reason}"
                 st.markdown(ui.plain(words), width="content")
-        if not own:
-            st.caption("No slot was due yet.")
 
 
 def _switch(panel: Panel, actor: Actor, row: Schedule) -> None:

@@ -39,6 +39,8 @@ _CSS = """<style>
 [data-testid="stPageLink"] a p {text-decoration: underline; text-underline-offset: 3px;}
 [data-testid="stPageLink"] a, [data-testid="stPageLink"] a p {color: var(--st-link-color);}
 [data-testid="stPageLink"] a {padding-left: 0;}
+[data-testid="stPageLink"] a:not(:hover) {background: none;}
+[data-testid="stPageLink"] a p {font-weight: 400;}
 @media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding: 3.5rem 1rem 2rem;}}
 </style>"""
 

@@ -1,6 +1,9 @@
 """Who did what, when and why; whether the trail is whole; all of it as a file."""
 
 import json
+import re
+from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
@@ -12,6 +15,20 @@ panel, actor = session.panel(), session.actor()
 now = panel.clock()
 ALL = "all"
 MOST = 300
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}")
+OWN = ("model", "reason", "refused_because")
+
+
+def _details(detail: Mapping[str, Any]) -> str:
+    """Say what else was noted, in words; what has a column of its own is left out."""
+    told = [(n, _plain(v)) for n, v in detail.items() if n not in OWN and v not in (None, "", {})]
+    told.sort(key=lambda pair: bool(ID.fullmatch(pair[1])))  # a name says more than an id
+    return "; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in told)[:300]
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
 
 # load
 chain = audit.verify(panel.db)
@@ -44,7 +61,7 @@ if rows:
             "model": row.model or "",
             "outcome": row.outcome,
             "why": row.reason or str(row.detail.get("refused_because", "")),
-            "details": json.dumps(row.detail, ensure_ascii=False)[:300],
+            "details": _details(row.detail),
         }
         for row in rows
     )

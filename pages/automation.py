@@ -2,20 +2,12 @@
 
 import streamlit as st
 
-from app import autonomies, evaluations, health, notes, policies, schedules, session, ui
-from core import actions, heartbeat, jobs, runs
+from app import autonomies, evaluations, health, job_rows, notes, policies, schedules, session, ui
+from core import heartbeat, jobs
 from core.automation import schedule
-from core.tables.operational import Job
 
 panel, actor = session.panel(), session.actor()
 now = panel.clock()
-
-
-def about(job: Job) -> str:
-    """Say which model or thing a job is about."""
-    named = job.payload.get("run_id") or job.payload.get("action_id")
-    known = names.get(str(named))
-    return str(job.payload.get("model") or known or next(iter(job.payload.values()), ""))[:36]
 
 
 def what_runs() -> None:
@@ -25,18 +17,7 @@ def what_runs() -> None:
 
     ui.section("Jobs")
     if recent:
-        ui.table(
-            {
-                "job": job.kind.replace("_", " "),
-                "about": about(job),
-                "state": job.state,
-                "progress": f"{min(job.done, job.total)} of {job.total}" if job.total else "",
-                "attempts": job.attempts,
-                "created": ui.when(job.created_at, now),
-                "error": job.error or "",
-            }
-            for job in recent
-        )
+        ui.table(job_rows.rows(recent, names, now))
     else:
         ui.empty("No job was queued yet.", "Start a training, or wait for a schedule.", "training")
 
@@ -56,8 +37,7 @@ with panel.db.read() as db:
     recent = jobs.recent(db, limit=50)
     processes = heartbeat.all(db)
     worker_lives = health.worker_lives(db, now)
-    names = {run.id: run.model for run in runs.history(db, limit=50)}
-    names |= {row.id: f"{row.kind} {row.model}" for row in actions.recent(db, limit=50)}
+    names = job_rows.names(db)
 
 # render
 silent = [row.process for row in processes if now - row.at > heartbeat.SILENT_AFTER]

@@ -19,6 +19,7 @@ def card(row: Recommendation) -> None:
     with st.container(border=True, key=f"card-{row.id}"):
         st.markdown(f"## {ui.plain(row.title)}")
         cards.facts(row, now, alone)
+        cards.why(row)
         cards.evidence(row.evidence, limit=3)
         if words := cards.record(records[row.model, row.kind], row):
             st.caption(ui.plain(words))
@@ -70,6 +71,8 @@ count += f", {len(shown)} shown" if len(shown) < n else ""
 tone = "orange" if waiting else sick[0].color if sick else "green"
 finding = f"{count} ({cards.age(waiting, now)}); {state}." if n else f"{count}; {state}."
 ui.head("Inbox", *health.beside(everywhere, finding, tone), at=top)
+with top:
+    health.links(everywhere)
 
 batches.offer(panel, actor, shown)
 for row in shown:

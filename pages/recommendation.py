@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import cards, conversations, deciding, reasons, session, ui
+from app import afterwards, cards, conversations, deciding, notes, reasons, session, ui
 from core import outcomes, recommendations
 from core.agent import lapsing
 from core.errors import NotFoundError
@@ -10,17 +10,7 @@ from core.tables.entities import Recommendation
 
 panel, actor = session.panel(), session.actor()
 now = panel.clock()
-
-
-def standing(row: Recommendation) -> tuple[str, ui.Color]:
-    """Say in one sentence where the proposal stands."""
-    if open_now:
-        risky = recommendations.is_risky(row.kind)
-        who = "an approver" if risky else "an operator or approver"
-        return f"Waits for {who}.", ui.color(row.severity)
-    if row.state == "proposed":
-        return f"Lapsed {ui.when(row.expires_at, now)}; nobody decided in time.", ui.color("")
-    return ui.sentence(recommendations.outcome(row)), ui.color(row.state)
+NOW = "What it would change now"
 
 
 def edited(row: Recommendation) -> None:
@@ -32,20 +22,6 @@ def edited(row: Recommendation) -> None:
         st.caption(ui.plain(f"The original said: {before.reasoning}"))
     for later in after:
         ui.link("recommendation", "The changed proposal took its place: look there", id=later)
-
-
-def became(row: Recommendation) -> None:
-    """Show what the approval set in motion, what came of it, and the way back."""
-    if action is None:
-        return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        ui.badge(action.state)
-        did = f"carried out {ui.when(action.finished_at, now)}"
-        words = action.error or (did if action.finished_at else "a worker carries it out")
-        st.markdown(ui.plain(words), width="content")
-    if came is not None:
-        st.markdown(f"Outcome: **{ui.plain(came.grade)}**. {ui.plain(came.sentence)}")
-    deciding.undo(panel, actor, action)
 
 
 # load
@@ -67,18 +43,16 @@ with panel.db.read() as db:
     figures = lapsing.fresh(db, row, panel.clock) if open_now else []
 
 # render
-ui.head(row.title, *standing(row))
+ui.head(row.title, *afterwards.standing(row, action, now))
 cards.facts(row, now, alone)
 if row.decision_reason:
     st.markdown(f"Reason given: {ui.plain(row.decision_reason)}")
 if decided_alone:
     st.warning("Proposed and approved by the same person: nobody else could approve.")
-became(row)
-
-if open_now:
-    st.session_state["seen_open"] = row.id
-    deciding.offer(panel, actor, row)
-elif st.session_state.pop("seen_open", "") == row.id and row.decided_by not in (None, actor.name):
+if action is not None:
+    afterwards.show(panel, actor, action, came)
+seen = "" if open_now else st.session_state.pop("seen_open", "")
+if seen == row.id and row.decided_by not in (None, actor.name):
     st.warning(ui.plain(f"{row.decided_by} was faster; nothing that you clicked was counted."))
 
 edited(row)
@@ -89,12 +63,19 @@ if open_now and row.evidence:
     cards.figures(figures)
 else:
     cards.evidence(row.evidence)
-what = "What it changed" if action and action.after else "What it would change now"
-ui.section("What would change" if open_now else what)
-cards.difference(cards.happened(action) if action and action.after else changes)
+changed = action is not None and action.after
+ui.section("What would change" if open_now else "What it changed" if changed else NOW)
+cards.difference(cards.happened(action) if action and changed else changes, past=bool(changed))
+cards.more(row)
 st.markdown(f"Expected: **{ui.plain(cards.expected(row))}**")
-if words := cards.record(record, row):
-    st.markdown(ui.plain(words))
+if open_now:
+    if words := cards.record(record, row):
+        st.markdown(ui.plain(words))
+    ui.section("Decide")
+    st.session_state["seen_open"] = row.id
+    if row.kind in recommendations.KINDS and recommendations.KINDS[row.kind].frozen:
+        notes.frozen(panel, row.model)
+    deciding.offer(panel, actor, row)
 
 ui.section("Questions")
 conversations.show(panel, actor, row)

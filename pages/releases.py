@@ -23,7 +23,7 @@ def ladder(row: Release) -> None:
             if row.mode != "live":
                 ui.badge(row.mode)
         undone = f"; takes back #{row.undoes}" if row.undoes else ""
-        words = f"{ui.when(row.at, now)} by {row.actor}{undone}. {row.reason}"
+        words = f"{ui.when(row.at, now)} by {row.actor}{undone}. {ui.sentence(row.reason)}"
         st.caption(ui.plain(words))
         arms, cuts = releases.arms(row), releases.set_thresholds(row)
         if cuts:
@@ -44,7 +44,7 @@ def roll_back(bad: Release, good: Release) -> None:
     st.markdown(
         f"A rollback serves **{ui.plain(target)}** to everybody instead of "
         f"**{ui.plain(releases.label(bad))}**, within a second. It served before, from release "
-        f"#{good.seq} ({ui.plain(ui.when(good.at, now))}). You can release the other again."
+        f"#{good.seq} on, {ui.plain(ui.when(good.at, now))}. You can release the other again."
     )
     if reason := ui.reason_form(f"roll-back-{bad.seq}", f"Roll back to {target}", primary=True):
         with ui.reporting():
@@ -60,10 +60,13 @@ def carried_out(row: ActionRow) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             ui.badge(row.state)
             words = recommendations.title(row.model, row.kind, row.arguments)
-            st.markdown(ui.plain(words), width="content")
+            if row.recommendation_id:
+                ui.link("recommendation", words, id=row.recommendation_id)
+            else:
+                st.markdown(ui.plain(words), width="content")
             st.caption(ui.plain(ui.when(row.finished_at or row.at, now)), width="content")
         if row.error:
-            st.caption(ui.plain(row.error))
+            st.caption(ui.plain(ui.sentence(row.error)))
         deciding.undo(panel, actor, row)
 
 
@@ -88,7 +91,8 @@ else:
     current = history[0]
     splits = ": an experiment splits" if current.experiment_id else " split"
     what = splits if len(releases.arms(current)) > 1 else " serves all"
-    finding = f"{releases.label(current)}{what} traffic, since {ui.when(current.at, now)}."
+    since = f"since {ui.utc(current.at)} ({ui.ago(current.at, now)})"
+    finding = f"{releases.label(current)}{what} traffic {since}."
     ui.head("Releases", finding, "green", at=top)
     notes.frozen(panel, model)
     ui.section("Roll back")

@@ -10,6 +10,12 @@ def test_it_says_that_the_trail_is_whole_and_shows_who_did_what_and_why(open_pag
     assert "ana (operator)" in shown
 
 
+def test_details_are_words_and_ids_come_last(open_page, panel, card, ana):
+    details = open_page("audit", ana, what="recommendation.propose").dataframe[0].value["details"]
+    assert details[0].startswith("kind: rollback; arguments: ")
+    assert details[0].index("arguments: ") < details[0].index("digest: ")
+
+
 def test_filters_come_from_the_address(open_page, served, ana):
     page = open_page("audit", ana, what="version.register")
     assert set(page.dataframe[0].value["what"]) == {"version.register"}

@@ -19,6 +19,7 @@ def test_a_card_shows_model_version_risk_age_evidence_interval_and_n(open_page, 
     shown = text_of(open_page("inbox", ana))
 
     assert "sms_spam" in shown
+    assert "Accuracy fell right after the release." in shown
     assert "version **1.0.0**" in shown
     assert "high" in shown
     assert "proposed just now (2030-01-01 12:00:00 UTC) by agent" in shown

@@ -1,6 +1,6 @@
 from sqlalchemy import select
 
-from core import recommendations
+from core import notes, recommendations
 from core.access import system
 from core.ids import new_id
 from core.recommendations import Basis, propose
@@ -282,10 +282,11 @@ def test_a_viewer_reads_the_conversation_and_asks_nothing(open_page, panel, card
 
 def test_what_was_carried_out_shows_its_outcome_and_why_there_is_no_undo(open_page, done, ana):
     shown = text_of(open_page("recommendation", ana, id=done.id))
-    assert "carried out just now" in shown
+    assert "it was carried out" in shown
+    assert "Carried out just now" in shown
     assert "Outcome: **good**. The gate let it through." in shown
     assert "There is no undo: a training changes nothing that serves" in shown
-    assert "of 1 earlier decision to retrain sms_spam 1 did what was expected" in shown
+    assert "earlier decision" not in shown  # it is the only one
 
 
 def test_an_action_with_a_way_back_is_undone_with_a_reason(open_page, panel, card, apo, settings):
@@ -302,6 +303,35 @@ def test_an_action_with_a_way_back_is_undone_with_a_reason(open_page, panel, car
     assert "proposed; another person decides" in page.toast[0].value.replace("\\", "")
 
 
+def test_what_was_taken_back_says_by_whom_and_why(open_page, panel, served, apo, settings):
+    from core import actions
+    from tests.actions_kit import carry_out
+
+    given = {"kind": "freeze", "arguments": {"hours": "4"}}
+    row = propose(panel.db, system("agent"), model=served, **given, title="F", reasoning="r")
+    recommendations.approve(panel.db, apo, row.id, digest=row.digest, solo=False)
+    shown = text_of(open_page("recommendation", apo, id=row.id))
+    assert "a worker has yet to carry it out" in shown
+    assert "No worker is heard of" in shown
+
+    done = carry_out(panel.db, settings)
+    actions.undo(panel.db, apo, done.id, reason="too early")
+    shown = text_of(open_page("recommendation", apo, id=row.id))
+    assert "it was carried out and taken back." in shown
+    assert "Taken back by apo just now (2030-01-01 12:00:00 UTC): too early." in shown
+
+
+def test_before_any_click_it_says_what_an_approval_does_and_what_holds_it_back(
+    open_page, panel, served, ana
+):
+    notes.write(panel.db, ana, model=served, text="moving house", freeze=True, hours=4)
+    row = propose(panel.db, system("agent"), model=served, kind="retrain", arguments={},
+                  title="R", reasoning="r")  # fmt: skip
+    shown = text_of(open_page("recommendation", ana, id=row.id))
+    assert "If you approve: A training starts" in shown
+    assert "frozen by ana: moving house. It ends in 4 h" in shown
+
+
 def test_what_is_about_all_models_says_so(open_page, panel, ana):
     basis = Basis(evidence=[{"fact": "service.error_rate", "label": "errors", "value": 0.03}])
     row = propose(
@@ -309,6 +339,6 @@ def test_what_is_about_all_models_says_so(open_page, panel, ana):
         title="Freeze everything", reasoning="a holiday", basis=basis,
     )  # fmt: skip
     shown = text_of(open_page("recommendation", ana, id=row.id))
-    assert "**all models**: freeze" in shown
+    assert "**all models**: proposed" in shown
     assert "errors: **0.0300**" in shown
     assert "Earlier decisions to freeze all models" in shown

@@ -13,8 +13,8 @@ def current(panel, model):
 def test_it_says_what_serves_since_when_and_why(open_page, served, ana):
     shown = text_of(open_page("releases", ana, model=served))
 
-    assert "2.0.0 serves all traffic, since just now (2030-01-01 12:00:00 UTC)." in shown
-    assert "better in training" in shown
+    assert "2.0.0 serves all traffic since 2030-01-01 12:00:00 UTC (just now)." in shown
+    assert "Better in training" in shown
     assert "#1: 1.0.0" in shown
 
 
