@@ -86,7 +86,7 @@ class Door:
     def form(self) -> None:
         """Show the form; a right password starts a sign-in and the next run."""
         gate = self._library()
-        with st.container(key="sign-in", width=420):
+        with st.container(horizontal_alignment="center"), st.container(key="sign-in", width=420):
             st.title("Pilothouse", anchor=False)
             ui.section("The control room for your models")
             gate.login("main", fields=_FIELDS)
