@@ -258,7 +258,7 @@ def version_row(model, version, number, now):
         artifact="0" * 64,
         signature={},
         metrics={},
-        gate={},
+        gate={"answer": "promote"},
         train_dataset_id="d1",
         test_dataset_id="d2",
         reference_dataset_id="d3",

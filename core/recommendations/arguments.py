@@ -54,11 +54,15 @@ def _version(session: Session, model: str, _kind: str, version: str) -> None:
 
 
 def _weighted(session: Session, model: str, kind: str, version: str) -> None:
-    """A version meets clients only through the gate, or an approver's word over it."""
-    _version(session, model, kind, version)
+    """A version gets a share as it is released; one that has a share can lose it."""
     current = releases.find_current(session, model)
-    if current and version in {arm.version for arm in releases.arms(current)}:
-        return  # it does already; ending that stays possible
+    if not (current and version in {arm.version for arm in releases.arms(current)}):
+        _released(session, model, kind, version)
+
+
+def _released(session: Session, model: str, kind: str, version: str) -> None:
+    """A version serves only through the gate, or by an approver's word over it."""
+    _version(session, model, kind, version)
     if not registry.releasable(session.get_one(ModelVersion, (model, version))):
         raise ConflictError(
             f"the gate has not let {model} {version} through; an approver may override it with a"
@@ -161,5 +165,6 @@ _OF_KIND: Mapping[tuple[str, str], Check] = {
     ("change_policy", "version"): _policy_version,
     ("change_weights", "share"): _weight,
     ("change_weights", "version"): _weighted,
+    ("promote", "version"): _released,
 }
 """Where an argument means something of its own to a kind."""

@@ -5,17 +5,16 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from core import registry
 from core.access import Actor
 from core.db import Command, Database
-from core.errors import ConflictError, InvalidInputError
+from core.errors import InvalidInputError
 from core.ids import new_id
 from core.recommendations.arguments import check_arguments
 from core.recommendations.deciding import check_open, decide_in, waiting_row
 from core.recommendations.proposing import put_in
 from core.recommendations.reading import changed
 from core.recommendations.wording import title
-from core.tables.entities import ModelVersion, Recommendation
+from core.tables.entities import Recommendation
 
 
 def edit(
@@ -59,11 +58,6 @@ def _check(session: Session, original: Recommendation, given: dict[str, str], re
     if given == original.arguments:
         raise InvalidInputError("nothing was changed; approve or reject the proposal as it is")
     check_arguments(session, original.model, original.kind, given)
-    version = session.get(ModelVersion, (original.model, given.get("version", "")))
-    if version is not None and not registry.releasable(version):
-        raise ConflictError(
-            f"{version.model} {version.version} has not passed the gate, so it cannot be released"
-        )
 
 
 def _changed(

@@ -261,6 +261,17 @@ def test_what_cannot_be_carried_out_cannot_be_proposed(db, kind, arguments, erro
     assert rows(db, Recommendation) == []
 
 
+@pytest.mark.parametrize("gate", [{}, {"answer": "refuse"}, {"answer": "not_enough_evidence"}])
+def test_what_the_gate_has_not_let_through_is_not_released_by_a_plain_proposal(
+    db, ana, release, gate
+):
+    release("spam", "1.0.0")
+    release("spam", "2.0.0", release=False)
+    measure(db, "2.0.0", {}, gate)
+    with pytest.raises(ConflictError, match=r"the gate has not let spam 2\.0\.0 through"):
+        promotion(db, ana, "2.0.0")
+
+
 @pytest.mark.parametrize("kind", ["start_experiment", "stop_experiment"])
 def test_an_experiment_of_another_model_cannot_be_proposed(db, ana, release, kind):
     release("heart", "1.0.0")

@@ -43,7 +43,8 @@ def rows(db, table):
 def measure(db, version, metrics, gate=None):
     with db.command(system("worker"), "version.register") as command:
         row = command.session.get(ModelVersion, ("spam", version))
-        row.metrics, row.gate = metrics, gate or {}
+        row.metrics = metrics
+        row.gate = row.gate if gate is None else gate
 
 
 def incident(db, clock):

@@ -64,7 +64,7 @@ def test_the_only_approver_may_change_and_approve_in_solo(db, apo, adm, promotio
     [
         ({"version": "2.0.0"}, "same", InvalidInputError, "nothing was changed"),
         ({"version": "9.9.9"}, "newer", NotFoundError, "no version 9.9.9"),
-        ({"version": "4.0.0"}, "newest", ConflictError, "has not passed the gate"),
+        ({"version": "4.0.0"}, "newest", ConflictError, "the gate has not let spam 4.0.0"),
         ({"to": "3.0.0"}, "other", InvalidInputError, "takes version"),
         ({"version": "3.0.0"}, "  ", InvalidInputError, "say why"),
     ],
