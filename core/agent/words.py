@@ -22,7 +22,7 @@ _SPELLINGS = str.maketrans(
     | dict.fromkeys("\u201c\u201d", '"')
 )
 _ADDRESS = re.compile(
-    r"://|\bwww\.|@|[a-z0-9-]{2,}\.[a-z]{2,}|\bdot\s+(?:com|net|org|io|ru|cn)\b|"
+    r"://|\bwww\.|@|\blocalhost\b|[a-z0-9-]+\.[a-z]{2,}|\bdot\s+(?:com|net|org|io|ru|cn)\b|"
     r"[`$<>|\\{}~^#]|\]\s*\(|(?<![a-z])/|/(?![a-z])|\w/\w+/|(?:^|\s)--?[a-z]|"
     r"\b(?:sudo|curl|wget|bash|powershell|chmod|kubectl|ssh|rm|sh|eval|exec|drop table)\b",
     re.IGNORECASE,
@@ -41,10 +41,13 @@ _CLAIM = re.compile(
     r"\bon behalf of\b|\bclick (?:here|approve)\b",
     re.IGNORECASE,
 )
-_NUMBER_WORD = re.compile(
-    r"\b(?:four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)"
-    r"teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty|hundreds?|thousands?|[mb]illions?|trillions?|"
-    r"dozens?|half|halved|twice|doubled?|tripled?|\w+fold)\b",
+_NUMBER_WORD = re.compile(  # and money, of which no fact speaks
+    r"\b(?:zero|four|five|six|seven|eight|nine|ten|eleven|twelve|"
+    r"(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty|"
+    r"hundreds?|thousands?|[mb]illions?|trillions?|dozens?|couple|half|halves|halved|quarters?|"
+    r"(?:a|one) third|thirds|(?:four|fif|six|seven|eigh|nin|ten|hundred|thousand)ths?|"
+    r"twice|thrice|(?:doubl|tripl|quadrupl)(?:e[ds]?|ing)|\w+fold|(?:one|two|three) per\s?cent|"
+    r"eur|euros?|usd|dollars?|gbp|pounds?|cents?)\b|[\u20ac\u00a3\u00a5]",
     re.IGNORECASE,
 )
 _FIGURE = r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[+-]?\d+)?"
@@ -53,7 +56,7 @@ _TOKEN = re.compile(
     rf"(?:[a-z]{{1,12}}=)?({_FIGURE}){_UNIT}(?:-({_FIGURE}){_UNIT}|-[a-z]+|st|nd|rd|th)?",
     re.IGNORECASE,
 )
-_NAMED = re.compile(r"[a-z]{1,3}\d{1,2}", re.IGNORECASE)  # F1, p95
+_NAMED = re.compile(r"(?!x)[a-z]\d{1,2}", re.IGNORECASE)  # F1, p95, V14; not x5
 _VERSION = re.compile(r"\d+(?:\.\d+){2,}[\w.-]*")
 _PERCENT = re.compile(r"%|per\s?cent|points?|percentage|pp\b", re.IGNORECASE)
 
