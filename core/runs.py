@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import jobs, specs
+from core import jobs, notes, specs
 from core.access import Actor, system
 from core.db import Command, Database
 from core.errors import ConflictError, InvalidInputError, NotFoundError
@@ -37,9 +37,12 @@ def request(
 
     `options` are what differs from the spec (`core.specs.options`).
 
-    Raises: ForbiddenError, NotFoundError, InvalidInputError, ConflictError (one is under way).
+    Raises: ForbiddenError, NotFoundError, InvalidInputError, ConflictError (one is under way, or
+    changes are frozen: whoever wants it all the same ends the freeze).
     """
     with db.command(actor, "run.request") as command:
+        command.note(model=specs.canonical(model), reason=reason, kind=kind, trigger=trigger)
+        notes.check_freeze(command.session, specs.canonical(model), command.now)
         return request_in(
             command,
             model,

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from core import audit, jobs, runs, specs
+from core import audit, jobs, notes, runs, specs
 from core.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from core.settings import ROOT
 from core.specs import options
@@ -36,6 +36,14 @@ def test_a_model_has_one_training_at_a_time(db, ana, model):
     first = runs.request(db, ana, model, trigger="panel")
     with pytest.raises(ConflictError, match=f"queued already: {first.id}"):
         runs.request(db, ana, model, trigger="api")
+
+
+def test_while_changes_are_frozen_nobody_trains_without_ending_the_freeze(db, ana, apo, model):
+    note = notes.write(db, apo, model=model, text="audit week", freeze=True, hours=4)
+    with pytest.raises(ConflictError, match=r"frozen by apo .*audit week.*; end the freeze first"):
+        runs.request(db, ana, model, trigger="panel")
+    notes.end(db, ana, note.id)
+    assert runs.request(db, ana, model, trigger="panel").state == "queued"
 
 
 def test_of_many_requests_at_once_one_is_queued(db, ana, model):
