@@ -2,7 +2,7 @@
 
 import math
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -97,16 +97,26 @@ class FactBook:
 
 
 def gather(
-    session: Session, model: str, *, now: datetime, settings: Settings | None = None
+    session: Session,
+    model: str,
+    *,
+    now: datetime,
+    settings: Settings | None = None,
+    wanted: Collection[str] | None = None,
 ) -> FactBook:
-    """Read all facts about `model` from the tables; `settings`: the process's own unless given."""
+    """Read facts about `model` from the tables: all, or until those that are `wanted` are read.
+
+    `settings`: the process's own unless given.
+    """
     scope = sources.scope(session, model, now, settings or settings_of(session))
-    found = [
-        _fact(item, now)
-        for source in sources.SOURCES
-        for item in source(scope)
-        if _known(item.value)
-    ]
+    found: list[Fact] = []
+    missing = set(wanted or ())
+    for item in (item for source in sources.SOURCES for item in source(scope)):
+        if _known(item.value):
+            found.append(_fact(item, now))
+            missing.discard(item.id)
+        if wanted is not None and not missing:
+            break
     return FactBook(model, found, scope.release.seq if scope.release else 0)
 
 

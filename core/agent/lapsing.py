@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from core import policies, recommendations
 from core.access import system
-from core.agent import facts, policy
+from core.agent import fact_names, facts, policy
 from core.agent.facts import Fact, FactBook
 from core.agent.verdict import Act, Verdict
 from core.clock import Clock
@@ -55,12 +55,13 @@ def lapse(db: Database) -> int:
 
 def fresh(session: Session, row: Recommendation, clock: Clock) -> list[Figure]:
     """Return a proposal's evidence with what the same facts say now."""
-    nothing = not row.evidence or row.model == recommendations.EVERYWHERE
-    book = FactBook("", []) if nothing else facts.gather(session, row.model, now=clock())
+    cited = {str(one.get("fact", "")) for one in row.evidence} & fact_names.LABELS.keys()
+    nothing = not cited or row.model == recommendations.EVERYWHERE
+    book = facts.gather(session, row.model, now=clock(), wanted=cited) if not nothing else None
     found = []
     for one in row.evidence:
         name, link = str(one.get("fact", "")), str(one.get("link") or "")
-        now = book.fact(name)
+        now = book.fact(name) if book else None
         label = str(one.get("label") or name)
         found.append(Figure(name, label, dict(one), now, now.source if now else link))
     return found

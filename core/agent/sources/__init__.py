@@ -1,8 +1,8 @@
 """Where facts come from: one reader per group of facts, each yielding only what exists.
 
 A reader costs the same however much traffic there is: it reads counters, stored reports, and at
-most the newest thousand or so labelled answers. A running experiment is the exception: its
-outcomes are summed up by the database.
+most the newest thousand or so labelled answers. Two are exceptions, which the database sums up: the
+outcomes of a running experiment, and the labels of the last day by where they came from.
 """
 
 from collections.abc import Callable, Iterator

@@ -6,6 +6,7 @@ from sqlalchemy import select
 from core import incidents, recommendations, specs
 from core import worker as workers
 from core.access import system
+from core.agent import sources
 from core.agent.investigate import investigate
 from core.agent.lapsing import fresh, lapse
 from core.panel import Panel
@@ -111,6 +112,17 @@ def test_the_figures_of_now_stand_beside_the_sealed_ones(db, asked, clock):
     assert (score.sealed["value"], score.now.value, score.differs) == (0.3, 0.6, True)
     assert score.link.startswith("/drift?model=spam")
     assert not found["drift.p_value"].differs
+
+
+def test_no_more_is_read_than_what_was_sealed(db, asked, clock, monkeypatch):
+    def more(_scope):
+        raise AssertionError("nothing of this was sealed")
+        yield
+
+    monkeypatch.setattr(sources, "SOURCES", (sources.drift, more))
+    with db.read() as session:
+        found = fresh(session, session.scalars(select(Recommendation)).one(), clock)
+    assert {one.fact.split(".")[0] for one in found} == {"drift"}
 
 
 def test_a_worker_looks_after_proposals_by_itself(db, settings, asked, clock):
