@@ -50,6 +50,8 @@ def show(panel: Panel, actor: Actor, action: ActionRow, came: Outcome | None) ->
     if idle:
         st.warning("No worker is heard of: nothing is carried out until one runs.")
         ui.link("automation", "See what runs")
+    if action.state == "failed" and action.model != recommendations.EVERYWHERE:
+        ui.link("releases", "What serves now, and where to propose it again", model=action.model)
     if came is not None:
         st.markdown(f"Outcome: **{ui.plain(came.grade)}**. {ui.plain(came.sentence)}")
     deciding.undo(panel, actor, action)

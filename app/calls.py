@@ -140,8 +140,20 @@ def _turns(answer: str) -> Iterator[tuple[str, str]]:
             continue
         content = turn.pop("content", "")
         said = content if isinstance(content, str) else _pretty(content)
-        more = _pretty(turn) if turn else ""
+        asked = "\n".join(_called(one) for one in turn.pop("tool_calls", None) or ())
+        more = "\n".join(part for part in (asked, _pretty(turn) if turn else "") if part)
         yield ROLES.get(str(role), str(role)), "\n".join(part for part in (said, more) if part)
+
+
+def _called(call: object) -> str:
+    """Say in a line which tool was called, and with what.
+
+    >>> _called({"name": "read_facts", "args": {"names": ["drift.score"]}})
+    'read_facts {"names": ["drift.score"]}'
+    """
+    if isinstance(call, dict) and isinstance(call.get("name"), str):
+        return f"{call['name']} {json.dumps(call.get('args'))}"
+    return _pretty(call)
 
 
 def _pretty(content: object) -> str:

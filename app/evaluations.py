@@ -72,7 +72,11 @@ def _tag(tag: str, one: dict[str, int]) -> dict[str, Any]:
 def _missed(case: dict[str, Any]) -> dict[str, Any]:
     return {
         "situation": case["id"],
-        "answer": " ".join([case["decision"], *case["actions"]]),
+        "answer": _words(", ".join(dict.fromkeys([case["decision"], *case["actions"]]))),
         "judged": case["grade"],
-        "why": case["why"],
+        "why": _words(case["why"]),
     }
+
+
+def _words(text: str) -> str:
+    return text.replace("_", " ")

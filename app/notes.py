@@ -34,8 +34,12 @@ def frozen(panel: Panel, model: str | None = None) -> None:
         rows = [row for row in notes.in_force(db, model, panel.clock()) if row.freeze]
     for row in rows:
         until = ui.when(row.ends_at, panel.clock())
-        words = f"Changes of {_whose(row)} are frozen by {row.author}: {row.text}. It ends {until}."
-        st.info(ui.plain(words))
+        words = f"Changes of {_whose(row)} are frozen by {row.author}: {_ended(row.text)}"
+        st.info(ui.plain(f"{words} It ends {until}."))
+
+
+def _ended(text: str) -> str:
+    return f"{text.rstrip('.')}."
 
 
 def _whose(row: Note) -> str:

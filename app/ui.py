@@ -280,10 +280,16 @@ def with_interval(value: object, interval: Sequence[object] | None, n: object = 
     return f"{figure(value)} ({', '.join(notes)})" if notes else figure(value)
 
 
-def table(rows: Iterable[Mapping[str, Any]], *, key: str | None = None) -> None:
-    """Show rows; the columns are those of the first one."""
+def table(
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    key: str | None = None,
+    widths: Mapping[str, int] | None = None,
+) -> None:
+    """Show rows; the columns are those of the first one, some as wide as told (in pixels)."""
     frame = pd.DataFrame(list(rows))
-    st.dataframe(frame, hide_index=True, width="stretch", key=key)
+    wide = {name: st.column_config.Column(width=pixels) for name, pixels in (widths or {}).items()}
+    st.dataframe(frame, hide_index=True, width="stretch", key=key, column_config=wide)
 
 
 def small_table(rows: Iterable[Mapping[str, Any]]) -> None:

@@ -16,6 +16,7 @@ now = panel.clock()
 ALL = "all"
 MOST = 300
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}")
+WIDTHS = {"what": 180, "model": 110, "why": 240, "details": 420}
 OWN = ("model", "reason", "refused_because")
 
 
@@ -53,17 +54,20 @@ with panel.db.read() as db:
     )
 if rows:
     ui.table(
-        {
-            "#": row.seq,
-            "when": ui.when(row.at, now),
-            "who": f"{row.actor} ({row.role})" if row.actor_kind == "person" else row.actor,
-            "what": row.action,
-            "model": row.model or "",
-            "outcome": row.outcome,
-            "why": row.reason or str(row.detail.get("refused_because", "")),
-            "details": _details(row.detail),
-        }
-        for row in rows
+        widths=WIDTHS,
+        rows=(
+            {
+                "#": row.seq,
+                "when": ui.when(row.at, now),
+                "who": f"{row.actor} ({row.role})" if row.actor_kind == "person" else row.actor,
+                "what": row.action,
+                "model": row.model or "",
+                "outcome": row.outcome,
+                "why": row.reason or str(row.detail.get("refused_because", "")),
+                "details": _details(row.detail),
+            }
+            for row in rows
+        ),
     )
     if len(rows) == MOST:
         st.caption(f"The newest {MOST} that match; the export has them all.")
