@@ -1,4 +1,4 @@
-.PHONY: help install run demo lab bench test test-extras test-chaos check timed unit browser lock clean
+.PHONY: help install run demo lab bench test test-extras test-chaos check timed unit browser stories pages lock clean
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -42,7 +42,13 @@ unit: .venv/.ready-dev ## all tests without a browser, with coverage
 	@$(SLIPCOVER) --merge .coverage.json --out /dev/null --skip-covered --fail-under 85
 
 browser: .venv/.ready-dev ## the whole loop in a real browser; screenshots in artifacts/
-	$(PYTEST) -q -n 0 -m "browser and not timed"
+	@$(MAKE) --no-print-directory -j2 --output-sync=target stories pages
+
+stories: .venv/.ready-dev
+	$(PYTEST) -q -n 0 -m "browser and processes" tests/e2e
+
+pages: .venv/.ready-dev
+	$(PYTEST) -q -n 0 -m "browser and not processes and not timed" tests/e2e
 
 timed: .venv/.ready-dev ## the seconds that a person waits for each page; alone on the machine
 	$(PYTEST) -q -n 0 -s -m timed

@@ -73,7 +73,7 @@ def browser():
 
     from playwright.sync_api import expect, sync_playwright
 
-    expect.set_options(timeout=15_000)  # a busy machine is slow, not wrong
+    expect.set_options(timeout=load("person").PATIENCE)  # a busy machine is slow, not wrong
     found = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
     program = next((path for path in found if path), None)
     with sync_playwright() as playwright:

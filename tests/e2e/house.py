@@ -17,7 +17,7 @@ class House:
 
     def start(self):
         self.product.start("pilothouse", "serve", "panel")
-        self.product.wait_for("panel", "/_stcore/health", time.monotonic() + 60)
+        self.product.wait_for("panel", "/_stcore/health", time.monotonic() + 180)
         return self
 
     def close(self):
@@ -33,7 +33,9 @@ class House:
         if (name, theme) not in self.staff and theme != "light":
             known = self.staff[name].context.storage_state()
             self.staff[name, theme] = self._person(storage_state=known, theme=theme)
-        return self.staff[name] if theme == "light" else self.staff[name, theme]
+        person = self.staff[name] if theme == "light" else self.staff[name, theme]
+        person.resize("wide")
+        return person
 
     def stranger(self, **how):
         """Somebody whom nobody knows, for one test."""
@@ -61,13 +63,4 @@ def sign_in(person, name, path="/"):
     person.go(path)
     person.sign_in(name, panel_home.PASSWORD)
     person.whole()
-    until_cookie(person)
     return person
-
-
-def until_cookie(person):
-    """The cookie is set by a script in the page, a moment after the page is there."""
-    end = time.monotonic() + 10
-    while not any(one["name"] == "pilothouse" for one in person.context.cookies()):
-        assert time.monotonic() < end, "no cookie was set"
-        person.page.wait_for_timeout(50)

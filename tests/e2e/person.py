@@ -1,12 +1,18 @@
-"""A person at the panel: a real browser that notices every error a person would."""
+"""A person at the panel: a real browser that notices every error a person would.
+
+A person waits for what they see, however slow the machine is: no wait here says how fast the
+product has to be, it only ends a wait for what never comes.
+"""
 
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
+PATIENCE = 60_000  # milliseconds
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -51,7 +57,7 @@ class Person:
         self.context = browser.new_context(
             viewport=SIZES[size], color_scheme=theme, reduced_motion="reduce", **more
         )
-        self.context.set_default_timeout(20_000)
+        self.context.set_default_timeout(PATIENCE)
         self.problems: list[str] = []
         self.page = self.new_page()
 
@@ -84,22 +90,21 @@ class Person:
         return page
 
     def idle(self, page: Page | None = None) -> None:
-        (page or self.page).wait_for_selector(IDLE, timeout=30_000)
+        (page or self.page).wait_for_selector(IDLE)
 
     def sign_in(self, name: str, password: str) -> None:
-        """Fill in the form; again where it was drawn anew meanwhile and lost what was typed."""
+        """Fill in the form and wait until the browser keeps the sign-in."""
         asked = self.page.get_by_label("Password", exact=True)
-        for patience in (8_000, 20_000):
-            self.page.get_by_label("Name", exact=True).fill(name)
-            asked.fill(password)
-            self.page.get_by_role("button", name="Sign in").click()
-            try:
-                asked.wait_for(state="detached", timeout=patience)
-            except TimeoutError:
-                continue
-            break
+        self.page.get_by_label("Name", exact=True).fill(name)
+        asked.fill(password)
+        self.page.get_by_role("button", name="Sign in", exact=True).click()
         expect(asked).to_have_count(0)
         self.idle()
+        until(self._remembered, what="the cookie")  # written by a frame, a moment later
+
+    def _remembered(self) -> bool:
+        self.page.wait_for_timeout(20)  # lets the browser work
+        return any(one["name"] == "pilothouse" for one in self.context.cookies())
 
     def opens(self, path: str = "/") -> Page:
         """Go to a page and wait until all of it can be used."""
@@ -111,23 +116,30 @@ class Person:
         """Wait until the page has its title and no part of it is still to come."""
         expect(self.page.locator("h1:visible").first).to_be_visible()
         self.idle()
-        self.page.wait_for_function(WHOLE, timeout=15_000)  # looks at each frame, so it can time
+        self.page.wait_for_function(WHOLE)  # looks at each frame, so it can time
 
     def click(self, name: str | re.Pattern, role: str = "button") -> None:
         self.page.get_by_role(role, name=name).first.click()
         self.idle()
 
     def follow(self, link: Locator, to: str) -> None:
-        """Click a link until its page is open: one that is just drawn anew loses the click."""
-        link.click()
-        try:
-            self.page.wait_for_url(to, timeout=5_000)
-        except TimeoutError:
-            link.click()
-            self.page.wait_for_url(to)
+        """Click a link and wait for its page."""
+        third = PATIENCE / 3
+        self.repeat(
+            lambda: link.click(timeout=third), lambda: self.page.wait_for_url(to, timeout=third)
+        )
         self.idle()
 
-    def sees(self, text: str | re.Pattern, seconds: float = 20) -> None:
+    def repeat(self, act, wait) -> None:
+        """Do what may be done twice, until it had its effect: a click on what just moves is lost."""
+        for _ in range(3):
+            with suppress(TimeoutError, AssertionError):
+                act()
+                wait()
+                return
+        wait()
+
+    def sees(self, text: str | re.Pattern, seconds: float = PATIENCE / 1000) -> None:
         expect(self.page.get_by_text(text).first).to_be_visible(timeout=seconds * 1000)
 
     def approve(self, title: str, note: str) -> None:
@@ -148,6 +160,8 @@ class Person:
 
     def resize(self, size: str) -> None:
         """Make the window as wide and high as `size` says."""
+        if self.page.viewport_size == SIZES[size]:
+            return
         self.page.set_viewport_size(SIZES[size])
         self.page.wait_for_timeout(100)  # the layout follows the window
         self.page.wait_for_function(MENU_RESTS)
@@ -171,18 +185,25 @@ class Person:
             self.problems.append(f"in the page: {exception.inner_text()[:300]}")
 
     def wide_by(self) -> int:
-        """By how many pixels the page, or what scrolls in it, is wider than it is shown."""
+        """By how many pixels the page, or what scrolls in it, stays wider than it is shown."""
+        with suppress(TimeoutError):  # charts follow the window a moment later
+            self.page.wait_for_function(f"() => ({WIDER})() <= 0", timeout=5_000)
         return self.page.evaluate(WIDER)
 
     def axe(self, *rules: str) -> list[str]:
         """What axe-core objects to on this page, but for Streamlit's own known findings."""
         from axe_core_python.sync_playwright import Axe
 
-        self.page.evaluate(Axe().axe_script)
-        found = self.page.evaluate(RUN_AXE, {"runOnly": list(rules)} if rules else {})
-        if found:  # a widget that fades in is pale for a moment; what is wrong stays wrong
+        if not self.page.evaluate("!!window.axe"):
+            self.page.evaluate(Axe().axe_script)
+        for _ in range(4):  # a widget that fades in is pale for a moment; what is wrong stays wrong
+            if not (found := self._objections(rules)):
+                break
             self.page.wait_for_timeout(500)
-            found = self.page.evaluate(RUN_AXE, {"runOnly": list(rules)} if rules else {})
+        return found
+
+    def _objections(self, rules) -> list[str]:
+        found = self.page.evaluate(RUN_AXE, {"runOnly": list(rules)} if rules else {})
         return [
             f"{rule}: {html[:200]}"
             for rule, html, target in found
@@ -195,11 +216,11 @@ class Person:
         return inside is not None and self.page.evaluate(ask, [target, inside])
 
 
-def until(condition, seconds: float = 60, what: str = "it"):
+def until(condition, seconds: float = 180, what: str = "it"):
     """Return the first truthy answer of `condition`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := condition():
             return found
-        time.sleep(0.3)
+        time.sleep(0.2)
     raise AssertionError(f"{what} did not happen within {seconds} s")

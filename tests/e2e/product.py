@@ -3,9 +3,11 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -29,7 +31,7 @@ class Product:
         self.env = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("PILOTHOUSE_", "MLFLOW_", "OPENAI_"))
+            if not name.startswith(("PILOTHOUSE_", "MLFLOW_", "OPENAI_", "PYTHONDONTWRITE"))
         }
         self.env |= {
             "PILOTHOUSE_HOME": str(home),
@@ -58,7 +60,7 @@ class Product:
     def url(self, process: str, path: str = "") -> str:
         return f"http://127.0.0.1:{self.ports[process]}{path}"
 
-    def wait_until_ready(self, seconds: float = 180) -> float:
+    def wait_until_ready(self, seconds: float = 400) -> float:
         """Wait for api and panel; returns how many seconds that took."""
         started = time.monotonic()
         for process, path in (("api", "/health/ready"), ("panel", "/_stcore/health")):
@@ -79,7 +81,7 @@ class Product:
     def tail(self) -> str:
         return self.output.read_text()[-3000:]
 
-    def stop(self, number: int = signal.SIGTERM, seconds: float = 60) -> int:
+    def stop(self, number: int = signal.SIGTERM, seconds: float = 120) -> int:
         if self.make.poll() is None:
             self.make.send_signal(number)
         return self.make.wait(seconds)
@@ -92,10 +94,16 @@ class Product:
             env=self.env,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         assert not check or done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
         return done.stdout + (done.stderr if not check else "")
+
+    def stored(self, table: str = "prediction") -> set[str]:
+        """The keys of what the database has by now."""
+        key = {"prediction": "id", "label": "prediction_id"}[table]
+        with closing(sqlite3.connect(self.home / "pilothouse.db")) as database:
+            return {row[0] for row in database.execute(f"select {key} from {table}")}
 
     def children(self) -> dict[str, int]:
         """The pid of each process that supervisord keeps, by name."""
@@ -106,7 +114,7 @@ class Product:
             env=env,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
         )
         rows = [line.split() for line in done.stdout.splitlines() if " RUNNING " in line]
         return {row[0]: int(row[3].rstrip(",")) for row in rows}

@@ -9,7 +9,7 @@ from core import recommendations
 from core.agent.answering import answer
 from tests.e2e import panel_home as homes
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 CARDS = "[class*=st-key-card-]"
 
 

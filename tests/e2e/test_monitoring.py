@@ -8,7 +8,7 @@ from tests.e2e import changes
 from tests.e2e import panel_home as homes
 from tests.e2e.house import House
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 TOLD = {
     "units": ["Drift in 1 column, most in 'pressure'", "The inputs themselves are broken"],
     "location": ["Drift in 1 column, most in 'age'", "What to do: an incident is open"],
@@ -60,11 +60,16 @@ def test_slow_answers_are_told(me):
 def test_a_cell_of_the_heat_map_opens_its_column_in_its_window(me):
     me.opens("/drift?model=location")
     plot = me.page.locator(".st-key-heat .nsewdrag").first
-    plot.scroll_into_view_if_needed()
-    area = plot.bounding_box()
-    me.page.mouse.move(area["x"] + area["width"] / 4, area["y"] + area["height"] * 0.6)
-    me.page.mouse.click(area["x"] + area["width"] / 4, area["y"] + area["height"] * 0.6)
-    me.sees("You look at an earlier window.")
+
+    def click():
+        plot.scroll_into_view_if_needed()
+        area = plot.bounding_box()  # anew each time: a chart above may be drawn only now
+        place = area["x"] + area["width"] / 4, area["y"] + area["height"] * 0.6
+        me.page.mouse.move(*place)
+        me.page.locator(".st-key-heat .hovertext").first.wait_for(timeout=10_000)
+        me.page.mouse.click(*place)
+
+    me.repeat(click, lambda: me.sees("You look at an earlier window.", seconds=30))
     me.idle()
     assert re.search(r"column=pulse", me.page.url)
     assert re.search(r"report=[0-9a-f-]{36}", me.page.url)

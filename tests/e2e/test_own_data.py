@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.processes, pytest.mark.browser, pytest.mark.timeout(600)]
 NAMES = [
     "age",
     "sex",
@@ -86,12 +86,12 @@ def test_02_a_whole_file_is_kept_and_checked_by_the_worker(me, rows, tmp_path, p
         me.opens("/data?model=heart_disease")
         return me.page.get_by_text(re.compile("expectations? hold, judged by")).count()
 
-    person_module.until(judged, 120, "the check by the worker")
+    person_module.until(judged, what="the check by the worker")
 
 
 def test_03_it_is_trained_and_the_leaderboard_is_shown(me):
     train(me, "logistic")
-    me.sees(re.compile("version 1.0.0"), seconds=90)
+    me.sees(re.compile("version 1.0.0"), seconds=400)
     me.sees(re.compile("Leaderboard|leaderboard"))
 
 
@@ -109,7 +109,7 @@ def test_04_what_the_gate_does_not_let_through_an_approver_may_override(me):
 
 def test_05_a_second_version_is_judged_on_the_same_rows_with_an_honest_answer(me):
     train(me, "forest")
-    me.sees(re.compile("version 1.1.0"), seconds=90)
+    me.sees(re.compile("version 1.1.0"), seconds=400)
     me.opens("/models?model=heart_disease&version=1.1.0")
     me.sees(re.compile("not enough evidence|gate refuses", re.I))
     me.sees(re.compile("more labelled rows|ruled out|worse"))

@@ -17,7 +17,7 @@ from core.tables.entities import FactBook
 from tests.actions_kit import carry_out
 from tests.fakes.facts import drifting
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 POLICY = "/automation?part=Policy&scope=sms_spam"
 
 
