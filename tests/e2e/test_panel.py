@@ -222,7 +222,7 @@ def test_approve_states_its_consequence_and_waits(open_proposal, house, proposal
     me = open_proposal()
     button(me, "Approve …").click()
     dialog = me.page.get_by_role("dialog")
-    expect(dialog).to_contain_text("A training starts. What serves stays as it is")
+    expect(dialog).to_contain_text(re.compile("A training starts.* What serves stays as it is"))
     expect(dialog.get_by_role("button", name="Approve now")).to_be_visible()
     assert state(house, proposal) == "proposed"
 
