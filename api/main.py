@@ -1,6 +1,7 @@
 """The REST service: `uvicorn api.main:create --factory`."""
 
 import gc
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -69,6 +70,13 @@ ROUTERS = (
 )
 
 
+TURN_SECONDS = 0.0001
+"""How long a thread may compute in Python while another one waits for its turn.
+
+An answer gives up its turn at each read and write, and had to wait up to 5 ms to get it back where
+a shadow, a batch or a load computes: p99 beside a shadow of 100 trees 28 ms, with this 10 ms.
+"""
+
 _NO_TELEMETRY: TelemetryConfig = {
     "tracing": False,
     "metrics": False,
@@ -98,6 +106,7 @@ def create() -> FastAPI:
     if settings.api_workers > 1:
         lifeline.end_with_parent()  # the one that started the others
     logs.start("api", settings)
+    sys.setswitchinterval(TURN_SECONDS)
     gc.collect()
     gc.freeze()  # what is loaded by now stays, and need not be looked through again and again
     return build(serving.build(settings))
