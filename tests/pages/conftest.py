@@ -2,12 +2,14 @@
 
 import shutil
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
-from app import auth, session
+from app import auth, nav, session
 from core import recommendations, releases, specs, users
 from core.access import system
 from core.ids import new_id
@@ -30,6 +32,18 @@ candidates: [{kind: logistic_regression}, {kind: complement_nb}]
 """
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _scanned_once():
+    """Look for components among all installed packages once, as a server does: not for each run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            manifest_scanner,
+            "scan_component_manifests",
+            cache(manifest_scanner.scan_component_manifests),
+        )
+        yield
+
+
 @pytest.fixture
 def database_url(sqlite_template, tmp_path):
     """Pages do not depend on the kind of database: one is enough."""
@@ -50,19 +64,15 @@ def open_page(panel):
     """Open a page as a signed-in person: ``open_page("releases", ana, model="sms_spam")``."""
 
     def open_as(stem, actor, **query):
-        page = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=30)
+        page = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=90)
         if actor is not None:
             with panel.db.read() as db:
                 person = next(user for user in users.all(db) if user.name == actor.name)
             page.session_state[auth.TOKEN] = users.start_session(
                 panel.db, person, via="panel", hours=1
             )
-        page.query_params.update(query)
-        page.run()
-        return page if stem == "inbox" else go(page, stem, query)
-
-    def go(page, stem, query):
-        page.switch_page(f"../pages/{stem}.py")
+        if stem != nav.LANDING:  # a page is known by its file's name, the first one is not
+            page.switch_page(f"../pages/{stem}.py")
         page.query_params.update(query)
         return page.run()
 
