@@ -1,12 +1,19 @@
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
+from sqlalchemy import update
 
 from core import audit, autonomy, outbox, recommendations, specs
 from core.access import system
+from core.agent import investigate
+from core.agent.investigate import AGENT, conclude
+from core.agent.reasoners import RulesReasoner
 from core.autonomy.ladder import may_act
 from core.errors import ConflictError, ForbiddenError, InvalidInputError
 from core.specs.thresholds import Policy
 from core.tables.decisions import Autonomy
-from core.tables.entities import ActionRow
+from core.tables.entities import ActionRow, Recommendation
 from tests.actions_kit import carry_out, undo
 from tests.core.autonomy.test_acting import SPEC, grant, look
 from tests.outcomes_kit import put_outcomes
@@ -90,6 +97,26 @@ def test_what_waits_by_a_withdrawn_leave_is_cancelled(db, settings, clock, ana, 
     with db.read() as session:
         assert session.get(ActionRow, action.id).state == "cancelled"
         assert recommendations.get(session, row.id).state == "failed"
+
+
+def test_of_two_looks_at_once_no_more_act_alone_than_the_policy_lets(db, settings, clock, served):
+    grant(db)
+    put_outcomes(db, *["good"] * 11)
+    look(db, settings, clock)  # the first of two that a day may have
+    with db.command(system("executor"), "action.finish") as command:
+        command.session.execute(update(ActionRow).values(state="succeeded"))
+        command.session.execute(update(Recommendation).values(state="succeeded"))
+    conclusion, gate, acted = conclude(db, settings, "spam", RulesReasoner()), Barrier(2), []
+
+    def act(_):
+        gate.wait()
+        with db.command(AGENT, "recommendation.propose") as command:
+            (row,) = investigate._propose(command, conclusion, None, [])
+            acted.append(autonomy.consider(command, row, settings=settings))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(act, range(2)))
+    assert sorted(acted) == [False, True]
 
 
 def test_undoing_the_grant_withdraws_it(db, settings, ana, apo, adm, served):

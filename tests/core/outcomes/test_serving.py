@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from core import actions, incidents, outbox, outcomes, predictions
+from core.access import system
+from core.experiments import lifecycle
 from tests.core.agent.test_facts import report
 from tests.fakes.answered import answer, told
 from tests.fakes.counted import count
@@ -121,6 +123,51 @@ def test_where_both_answer_they_are_compared_in_the_same_period(db, settings, ap
     assert found is None or "in the same period" in found.sentence
     model.clock.forward(days=14)
     assert graded(db, settings, key).grade != "bad"
+
+
+@pytest.mark.parametrize(("wrong", "grade"), [(0, "good"), (50, "bad")])
+def test_a_share_is_graded_beside_those_who_met_the_other_version(
+    db, settings, apo, model, wrong, grade
+):
+    key = done(db, settings, apo, "change_weights", version="2.0.0", share="0.3", expected=BETTER)
+    for version, missed in (("1.0.0", 20), ("2.0.0", wrong)):
+        traffic(model, 60, wrong=missed, version=version)
+    found = graded(db, settings, key)
+    assert (found.grade, "1.0.0 in the same period" in found.sentence) == (grade, True)
+
+
+@pytest.mark.parametrize(("wrong", "grade"), [(0, "good"), (40, "bad")])
+def test_a_threshold_is_graded_by_the_answers_before_and_after(
+    db, settings, apo, model, wrong, grade
+):
+    key = done(db, settings, apo, "set_threshold", threshold="0.7", expected=BETTER)
+    traffic(model, 60, wrong=wrong)
+    found = graded(db, settings, key)
+    assert (found.grade, "1.0.0 before" in found.sentence) == (grade, True)
+
+
+def test_what_ran_along_in_shadow_is_compared_on_the_same_answers(db, settings, apo, ana, model):
+    key = promoted(model, apo)
+    row = lifecycle.draft(
+        db, ana, model="spam", name="back", control="2.0.0", treatment="1.0.0", share=0.0,
+        mode="shadow", hypothesis="it was better",
+    )  # fmt: skip
+    with db.command(system("executor"), "experiment.start") as command:
+        lifecycle.start_in(command, row.id)
+    beside(model, traffic(model, 60, wrong=30), said="ham")  # both were wrong alike
+    assert graded(db, settings, key) is None
+    beside(model, traffic(model, 140, wrong=130), said="spam")
+    found = graded(db, settings, key)
+    assert (found.grade, "1.0.0 in the same period" in found.sentence) == ("bad", True)
+
+
+def beside(model, answered, *, said):
+    with model.db.append() as session:
+        for one in answered:
+            row = model._row(one.input, "1.0.0", said)
+            row.id, row.at = one.id, one.at + timedelta(microseconds=1)
+            row.variant, row.is_shadow = "shadow", True
+            session.add(row)
 
 
 def test_a_rollback_because_of_errors_is_graded_by_errors(db, settings, apo, model):
