@@ -171,17 +171,12 @@ def _on_this_host(name: str) -> str:
 @app.command()
 def alive(what: Annotated[str, typer.Argument(help="worker, shipper, or a URL")]) -> None:
     """Exit with 0 when a process of this host lives: for health checks of containers."""
-    import httpx
-
-    from core import heartbeat
+    from core import alive, heartbeat
 
     if what.startswith("http"):
-        try:
-            if httpx.get(what, timeout=5, trust_env=False).is_success:
-                return
-        except httpx.HTTPError as error:
-            raise UnavailableError(f"no answer from {what}") from error
-        raise UnavailableError(f"{what} is not well")
+        if trouble := alive.trouble(what):
+            raise UnavailableError(trouble)
+        return
     if not heartbeat.lives(panel().db, _on_this_host(what)):
         raise UnavailableError(f"{what} has not been heard of for a while")
 

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -192,6 +194,15 @@ def test_doctor_says_what_is_there(say, spam):
 def test_a_channel_that_is_not_configured_is_named(say):
     code, _, err = say("alerts", "test", "slack")
     assert (code, "slack is not configured" in err) == (1, True)
+
+
+def test_a_health_check_of_a_url_imports_nothing_of_the_product():
+    ask = "import sys; sys.argv = ['pilothouse', 'alive', 'http://127.0.0.1:9/health']\n"
+    ask += "from core import cli\ntry: cli.main()\nexcept SystemExit as end: print(end.code)\n"
+    ask += "print(sorted({'typer', 'sqlalchemy', 'pydantic', 'httpx'} & set(sys.modules)))"
+    said = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    assert said.stdout == "1\n[]\n"
+    assert said.stderr == "pilothouse: no answer from http://127.0.0.1:9/health\n"
 
 
 def test_a_dead_process_is_not_alive(say, db):
