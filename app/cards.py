@@ -17,8 +17,8 @@ from core.recommendations.reading import Difference
 from core.tables.entities import ActionRow, Recommendation
 
 CONSEQUENCE = {
-    "retrain": "A training starts, and can be cancelled while it runs. What serves stays as it is;"
-    " its result is a candidate.",
+    "retrain": "A training starts. What serves stays as it is; its result is a candidate. It can be"
+    " cancelled while it runs.",
     "promote": "All traffic goes to the new version within a second. You can undo this.",
     "rollback": "All traffic goes back to the earlier version within a second. Releasing the other"
     " one again needs an approver.",
