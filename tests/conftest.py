@@ -3,11 +3,16 @@ import shutil
 import tempfile
 import uuid
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+from sqlalchemy.util import LRUCache
 
+import core.db
 from core.access import Actor, Role, local, system
 from core.db import Database
 from core.settings import Settings
@@ -40,6 +45,27 @@ def _own_environment(monkeypatch):
             monkeypatch.delenv(name)
     for name in ("DATABASE_URL", "MLFLOW_TRACKING_URI", "OPENAI_API_KEY", "SLACK_WEBHOOK_URL"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_once():
+    """Let the engines of all tests share the statements that SQLAlchemy has compiled.
+
+    Each test has an engine of its own, and would compile its hundred statements anew.
+    """
+    make, statements = core.db.create_engine, LRUCache(5000)
+
+    def sharing(*given, **how):
+        engine = make(*given, **how)
+        engine._compiled_cache = statements
+        return engine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(core.db, "create_engine", sharing)
+        for dialect in (SQLiteDialect, PGDialect):  # a key of the cache: equal ones compile alike
+            patch.setattr(dialect, "__hash__", lambda self: hash(type(self)))
+            patch.setattr(dialect, "__eq__", lambda self, other: type(self) is type(other))
+        yield
 
 
 @pytest.fixture
@@ -159,11 +185,16 @@ def database_url(request, tmp_path):
 
 
 def settings_for(url: str, home: Path) -> Settings:
+    return _settings().model_copy(update={"home": home, "database_url": url})
+
+
+@cache
+def _settings() -> Settings:
     return Settings(
         _env_file=None,
         env="test",
-        home=home,
-        database_url=url,
+        home=ROOT,
+        database_url="sqlite://",
         secret_key="only-for-tests-0123456789abcdefghij",
         data_dir=data_dir(),
     )

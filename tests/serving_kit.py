@@ -7,14 +7,16 @@ from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from core import features, releases, specs
 from core.access import local, system
 from core.serving import artifacts, compiling
 from core.tables.entities import ModelVersion
+from core.training import pipelines
 
+NAMES = "features", "model"
 HAM = ["see you at lunch", "are you home yet", "call me after work", "ok thanks"]
 SPAM = ["win a free prize now", "claim your cash reward", "free entry win win", "urgent prize"]
 TEXT_SPEC = """
@@ -64,6 +66,24 @@ def table_pipeline():
     return make_pipeline(columns, LogisticRegression()).fit(
         frame, ["healthy", "healthy", "disease", "disease"]
     )
+
+
+def text_plan(flipped=False):
+    """`text_pipeline` under the names that a plan is made for."""
+    return Pipeline(named(text_pipeline(flipped)))
+
+
+@cache
+def table_plan():
+    """A pipeline like `table_pipeline` for which there is a plan."""
+    frame = pd.DataFrame({"age": [30.0, 40.0, 50.0, 70.0], "sex": ["0", "1", "0", "1"]})
+    steps = [("features", pipelines.features(specs.parse(TABLE_SPEC)))]
+    built = Pipeline([*steps, ("model", LogisticRegression())])
+    return built.fit(frame, ["healthy", "healthy", "disease", "disease"])
+
+
+def named(pipeline):
+    return [(name, step) for name, (_, step) in zip(NAMES, pipeline.steps, strict=True)]
 
 
 def apply_specs(db, actor):

@@ -6,35 +6,52 @@ from fastapi.testclient import TestClient
 
 from api import main
 from core import keys
+from core.access import Actor, Role
+from core.db import Database
 from core.serving import service
 from tests import serving_kit as kit
+from tests.conftest import FakeClock, settings_for
 from tests.connections_kit import Server
 
 SCOPES = ("predict", "feedback", "read", "alerts", "operate")
 
 
+@pytest.fixture(scope="session")
+def api_template(sqlite_template, tmp_path_factory):
+    """A folder with models that serve and with keys, copied for each test; and the secrets."""
+    home = tmp_path_factory.mktemp("api-template")
+    shutil.copytree(sqlite_template, home, dirs_exist_ok=True)
+    settings = settings_for(f"sqlite:///{home}/pilothouse.db", home)
+    db = Database(settings, FakeClock())
+    kit.apply_specs(db, Actor("ana", Role.OPERATOR))
+    kit.deploy(db, settings, "sms_spam", "1.0.0")
+    kit.deploy(db, settings, "sms_spam", "2.0.0")
+    kit.deploy(db, settings, "heart_disease", "1.0.0")
+    adm = Actor("adm", Role.ADMIN)
+    made = {scope: keys.create(db, adm, name=scope, scopes=[scope])[1] for scope in SCOPES}
+    made["all"] = keys.create(db, adm, name="all", scopes=SCOPES)[1]
+    db.engine.dispose()
+    return home, made
+
+
 @pytest.fixture
-def database_url(sqlite_template, tmp_path):
+def database_url(request, sqlite_template, tmp_path):
     """One database is enough for routes: they only read what core stored."""
-    for file in sqlite_template.iterdir():
-        shutil.copy(file, tmp_path)
+    served = "models" in request.fixturenames
+    template = request.getfixturevalue("api_template")[0] if served else sqlite_template
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
     return f"sqlite:///{tmp_path}/pilothouse.db"
 
 
 @pytest.fixture
-def models(db, settings, ana):
+def models(db):
     """Two versions of a text model, of which the second serves, and a tabular model."""
-    kit.apply_specs(db, ana)
-    kit.deploy(db, settings, "sms_spam", "1.0.0")
-    kit.deploy(db, settings, "sms_spam", "2.0.0")
-    kit.deploy(db, settings, "heart_disease", "1.0.0")
 
 
 @pytest.fixture
-def secrets(db, adm):
+def secrets(models, api_template):
     """One key per scope, and one with all."""
-    made = {scope: keys.create(db, adm, name=scope, scopes=[scope])[1] for scope in SCOPES}
-    return {**made, "all": keys.create(db, adm, name="all", scopes=SCOPES)[1]}
+    return dict(api_template[1])
 
 
 @pytest.fixture

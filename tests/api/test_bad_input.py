@@ -39,9 +39,9 @@ class Line:
     def __init__(self, api):
         self.address = urlsplit(api.url).netloc
         self.key = api.headers["X-API-Key"]
-        self.connection = http.client.HTTPConnection(self.address, timeout=10)
+        self.connection = http.client.HTTPConnection(self.address, timeout=60)
 
-    def post(self, path, body, content_type="application/json", seconds=2):
+    def post(self, path, body, content_type="application/json", seconds=10):
         """Return status, headers and body; a refused body may be cut off by the server."""
         headers = {"X-API-Key": self.key, "Content-Length": str(len(body))}
         if content_type is not None:
@@ -142,7 +142,7 @@ def test_other_content_types_are_refused_or_read_as_json(line, path):
 def test_bad_conversations_end(api, line, name):
     start = time.monotonic()
     answer = talk(line.address, said(name, line.key))
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 10
     assert MARK.encode() not in answer
     assert b"Traceback" not in answer
     statuses = [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) ", answer)]
@@ -156,7 +156,7 @@ def talk(address, content):
     """Say something and no more; return what is answered until the server closes."""
     host, port = address.split(":")
     heard = b""
-    with socket.create_connection((host, int(port)), timeout=2) as wire:
+    with socket.create_connection((host, int(port)), timeout=10) as wire:
         try:
             wire.sendall(content)
             answered, _, _ = select.select([wire], [], [], 0.3)  # half of a request has no answer

@@ -8,13 +8,14 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from http.client import HTTPException
 
-import httpx
 import pytest
 
 from api.instruments import Instruments
 from core.serving.stored import Stored
-from tests.processes_kit import ROOT, SPAM, House
+from tests.processes_kit import ROOT, SPAM, House, ask
 
 
 def value(text, name):
@@ -113,23 +114,20 @@ class Workers:
 
     def get(self, path):
         """Ask on a new connection, which any worker may take."""
-        return httpx.get(self.url + path, trust_env=False, timeout=10).raise_for_status().text
+        status, text = ask(self.url + path)
+        assert status == 200, text
+        return text
 
     def predict(self):
-        answer = httpx.post(
-            self.url + "/predict", json=SPAM, headers=self.key, trust_env=False, timeout=10
-        )
-        return answer.status_code
+        return ask(self.url + "/predict", SPAM, self.key)[0]
 
     def until_two(self, *, without=0):
         """Wait for two workers, neither of which is `without`."""
         for _ in range(600):
-            try:
+            with suppress(OSError, HTTPException, ValueError):
                 two = value(self.get("/metrics"), "api_workers") == 2
                 if two and len(set(self.pids()) - {without}) == 2:
                     return
-            except (httpx.HTTPError, OSError, ValueError):
-                pass
             time.sleep(0.1)
         raise AssertionError("the two workers did not come up")
 

@@ -48,20 +48,26 @@ def test_bodies_have_examples_and_examples_work(client):
     assert client.post("/feedback", json=schemas["FeedbackBody"]["examples"][0]).is_success
 
 
-@pytest.mark.timeout(120)
-def test_generated_requests_never_meet_a_fault_and_keep_to_the_documentation(client, app):
+@pytest.mark.parametrize(
+    "n",
+    [
+        pytest.param(4, id="short"),
+        pytest.param(50, id="long", marks=[pytest.mark.extras, pytest.mark.timeout(900)]),
+    ],
+)
+def test_generated_requests_never_meet_a_fault_and_keep_to_the_documentation(client, app, n):
     schema = schemathesis.openapi.from_dict(app.openapi())
     checks = [CHECKS.get_one(name) for name in KEPT]
     for operation in schema.get_all_operations():
         for mode in GenerationMode:
             with suppress(Unsatisfiable):  # a route without input cannot be sent bad input
-                _attack(operation.ok(), client, checks, mode)
+                _attack(operation.ok(), client, checks, mode, n)
 
 
-def _attack(operation, client, checks, mode):
+def _attack(operation, client, checks, mode, n):
     @given(case=operation.as_strategy(generation_mode=mode))
     @hypothesis_settings(
-        max_examples=10,
+        max_examples=n,
         deadline=None,
         database=None,
         derandomize=True,

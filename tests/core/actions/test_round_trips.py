@@ -130,6 +130,7 @@ def test_an_experiment_is_done_and_undone_step_by_step(db, settings, clock):
     assert len(done) == 5
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the same SQL as above
 @hypothesis(
     max_examples=6,
     deadline=None,
