@@ -129,7 +129,7 @@ class LangChainAdvisor:
         }
         talk = Talk(_json(told), instructions=PROPOSE, schema=Advice, book=book)
         says = _as_advice(from_rules(book, verdict))
-        return self._hold(talk, says, list(verdict.cites), {"pilothouse.facts": book.digest()})
+        return self._hold(talk, says, list(verdict.cites), _tags(book))
 
     def reply(self, question: Question) -> Answer:
         """Return the model's answer to a person, or why there is none, as soon as `propose`."""
@@ -143,7 +143,7 @@ class LangChainAdvisor:
         rules = from_facts(question)
         says = {"text": rules.text, "evidence": [_cited(item) for item in rules.evidence]}
         names = [item.fact for item in rules.evidence]
-        return self._hold(talk, says, names, {"pilothouse.facts": book.digest()})
+        return self._hold(talk, says, names, _tags(book))
 
     def _hold(
         self, talk: Talk, rules: dict[str, Any], names: list[str], tags: dict[str, str]
@@ -210,6 +210,12 @@ def load() -> None:
     """Import the libraries ahead of the first question: seconds that no deadline counts."""
     import langchain.agents  # noqa: F401
     import langchain_openai  # noqa: F401
+
+
+def _tags(book: FactBook) -> dict[str, str]:
+    """Return by what a trace is found: its facts, and the proposal that they are about."""
+    about = {"pilothouse.recommendation": book.recommendation} if book.recommendation else {}
+    return {"pilothouse.facts": book.digest(), **about}
 
 
 def _json(told: dict[str, Any]) -> str:

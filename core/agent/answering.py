@@ -77,6 +77,7 @@ class _Case:
 def _case(session: Session, settings: Settings, message: Message, clock: Clock) -> _Case:
     row = session.get_one(Recommendation, message.recommendation_id)
     book, verdict, rules = _now(session, settings, row.model, clock)
+    book.recommendation = row.id
     own = row.reasoner != "person"  # what a person wrote is not the product's to repeat
     question = Question(
         text=message.text,

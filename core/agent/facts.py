@@ -49,6 +49,8 @@ class FactBook:
     def __init__(self, model: str, facts: list[Fact], release_seq: int = 0) -> None:
         self.model = model
         self.release_seq = release_seq
+        self.recommendation = ""
+        """The id that a proposal made from these facts will have: traces name it before it is."""
         self._facts = {fact.id: fact for fact in facts}
 
     def __iter__(self) -> Iterator[Fact]:

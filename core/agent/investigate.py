@@ -1,7 +1,7 @@
 """One investigation: facts, policy, reasoner, guard, and a sealed proposal in the inbox."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core import autonomy, incidents, outbox, policies, recommendations, specs
@@ -12,6 +12,7 @@ from core.agent.policy import Act, Verdict
 from core.agent.reasoners import Advisor, Answer, Draft, RulesReasoner, from_rules
 from core.db import Command, Database
 from core.errors import ConflictError, InvalidInputError, NotFoundError
+from core.ids import new_id
 from core.policies import InForce
 from core.recommendations import Basis, wording
 from core.settings import Settings
@@ -98,6 +99,7 @@ def conclude(db: Database, settings: Settings, model: str, advisor: Advisor) -> 
         rules = policies.in_force(session, model)
         book = facts.gather(session, model, now=db.clock(), settings=settings)
         asked = budget.bounded(session, settings, advisor, db.clock())
+    book.recommendation = new_id(db.clock())
     return conclude_from(book, rules, asked)
 
 
@@ -121,6 +123,8 @@ def _propose(
     rows = []
     for place, act in enumerate(conclusion.draft.actions):
         basis = _basis(conclusion, act, fact_book_id, incident_id)
+        if not place:
+            basis = replace(basis, id=conclusion.book.recommendation)
         own = wording.title(conclusion.book.model, act.kind, act.arguments)
         title, told = (own, []) if place else (conclusion.verdict.title, channels)
         rows.append(_propose_one(command, conclusion, act, title, basis, told))

@@ -30,7 +30,7 @@ class Basis:
 
     `evidence` holds ``{fact, label, value, interval, n, link}``, `expected`
     ``{metric, effect, low, high, n}``. `release_seq` is the release that the proposer looked at
-    (None: the one that serves now).
+    (None: the one that serves now), `id` one that the proposal was promised (else a new one).
     """
 
     decision: str = "request_approval"
@@ -43,6 +43,7 @@ class Basis:
     fact_book_id: str | None = None
     incident_id: str | None = None
     release_seq: int | None = None
+    id: str = ""
 
 
 OWN = Basis()
@@ -98,7 +99,7 @@ def propose_in(
     current = releases.find_current(command.session, model)
     seen = basis.release_seq if basis.release_seq is not None else (current.seq if current else 0)
     row = Recommendation(
-        id=new_id(command.now),
+        id=basis.id or new_id(command.now),
         model=model,
         state="proposed",
         kind=kind,

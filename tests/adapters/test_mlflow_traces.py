@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 
 import pytest
 
@@ -26,6 +27,22 @@ def test_until_the_server_was_reached_answers_come_untraced(tmp_path):
     )
     assert answer.draft is not None
     assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_a_trace_names_the_facts_and_the_proposal(tmp_path):
+    class Tags:
+        def tagged(self, tags):
+            self.seen = tags
+            return nullcontext()
+
+    book, tags = drifting(), Tags()
+    book.recommendation = "r1"
+    settings = Settings(_env_file=None, home=tmp_path)
+    LangChainAdvisor(settings, traces=tags).propose(book, decide(book, Policy()))
+    assert tags.seen == {
+        "pilothouse.facts": book.digest(),
+        "pilothouse.recommendation": "r1",
+    }
 
 
 def test_a_server_that_is_away_is_tried_again_behind_the_scenes(tmp_path, monkeypatch, caplog):

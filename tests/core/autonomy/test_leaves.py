@@ -106,16 +106,17 @@ def test_of_two_looks_at_once_no_more_act_alone_than_the_policy_lets(db, setting
     with db.command(system("executor"), "action.finish") as command:
         command.session.execute(update(ActionRow).values(state="succeeded"))
         command.session.execute(update(Recommendation).values(state="succeeded"))
-    conclusion, gate, acted = conclude(db, settings, "spam", RulesReasoner()), Barrier(2), []
+    looks = [conclude(db, settings, "spam", RulesReasoner()) for _ in range(2)]
+    gate, acted = Barrier(2), []
 
-    def act(_):
+    def act(conclusion):
         gate.wait()
         with db.command(AGENT, "recommendation.propose") as command:
             (row,) = investigate._propose(command, conclusion, None, [])
             acted.append(autonomy.consider(command, row, settings=settings))
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(act, range(2)))
+        list(pool.map(act, looks))
     assert sorted(acted) == [False, True]
 
 
