@@ -104,11 +104,16 @@ class _Turn:
 
 
 def note(
-    service: Service, instruments: Instruments, what: tuple[str, str], status: int, seconds: float
+    service: Service,
+    instruments: Instruments,
+    what: tuple[str, str],
+    status: int,
+    seconds: float,
+    n: int = 1,
 ) -> None:
-    """Count one request, `what` being its route and its method."""
-    instruments.request(*what, status, seconds)
-    service.traffic.request(seconds * 1000, failed=status >= 500)
+    """Count `n` requests that ended together, `what` being their route and method."""
+    instruments.request(*what, status, seconds, n)
+    service.traffic.request(seconds * 1000, failed=status >= 500, n=n)
 
 
 def _named(scope: Scope) -> tuple[str, str]:

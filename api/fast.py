@@ -7,6 +7,7 @@ one place for each sentence about what is wrong.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
 
 import orjson
@@ -20,9 +21,9 @@ from api.instruments import Instruments
 from core.clock import monotonic
 from core.errors import PilothouseError, TooLargeError
 from core.keys import Caller
-from core.logs import request_id
+from core.logs import naming
 from core.serving import predict
-from core.serving.predict import Request
+from core.serving.predict import Asked, Request
 from core.serving.service import Service
 
 log = logging.getLogger("api")
@@ -31,6 +32,9 @@ RAW_PATH = PATH.encode()
 _NUL = b"\\u0000"  # how JSON spells it; some fields refuse it, which the slow way says in words
 _JSON = b"application/json"
 _decode = json.Decoder(Request).decode
+
+Whole = tuple[Head, bytes, str]
+"""A request that is there as a whole: its head, its body, and the address that asks."""
 
 Reply = tuple[int, bytes]
 """The status of an answer, and what follows it on the wire: headers, an empty line, the body."""
@@ -60,11 +64,13 @@ class Fast:
         try:
             caller = caller or self._admit(head, client[0] if client else "")
             body = await self._body(receive)
-            begun = self._begin(caller, head, body)
-            if begun is not None:
+            request = self._quick(head, body)
+            if request is not None:
+                begun = predict.begin(self.service, [Asked(caller, request)])
                 if begun.pending is not None:
                     await asyncio.wrap_future(begun.pending)
-                answer = orjson.dumps(predict.finish(self.service, caller, begun))
+                (result,) = predict.finish(self.service, begun)
+                answer = _spelled(result)
         except Exception as error:  # noqa: BLE001 (all that may go wrong ends as a problem)
             answer = _problem(error)
         if answer is None:
@@ -75,48 +81,79 @@ class Fast:
         await send({"type": "http.response.body", "body": content})
         self._note(status, monotonic() - start)
 
-    def at_once(self, head: Head, body: bytes, remote: str) -> Reply | Caller | None:
-        """Answer a request that is there as a whole, without awaiting anything.
+    def at_once(self, every: Sequence[Whole]) -> list[Reply | Caller | None]:
+        """Answer requests that came together, without awaiting anything, by one write to the log.
 
-        A caller: this needs the longer way, on which the caller is admitted already. None: it
+        A caller: this one needs the longer way, on which the caller is admitted already. None: it
         needs it from the start, because an answer has to wait for the disk.
         """
         if self.service.spool.power:
-            return None
+            return [None] * len(every)
         start = monotonic()
-        name = request_ids.begin(head.name)
-        try:
-            caller = self._admit(head, remote)
-            begun = self._begin(caller, head, body)
-            if begun is None:
-                return caller
-            answer = orjson.dumps(predict.finish(self.service, caller, begun))
-            status, written = 200, _written(answer, name)
-        except Exception as error:  # noqa: BLE001 (all that may go wrong ends as a problem)
-            status, headers, content = _reply(_problem(error), name)
-            written = b"".join((*(b"%b: %b\r\n" % one for one in headers), b"\r\n", content))
-        finally:
-            request_id.set(b"")  # no task ends here, with which the name would go
-        self._note(status, monotonic() - start)
-        return status, written
+        names = request_ids.names([head.name for head, _, _ in every])
+        found = self._callers(every)
+        asked: dict[int, Asked] = {}
+        replies: list[Reply | Caller | None] = []
+        for (head, body, _), name, caller in zip(every, names, found, strict=True):
+            if isinstance(caller, Caller):
+                request = self._quick(head, body)
+                if request is not None:
+                    asked[len(replies)] = Asked(caller, request, name)
+                replies.append(caller)
+            else:
+                replies.append(_replied(caller, name))
+        results = self._results(list(asked.values()))
+        for (place, one), result in zip(asked.items(), results, strict=True):
+            replies[place] = _replied(result, one.name)
+        self._note_all(replies, monotonic() - start)
+        return replies
 
-    def _note(self, status: int, seconds: float) -> None:
-        edge.note(self.service, self.instruments, (PATH, "POST"), status, seconds)
+    def _callers(self, every: Sequence[Whole]) -> list[Caller | Exception]:
+        """Return who asks, or why it is not answered."""
+        start = monotonic()
+        found: list[Caller | Exception] = []
+        for head, _, remote in every:
+            try:
+                found.append(self._admitted(head, remote))
+            except Exception as error:  # noqa: BLE001 (all that may go wrong ends as a problem)
+                found.append(error)
+        self.service.stages.note("auth", (monotonic() - start) / len(every), len(every))
+        return found
+
+    def _results(self, asked: Sequence[Asked]) -> Sequence[predict.Answer | Exception]:
+        """Return an answer or a fault for each; what breaks them together is met one by one."""
+        try:
+            return predict.finish(self.service, predict.begin(self.service, asked))
+        except PilothouseError as problem:
+            return [problem] * len(asked)
+        except Exception as fault:  # noqa: BLE001 (all that may go wrong ends as a problem)
+            if len(asked) == 1:
+                return [fault]
+            return [self._results([one])[0] for one in asked]
+
+    def _note_all(self, replies: Sequence[Reply | Caller | None], seconds: float) -> None:
+        for status, n in Counter(one[0] for one in replies if isinstance(one, tuple)).items():
+            self._note(status, seconds, n)
+
+    def _note(self, status: int, seconds: float, n: int = 1) -> None:
+        edge.note(self.service, self.instruments, (PATH, "POST"), status, seconds, n)
 
     def _admit(self, head: Head, remote: str) -> Caller:
         start = monotonic()
-        caller = auth.admit(
-            self.service, "predict", key=head.key, bearer=head.bearer, remote=remote
-        )
+        caller = self._admitted(head, remote)
         self.service.stages.note("auth", monotonic() - start)
         return caller
 
-    def _begin(self, caller: Caller, head: Head, body: bytes) -> predict.Begun | None:
-        """Answer what is plain and quick, and write it; None is for the longer way."""
+    def _admitted(self, head: Head, remote: str) -> Caller:
+        return auth.admit(self.service, "predict", key=head.key, bearer=head.bearer, remote=remote)
+
+    def _quick(self, head: Head, body: bytes) -> Request | None:
+        """Return what is plain and quick; None is for the longer way, which says why not."""
         request = _plain(head, body)
-        if request is None or not predict.is_quick(self.service, request.model):
-            return None
-        return predict.begin(self.service, caller, request)
+        try:
+            return request if request and predict.is_quick(self.service, request.model) else None
+        except PilothouseError:
+            return request  # there is no such model, which `predict.begin` says as well
 
     async def _body(self, receive: Receive) -> bytes:
         """Return the whole body. Raises: TooLargeError; _RefusedError (the client went away)."""
@@ -180,9 +217,18 @@ def _problem(error: Exception) -> Response:
     return errors.refusal(500)
 
 
-def _written(answer: bytes, name: bytes) -> bytes:
-    """Return what `_reply` says of an answer, as it is written."""
-    return b"content-length: %d\r\ncontent-type: %b\r\nx-request-id: %b\r\n\r\n%b" % (
+def _spelled(result: predict.Answer | Exception) -> bytes | Response:
+    return _problem(result) if isinstance(result, Exception) else orjson.dumps(result)
+
+
+def _replied(result: predict.Answer | Exception, name: bytes) -> Reply:
+    """Return what `_reply` says, as it is written."""
+    if isinstance(result, Exception):
+        with naming(name):
+            status, headers, content = _reply(_problem(result), name)
+        return status, b"".join((*(b"%b: %b\r\n" % one for one in headers), b"\r\n", content))
+    answer = orjson.dumps(result)
+    return 200, b"content-length: %d\r\ncontent-type: %b\r\nx-request-id: %b\r\n\r\n%b" % (
         len(answer), _JSON, name, answer
     )  # fmt: skip
 

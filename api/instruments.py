@@ -39,14 +39,14 @@ class Instruments:
         self._stop.set()
         self._publish()
 
-    def request(self, endpoint: str, method: str, status: int, seconds: float) -> None:
-        """Count one request; `endpoint` is a route's template, never what a client wrote."""
+    def request(self, endpoint: str, method: str, status: int, seconds: float, n: int = 1) -> None:
+        """Count `n` requests; `endpoint` is a route's template, never what a client wrote."""
         cells = self._cells.get((endpoint, method, status))
         if cells is None:
             cells = self.tally.cells(("request", endpoint, method, str(status)), len(SECONDS) + 2)
             self._cells[endpoint, method, status] = cells
-        cells[bisect_left(SECONDS, seconds)] += 1
-        cells[-1] += seconds
+        cells[bisect_left(SECONDS, seconds)] += n
+        cells[-1] += seconds * n
 
     def refused(self, status: int) -> None:
         """Count what was refused before it was a request that an application could see."""

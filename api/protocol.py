@@ -18,7 +18,7 @@ from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api import auth, errors, fast, heads
-from api.fast import Reply
+from api.fast import Reply, Whole
 from api.heads import SMALL_BYTES, Head, Known
 from core.keys import Caller
 from core.settings import Settings
@@ -28,11 +28,15 @@ HEAD_BYTES = 32 << 10
 BODY_BYTES_PER_SECOND = 16 << 10  # a body that comes faster has all the time it needs
 
 
-AtOnce = Callable[[Head, bytes, str], Reply | Caller | None]
+AtOnce = Callable[[Sequence[Whole]], list[Reply | Caller | None]]
 
 
 class Doors:
-    """What the connections of one process share: their bounds, and who keeps us waiting."""
+    """What the connections of one process share: their bounds, their turn, who keeps us waiting.
+
+    A turn is what came in one round of the event loop with a head that is known. It is answered
+    together when the round ends: one write to the log, and what many share is done once.
+    """
 
     def __init__(
         self,
@@ -45,8 +49,23 @@ class Doors:
         self.patience = settings.client_seconds
         self.most = settings.max_connections
         self.waiting: dict[Protocol, None] = {}  # the longest first
+        self._turn: list[tuple[Protocol, Whole, bytes]] = []
         self._given: Sequence[tuple[bytes, bytes]] = ()
         self._starts: dict[int, bytes] = {}
+
+    def ask(self, who: "Protocol", whole: Whole, data: bytes) -> None:
+        """Let a request be answered in this turn; `data` is what came, in case it needs parsing."""
+        if not self._turn:
+            who.loop.call_soon(self.answer_all)
+        self._turn.append((who, whole, data))
+
+    def answer_all(self) -> None:
+        """Answer all who asked in this turn."""
+        turn, self._turn = self._turn, []
+        if turn and self.at_once is not None:
+            replies = self.at_once([whole for _, whole, _ in turn])
+            for (who, _, data), reply in zip(turn, replies, strict=True):
+                who.take(reply, data)
 
     def start_of(self, status: int, given: Sequence[tuple[bytes, bytes]]) -> bytes:
         """Return how an answer begins: the status and the server's own headers.
@@ -80,6 +99,7 @@ class Protocol(HttpToolsProtocol):
         self._first = b""  # a read that begins with a request
         self._admitted: Caller | None = None  # who sent a known head, where that did not suffice
         self._remote = ""
+        self._asks = False  # in this turn, with a known head
         self._idle: float | None = None  # since when, after an answer at once
         self._alarm: TimerHandle | None = None
         self._asked_anew: bytes | None = None  # the head of a request, without its Upgrade
@@ -92,6 +112,7 @@ class Protocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._remote = self.client[0] if self.client else ""
         doors = self._doors
+        doors.answer_all()  # who was answered may make room
         if len(self.connections) > doors.most and not self._make_room():
             self._refuse(503)
             return
@@ -106,8 +127,15 @@ class Protocol(HttpToolsProtocol):
             self._alarm.cancel()
         super().connection_lost(exc)
 
+    def shutdown(self) -> None:
+        """End the connection as soon as what was asked is answered."""
+        self._doors.answer_all()
+        super().shutdown()
+
     def data_received(self, data: bytes) -> None:
         """Read what came, and note whether something is still to come."""
+        if self._asks:
+            self._doors.answer_all()  # what came first is answered first
         if self._refused or self._is_known(data):
             return
         self._first = data if self._since is None or not self._chunk else b""
@@ -225,7 +253,7 @@ class Protocol(HttpToolsProtocol):
         return before and not self.flow.write_paused
 
     def _is_known(self, data: bytes) -> bool:
-        """Answer what needs no parsing, because its head came before. Return whether it was so."""
+        """Ask what needs no parsing, because its head came before. Return whether it was so."""
         known = self._known
         if known is None or self._since is not None or not self._is_free():
             return False
@@ -233,36 +261,43 @@ class Protocol(HttpToolsProtocol):
         if body is None:
             return False
         self._unset_keepalive_if_required()
-        reply = self._answer(known.head, body)
-        if reply is None or isinstance(reply, Caller):
-            self._known, self._admitted = None, reply  # it is parsed, and need not be counted again
-            return False
+        self._asks, self._idle = True, None
+        self._doors.ask(self, (known.head, body, self._remote), data)
         return True
+
+    def take(self, reply: Reply | Caller | None, data: bytes) -> None:
+        """Pass on what came of `data`; where it needs parsing, it is not counted again."""
+        self._asks = False
+        if self.transport.is_closing():
+            return
+        if isinstance(reply, tuple):
+            self._write(reply)
+        else:
+            self._known, self._admitted = None, reply
+            self.data_received(data)
 
     def _answer_small(self, head: Head) -> None:
         """Answer a prediction that came whole, and learn how its client begins."""
-        caller, self._admitted = self._admitted, None
-        reply = caller or self._answer(head, self._small_body)
-        if reply is None or isinstance(reply, Caller):
+        reply: Reply | Caller | None = self._admitted
+        self._admitted, at_once = None, self._doors.at_once
+        if reply is None and at_once is not None:
+            (reply,) = at_once([(head, self._small_body, self._remote)])
+        if not isinstance(reply, tuple):
             self._take_the_longer_way(reply)
             super().on_message_complete()
             return
+        self._write(reply)
         self._small, self._small_body = None, b""
         if not self._learned:
             self._learned = True
             self._known = heads.known(head, self._first, lines=len(self.headers))
 
-    def _answer(self, head: Head, body: bytes) -> Reply | Caller | None:
-        """Ask for an answer, and write it where there is one; else return what `at_once` says."""
-        at_once = self._doors.at_once
-        reply = at_once(head, body, self._remote) if at_once else None
-        if isinstance(reply, tuple):
-            state = self.server_state
-            start = self._doors.start_of(reply[0], state.default_headers)
-            self.transport.write(start + reply[1])
-            state.total_requests += 1
-            self._idle = self.loop.time()
-        return reply
+    def _write(self, reply: Reply) -> None:
+        state = self.server_state
+        start = self._doors.start_of(reply[0], state.default_headers)
+        self.transport.write(start + reply[1])
+        state.total_requests += 1
+        self._idle = self.loop.time()
 
     def _take_the_longer_way(self, caller: Caller | None) -> None:
         """Do what was put off until the body was there, or turned out to come later."""

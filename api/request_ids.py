@@ -6,7 +6,7 @@ data (an address with an @, a sentence) or break a line is replaced.
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from core.logs import request_id
 
@@ -25,6 +25,19 @@ def begin(given: bytes | None) -> bytes:
     name = given if given and _USABLE(given) else os.urandom(8).hex().encode()
     request_id.set(name)
     return name
+
+
+def names(given: Sequence[bytes | None]) -> list[bytes]:
+    """Return a name for each request, as `begin` does, for those that are no tasks of their own.
+
+    >>> names([b"order-17", b"a b"])[0]
+    b'order-17'
+    """
+    fresh = os.urandom(8 * len(given)).hex().encode()
+    return [
+        one if one and _USABLE(one) else fresh[at : at + 16]
+        for one, at in zip(given, range(0, len(fresh), 16), strict=True)
+    ]
 
 
 def given(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:

@@ -132,8 +132,8 @@ def _listen(stages: Stages) -> None:
     """Let the stages of a request be known to the trace of the same task."""
     count = stages.note
 
-    def note(stage: str, seconds: float) -> None:
-        count(stage, seconds)
+    def note(stage: str, seconds: float, n: int = 1) -> None:
+        count(stage, seconds, n)
         seen = _stages.get()
         if seen is not None and len(seen) < _MOST_STAGES:
             seen.append((stage, monotonic(), seconds))

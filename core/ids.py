@@ -19,6 +19,17 @@ def new_id(moment: datetime | None = None) -> str:
     return uuid7(epoch_ms(moment or utc_now()), os.urandom(10))
 
 
+def new_ids(moment: datetime, n: int) -> list[str]:
+    """Return `n` new UUIDv7 of one moment, which cost less than one by one.
+
+    >>> one, other = new_ids(datetime.fromisoformat("2030-01-01T00:00:00+00:00"), 2)
+    >>> one[:14] == other[:14], one != other
+    (True, True)
+    """
+    milliseconds, randomness = epoch_ms(moment), os.urandom(10 * n)
+    return [uuid7(milliseconds, randomness[at : at + 10]) for at in range(0, 10 * n, 10)]
+
+
 def derived_id(moment: datetime, *parts: str) -> str:
     """Return the UUIDv7 that follows from `moment` and `parts`: same input, same id.
 

@@ -5,6 +5,8 @@ import logging.handlers
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
@@ -21,6 +23,16 @@ _CHATTY = (
 )
 request_id: ContextVar[bytes] = ContextVar("request_id", default=b"")
 """The request that this task answers; every log line of it names it."""
+
+
+@contextmanager
+def naming(request: bytes) -> Iterator[None]:
+    """Let log lines name a request; b"" leaves the name that they have."""
+    before = request_id.set(request or request_id.get())
+    try:
+        yield
+    finally:
+        request_id.reset(before)
 
 
 def _trace_without_words(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
@@ -11,8 +11,9 @@ from msgspec import Meta, Struct
 
 from core.clock import monotonic
 from core.errors import ConflictError, InvalidInputError, PilothouseError
-from core.ids import derived_id, new_id
+from core.ids import derived_id, new_ids
 from core.keys import Caller
+from core.logs import naming
 from core.releases import Arm
 from core.serving import assignment, records
 from core.serving.board import Served
@@ -30,6 +31,9 @@ Short = Annotated[str, Meta(min_length=1, max_length=100)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_. -]{0,99}\Z")]
 Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Feature = Whole | float | str | bool | None
+
+
+_UNANSWERED = PilothouseError("not answered yet")
 
 
 class ModelFaultError(PilothouseError):
@@ -53,10 +57,18 @@ class Request(Struct, frozen=True, forbid_unknown_fields=True):
     request_id: Short | None = None
 
 
+class Asked(Struct, frozen=True):
+    """Who asks for what; `name` is how the log calls the request, where no task does."""
+
+    caller: Caller
+    request: Request
+    name: bytes = b""
+
+
 class _Ask(Struct):
     """A request on its way: its id, its arm, its checked input, and then its score."""
 
-    request: Request
+    asked: Asked
     id: str
     once: str | None
     served: Served
@@ -67,11 +79,11 @@ class _Ask(Struct):
 
 
 class Begun(Struct):
-    """An answer that is written, but may not be given before `pending` is done."""
+    """Answers that are written, but may not be given before `pending` is done."""
 
-    answer: Answer
-    pending: Pending | None
-    ask: _Ask | None  # None: an earlier answer is repeated
+    results: list[Answer | PilothouseError]
+    asks: dict[int, _Ask]  # those that are answered now, by their place
+    pending: Pending | None = None
 
 
 def is_quick(service: Service, model: str | None) -> bool:
@@ -88,57 +100,10 @@ def predict(service: Service, caller: Caller, request: Request) -> Answer:
     Raises: InvalidInputError, NotFoundError, ConflictError (a request_id used for another
     request), ModelFaultError, UnavailableError (nothing released, or the log cannot be written).
     """
-    begun = begin(service, caller, request)
-    if begun.pending is not None:
-        begun.pending.result()
-    return finish(service, caller, begun)
-
-
-def begin(service: Service, caller: Caller, request: Request) -> Begun:
-    """Answer one request and write it down, without waiting for the disk; then call `finish`.
-
-    Raises: as `predict`.
-    """
-    now, note, started = service.clock(), service.stages.note, monotonic()
-    ask = _prepare(service, caller, request, now)
-    if not isinstance(ask, _Ask):
-        return Begun(ask, None, None)
-    assigned = monotonic()
-    note("assign", assigned - started)
-    ask.score = score = _score_one(service, ask)
-    scored = monotonic()
-    note("score", scored - assigned)
-    ask.latency_ms = round((scored - assigned) * 1000, 3)
-    service.traffic.scored(ask.latency_ms)
-    at = records.moment(now)
-    pending = service.spool.write((_record(caller, ask, score, at),))
-    note("spool", monotonic() - scored)
-    return Begun(_answer(ask, score, at), pending, ask)
-
-
-def finish(service: Service, caller: Caller, begun: Begun) -> Answer:
-    """Remember an answer that is durable now, and let shadow versions answer beside it."""
-    if begun.ask is not None:
-        _after(service, caller, begun.ask, begun.answer)
-    return begun.answer
-
-
-def _score_one(service: Service, ask: _Ask) -> Score:
-    scorer = ask.served.scorers[ask.arm.version]
-    try:
-        return scorer.score_one(ask.input)
-    except Exception as fault:  # a model may raise anything; the client hears that it was the model
-        log.exception("version %s failed on an input", scorer.version)
-        _note_fault(service, ask)
-        raise _fault() from fault
-
-
-def _note_fault(service: Service, ask: _Ask) -> None:
-    service.spool.write([records.fault(ask.served, ask.arm, at=service.clock())])
-
-
-def _fault() -> ModelFaultError:
-    return ModelFaultError("the model failed on this input; the log says more")
+    (result,) = predict_all(service, caller, [request])
+    if isinstance(result, PilothouseError):
+        raise result
+    return result
 
 
 def predict_all(
@@ -148,27 +113,65 @@ def predict_all(
 
     Raises: UnavailableError (the log cannot be written: then nothing is answered).
     """
-    results: dict[int, Answer | PilothouseError] = {}
-    asks: dict[int, _Ask] = {}
+    begun = begin(service, [Asked(caller, request) for request in requests])
+    if begun.pending is not None:
+        begun.pending.result()
+    return finish(service, begun)
+
+
+def begin(service: Service, every: Sequence[Asked]) -> Begun:
+    """Answer what came together and write it down at once, without waiting for the disk.
+
+    Then wait for `pending`, and call `finish`. Raises: as `predict_all`.
+    """
+    started, note = monotonic(), service.stages.note
+    begun, repeats = _prepare_all(service, every)
+    asks = begun.asks
+    if asks:
+        n, assigned = len(asks), monotonic()
+        note("assign", (assigned - started) / n, n)
+        _score(service, list(asks.values()))
+        scored = monotonic()
+        note("score", (scored - assigned) / n, n)
+        _write(service, begun)
+        note("spool", (monotonic() - scored) / n, n)
+    for place, first in repeats.items():
+        begun.results[place] = begun.results[first]
+    return begun
+
+
+def finish(service: Service, begun: Begun) -> list[Answer | PilothouseError]:
+    """Remember what is durable now, and let shadow versions answer beside it."""
+    for place, ask in begun.asks.items():
+        answer = begun.results[place]
+        if not isinstance(answer, PilothouseError):
+            _after(service, ask, answer)
+    return begun.results
+
+
+def _prepare_all(service: Service, every: Sequence[Asked]) -> tuple[Begun, dict[int, int]]:
+    """Return what can be answered, what cannot, and which repeats a request_id of which."""
+    now = service.clock()
+    ids = new_ids(now, len(every))
+    begun = Begun([_UNANSWERED] * len(every), {})
     named: dict[str, int] = {}  # where a request_id stands first
     repeats: dict[int, int] = {}
-    for place, request in enumerate(requests):
+    for place, asked in enumerate(every):
         try:
-            ready = _prepare(service, caller, request, service.clock())
-            if isinstance(ready, _Ask) and ready.once in named:
+            ready = _prepare(service, asked, ids[place], now)
+            if not isinstance(ready, _Ask):
+                begun.results[place] = ready
+            elif ready.once is not None and ready.once in named:
                 repeats[place] = first = named[ready.once]
-                _same(requests[first], request)
-            elif isinstance(ready, _Ask):
-                asks[place] = ready
-                named |= {ready.once: place} if ready.once else {}
+                _same(every[first].request, asked.request)
             else:
-                results[place] = ready
+                begun.asks[place] = ready
+                if ready.once is not None:
+                    named[ready.once] = place
         except PilothouseError as problem:
-            results[place] = problem
-    _score(service, list(asks.values()))
-    results |= _log_and_answer(service, caller, asks)
-    results = {place: results[first] for place, first in repeats.items()} | results
-    return [results[place] for place in range(len(requests))]
+            repeats.pop(place, None)
+            begun.results[place] = problem
+    return begun, repeats
 
 
 def _same(asked: Request, again: Request) -> None:
@@ -177,27 +180,21 @@ def _same(asked: Request, again: Request) -> None:
         raise ConflictError("this request_id was used for another request; give a new one")
 
 
-def _prepare(service: Service, caller: Caller, request: Request, now: datetime) -> _Ask | Answer:
-    prediction_id, once = _identity(caller, request, now)
-    if once and (earlier := service.replays.get(prediction_id)):
-        asked, answer = earlier
-        _same(asked, request)
-        return dict(answer)
+def _prepare(service: Service, asked: Asked, fresh: str, now: datetime) -> _Ask | Answer:
+    request, id, once = asked.request, fresh, None
+    if request.request_id is not None:
+        id = once = derived_id(NAMED, asked.caller.key_id, request.request_id)
+        if earlier := service.replays.get(id):
+            before, answer = earlier
+            _same(before, request)
+            return dict(answer)
     served = service.board.find(request.model)
-    arm = served.arm_for(request.user_id or prediction_id)
-    checked = _input(service, request, served, arm)
-    return _Ask(request, prediction_id, once, served, arm, checked)
+    arm = served.arm_for(request.user_id or id)
+    checked = _input(service, request, served, arm, now)
+    return _Ask(asked, id, once, served, arm, checked)
 
 
-def _identity(caller: Caller, request: Request, now: datetime) -> tuple[str, str | None]:
-    """Return the prediction's id, and the key under which it is stored once."""
-    if request.request_id is None:
-        return new_id(now), None
-    named = derived_id(NAMED, caller.key_id, request.request_id)
-    return named, named
-
-
-def _input(service: Service, request: Request, served: Served, arm: Arm) -> Input:
+def _input(service: Service, request: Request, served: Served, arm: Arm, now: datetime) -> Input:
     """Return the input as the arm's version reads it, with what it derives and looks up."""
     task = served.champion.task
     if (request.message is None) == (request.features is None):
@@ -208,10 +205,10 @@ def _input(service: Service, request: Request, served: Served, arm: Arm) -> Inpu
         raise InvalidInputError("this model reads features, not a message")
     if request.message is not None:
         return served.scorers[arm.version].check(_message(service, request.message))
-    return _features(service, request, served, arm)
+    return _features(service, request, served, arm, now)
 
 
-def _features(service: Service, request: Request, served: Served, arm: Arm) -> Input:
+def _features(service: Service, request: Request, served: Served, arm: Arm, now: datetime) -> Input:
     scorer, given = served.scorers[arm.version], dict(request.features or {})
     if completion := served.completions.get(arm.version):
         given = completion.complete(
@@ -219,7 +216,7 @@ def _features(service: Service, request: Request, served: Served, arm: Arm) -> I
             reads=scorer.features,
             entity_id=request.entity_id,
             known=service.values,
-            now=service.clock(),
+            now=now,
         )
     return scorer.check(given)
 
@@ -245,8 +242,9 @@ def _score(service: Service, asks: Sequence[_Ask]) -> None:
         _score_group(service, group[0].served.scorers[group[0].arm.version], group)
         spent = (monotonic() - start) * 1000 / len(group)
         service.traffic.scored(spent)
+        rounded = round(spent, 3)
         for ask in group:
-            ask.latency_ms = round(spent, 3)
+            ask.latency_ms = rounded
 
 
 def _score_group(service: Service, scorer: Scorer, group: list[_Ask]) -> None:
@@ -257,40 +255,40 @@ def _score_group(service: Service, scorer: Scorer, group: list[_Ask]) -> None:
             for ask in group:
                 _score_group(service, scorer, [ask])
             return
-        log.exception("version %s failed on an input", scorer.version)
+        with naming(group[0].asked.name):
+            log.exception("version %s failed on an input", scorer.version)
         _note_fault(service, group[0])
         return
     for ask, score in zip(group, scores, strict=True):
         ask.score = score
 
 
-def _log_and_answer(
-    service: Service, caller: Caller, asks: Mapping[int, _Ask]
-) -> dict[int, Answer | PilothouseError]:
-    results: dict[int, Answer | PilothouseError] = {}
+def _note_fault(service: Service, ask: _Ask) -> None:
+    service.spool.write([records.fault(ask.served, ask.arm, at=service.clock())])
+
+
+def _write(service: Service, begun: Begun) -> None:
+    """Spell the answers, and write them before anybody has one."""
     rows: list[Record] = []
     at = records.moment(service.clock())
-    for place, ask in asks.items():
+    for place, ask in begun.asks.items():
         if ask.score is None:
-            results[place] = _fault()
-            continue
-        rows.append(_record(caller, ask, ask.score, at))
-        results[place] = _answer(ask, ask.score, at)
+            begun.results[place] = ModelFaultError(
+                "the model failed on this input; the log says more"
+            )
+        else:
+            rows.append(_record(ask, ask.score, at))
+            begun.results[place] = _answer(ask, ask.score, at)
     if rows:
-        service.spool.append(rows)  # before anybody has an answer
-    for place, ask in asks.items():
-        answer = results[place]
-        if not isinstance(answer, PilothouseError):
-            _after(service, caller, ask, answer)
-    return results
+        begun.pending = service.spool.write(rows)
 
 
-def _after(service: Service, caller: Caller, ask: _Ask, answer: Answer) -> None:
+def _after(service: Service, ask: _Ask, answer: Answer) -> None:
     if ask.once:
-        service.replays.put(ask.id, ask.request, answer)
+        service.replays.put(ask.id, ask.asked.request, answer)
     if len(ask.served.arms) > 1:
         for arm in assignment.shadows(ask.served.arms):
-            service.shadows.put(partial(_shadow, service, caller, ask, arm, answer["timestamp"]))
+            service.shadows.put(partial(_shadow, service, ask, arm, answer["timestamp"]))
 
 
 def _answer(ask: _Ask, score: Score, at: str) -> Answer:
@@ -303,14 +301,14 @@ def _answer(ask: _Ask, score: Score, at: str) -> Answer:
         "model": ask.served.model,
         "model_version": ask.arm.version,
         "variant": ask.arm.variant,
-        "user_id": ask.request.user_id,
+        "user_id": ask.asked.request.user_id,
         "latency_ms": ask.latency_ms,
         "timestamp": at,
     }
 
 
-def _record(caller: Caller, ask: _Ask, score: Score, at: str) -> Record:
-    served, request = ask.served, ask.request
+def _record(ask: _Ask, score: Score, at: str) -> Record:
+    served, request = ask.served, ask.asked.request
     return records.prediction(
         score,
         id=ask.id,
@@ -322,16 +320,16 @@ def _record(caller: Caller, ask: _Ask, score: Score, at: str) -> Record:
         latency_ms=ask.latency_ms,
         user_id=request.user_id,
         experiment=request.experiment_name or served.experiment,
-        key_id=caller.key_id,
+        key_id=ask.asked.caller.key_id,
     )
 
 
-def _shadow(service: Service, caller: Caller, ask: _Ask, arm: Arm, at: str) -> None:
+def _shadow(service: Service, ask: _Ask, arm: Arm, at: str) -> None:
     """Log what a shadow version would have answered to the same request."""
     scorer = ask.served.scorers[arm.version]
-    given = _input(service, ask.request, ask.served, arm)
+    given = _input(service, ask.asked.request, ask.served, arm, service.clock())
     start = monotonic()
     score = scorer.score_one(given)
     spent = round((monotonic() - start) * 1000, 3)
-    beside = _Ask(ask.request, ask.id, ask.once, ask.served, arm, given, score, spent)
-    service.spool.append([_record(caller, beside, score, at)])
+    beside = _Ask(ask.asked, ask.id, ask.once, ask.served, arm, given, score, spent)
+    service.spool.append([_record(beside, score, at)])

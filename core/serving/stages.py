@@ -40,11 +40,11 @@ class Stages:
             [(monotonic(), self._copy())], maxlen=int(_WINDOW_SECONDS / MARK_SECONDS)
         )
 
-    def note(self, stage: str, seconds: float) -> None:
-        """Count one duration. Raises: KeyError (not one of `STAGES`)."""
+    def note(self, stage: str, seconds: float, n: int = 1) -> None:
+        """Count a duration `n` times. Raises: KeyError (not one of `STAGES`)."""
         cells = self.cells[stage]
-        cells[bisect_left(BOUNDS, seconds)] += 1
-        cells[-1] += seconds
+        cells[bisect_left(BOUNDS, seconds)] += n
+        cells[-1] += seconds * n
 
     def mark(self) -> None:
         """Remember how far the counts are now; what was counted five minutes ago drops out."""

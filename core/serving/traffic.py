@@ -30,11 +30,13 @@ class _Recent:
         self._values = array("d", [0.0]) * _MOST
         self._next = 0
 
-    def add(self, value: float) -> None:
-        place = self._next
-        self._at[place] = monotonic()
-        self._values[place] = value
-        self._next = place + 1 if place + 1 < _MOST else 0
+    def add(self, value: float, n: int = 1) -> None:
+        now, place = monotonic(), self._next
+        for _ in range(n):
+            self._at[place] = now
+            self._values[place] = value
+            place = place + 1 if place + 1 < _MOST else 0
+        self._next = place
 
     def since(self, moment: float) -> list[tuple[float, float]]:
         """Return (moment, value) of what was added from a moment on."""
@@ -51,12 +53,12 @@ class Traffic:
         self._requests = _Recent()  # a failed one as -latency
         self._scores = _Recent()
 
-    def request(self, milliseconds: float, *, failed: bool) -> None:
-        """Count one request; `failed` means that the fault was ours (a 5xx)."""
+    def request(self, milliseconds: float, *, failed: bool, n: int = 1) -> None:
+        """Count `n` requests of one duration; `failed` means that the fault was ours (a 5xx)."""
         with self._lock:
-            self.requests += 1
-            self.errors += failed
-            self._requests.add(-milliseconds if failed else milliseconds)
+            self.requests += n
+            self.errors += n * failed
+            self._requests.add(-milliseconds if failed else milliseconds, n)
 
     def scored(self, milliseconds: float) -> None:
         """Count one answer of a model."""

@@ -72,8 +72,8 @@ def test_work_beyond_the_bound_is_503_and_health_is_still_answered(server, monke
     free = threading.Event()
     scorer = server.app.state.service.board.served["sms_spam"].champion
     monkeypatch.setattr(scorer, "slow", True)
-    monkeypatch.setattr(scorer, "score_one", lambda given: (free.wait(5), real(given))[1])
-    real = type(scorer).score_one.__get__(scorer)
+    monkeypatch.setattr(scorer, "score", lambda given: (free.wait(5), real(given))[1])
+    real = type(scorer).score.__get__(scorer)
     lines = [server.connect() for _ in range(5)]
     for one in lines[:4]:
         one.sendall(server.request())

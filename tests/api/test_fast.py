@@ -226,7 +226,7 @@ def test_a_request_counts_once_against_its_limit_whichever_way_it_goes(client, p
 
 def test_a_fault_of_the_model_is_a_problem_and_counted(client, plain, written, monkeypatch):
     champion = plain.board.served["sms_spam"].champion
-    monkeypatch.setattr(champion, "score_one", lambda given: 1 / 0)
+    monkeypatch.setattr(champion, "score", lambda given: 1 / 0)
     is_problem(client.post("/predict", json=PLAIN), 500, "the model failed")
     assert [record["kind"] for record in written] == ["fault"]
     assert plain.traffic.errors == 1

@@ -65,7 +65,6 @@ def test_a_model_that_quotes_its_input_in_an_error_is_logged_without_it_under_th
 
     scorer = serving.board.served["sms_spam"].champion
     monkeypatch.setattr(scorer, "score", quote)
-    monkeypatch.setattr(scorer, "score_one", quote)
     monkeypatch.setattr(scorer, "slow", slow)
     answer = client.post(
         "/predict", json={"message": MESSAGE, "user_id": USER}, headers={"X-Request-ID": "o-1"}

@@ -77,7 +77,7 @@ def test_while_the_log_is_full_every_line_says_so(client, serving, monkeypatch):
     def full(_records):
         raise UnavailableError("the prediction log is full")
 
-    monkeypatch.setattr(serving.spool, "append", full)
+    monkeypatch.setattr(serving.spool, "write", full)
     assert [one["error"]["status"] for one in sent(client, GOOD + b"\n" + GOOD)] == [503, 503]
 
 

@@ -172,12 +172,13 @@ class TreeRunner(_Base):
 
     def probability(self, given: Given) -> float:
         """Return the probability of the second class for one input."""
-        if self._numbers is None:
-            return self.probabilities([given])[0]
-        return self._ask(np.array([self._line(given, self._numbers)], "float32"))[0]
+        return self.probabilities([given])[0]
 
     def probabilities(self, rows: Sequence[Given]) -> list[float]:
         """Return the probability of the second class for each input."""
+        if self._numbers is not None:
+            lines = [self._line(given, self._numbers) for given in rows]
+            return self._ask(np.array(lines, "float32"))
         matrix = np.tile(self._empty, (len(rows), 1))
         for line, given in zip(matrix, rows, strict=True):
             for read in self._readers:
