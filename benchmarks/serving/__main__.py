@@ -12,7 +12,7 @@ import warnings
 from pathlib import Path
 
 from benchmarks.serving import cases, measuring, report
-from benchmarks.serving.servers import Bare, MLflow, Ours, Tutorial
+from benchmarks.serving.servers import Bare, MLflow, Ours, Threaded, Tutorial
 from core.settings import ROOT
 
 _PAGE = ROOT / "docs" / "serving-results.md"
@@ -31,10 +31,10 @@ def main() -> int:
     busy = report.load_words()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         text = measuring.measure(
-            cases.text(Path(folder) / "text"), (Ours, Tutorial, MLflow, Bare), **how
+            cases.text(Path(folder) / "text"), (Ours, Tutorial, Threaded, MLflow, Bare), **how
         )
         forest = measuring.measure(
-            cases.forest(Path(folder) / "forest"), (Ours, Tutorial, MLflow), **how
+            cases.forest(Path(folder) / "forest"), (Ours, Tutorial, Threaded, MLflow), **how
         )
     command = "make bench ARGS=--quick" if asked.quick else "make bench"
     asked.page.write_text(

@@ -147,14 +147,22 @@ class Bare(Ours):
 
 
 class Tutorial(Server):
-    """FastAPI and scikit-learn as tutorials show them."""
+    """FastAPI and scikit-learn with `async def`, as tutorials begin: the cheaper form."""
 
-    name = "FastAPI + scikit-learn"
+    name = "FastAPI + scikit-learn, async def"
     asks = "tutorial"
+    factory = "create"
 
     def _start(self) -> list[Process]:
         model = {"TUTORIAL_MODEL": str(self.case.joblib_file)}
-        return [self._uvicorn("benchmarks.serving.tutorial:create", "/health", model)]
+        return [self._uvicorn(f"benchmarks.serving.tutorial:{self.factory}", "/health", model)]
+
+
+class Threaded(Tutorial):
+    """The same with `def`, as FastAPI's documentation advises for work that blocks."""
+
+    name = "FastAPI + scikit-learn, def"
+    factory = "create_with_threads"
 
 
 class MLflow(Server):

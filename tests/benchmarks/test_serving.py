@@ -68,8 +68,8 @@ def test_a_server_that_cannot_be_measured_is_an_error(parts):
 
 def results(name, **cpu_us):
     """Two rounds per server; the CPU of the second is a tenth more."""
-    servers = ("pilothouse", "mlflow models serve", "FastAPI + scikit-learn",
-               "pilothouse without key and log")  # fmt: skip
+    servers = ("pilothouse", "mlflow models serve", "FastAPI + scikit-learn, async def",
+               "FastAPI + scikit-learn, def", "pilothouse without key and log")  # fmt: skip
     found = Results(SimpleNamespace(name=name, title=name, source="rows", plan_mb=0.5))
     for server_name, us in zip(servers, cpu_us.values(), strict=True):
         found.rounds[server_name] = {
@@ -80,18 +80,19 @@ def results(name, **cpu_us):
 
 
 def test_a_figure_is_reached_by_the_median_round():
-    text = results("text", ours=100, mlflow=1600, tutorial=1400, bare=70)
-    forest = results("forest", ours=100, mlflow=11000, tutorial=9000, bare=70)
+    text = results("text", ours=100, mlflow=1600, tutorial=1400, threads=1500, bare=70)
+    forest = results("forest", ours=100, mlflow=11000, tutorial=9000, threads=9900, bare=70)
     reached = {one.what: one.reached for one in report.verdicts(text, forest)}
     assert reached["text: CPU per request, mlflow models serve ÷ ours"]
-    assert not reached["text: CPU per request, FastAPI + scikit-learn ÷ ours"]
+    assert not reached["text: CPU per request, FastAPI + scikit-learn, async def ÷ ours"]
+    assert reached["text: CPU per request, FastAPI + scikit-learn, def ÷ ours"]
     assert reached["forest: CPU per request, mlflow models serve ÷ ours"]
-    assert not reached["forest: CPU per request, FastAPI + scikit-learn ÷ ours"]
+    assert not reached["forest: CPU per request, FastAPI + scikit-learn, async def ÷ ours"]
     assert reached["text: requests/s, with key and log ÷ without"]
 
 
 def test_the_page_tells_machine_and_command_but_no_folder():
-    one = results("text", ours=100, mlflow=1600, tutorial=1400, bare=70)
+    one = results("text", ours=100, mlflow=1600, tutorial=1400, threads=1500, bare=70)
     page = report.page(one, one, command="make bench", seconds=3, rounds=2, busy="idle")
     assert "by `make bench` on" in page
     assert "cores" in page
