@@ -139,7 +139,7 @@ class Worlds:
         fill(f"sqlite:///{self.filled}/pilothouse.db", self.filled)
         self.settings = settings_for(f"sqlite:///{self.home}/pilothouse.db", self.home)
         self.clock = FakeClock()
-        self.db = Database(self.settings, self.clock)  # one: it keeps its compiled statements
+        self.db = Database(self.settings, self.clock)
 
     def lend(self, situation, injection):
         """Put a fresh copy of a world in place of the last one."""
@@ -152,6 +152,7 @@ class Worlds:
         self.db.engine.dispose()
         shutil.rmtree(self.home, ignore_errors=True)
         shutil.copytree(origin, self.home)
+        self.db = Database(self.settings, self.clock)  # another file: the former one refuses it
 
 
 @dataclass
