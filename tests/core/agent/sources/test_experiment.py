@@ -23,7 +23,7 @@ def test_an_experiment_is_known_by_its_arms_its_plan_and_its_p_values(db, clock,
     assert low < 0 < high
     assert book.get("experiment.p_seq") > 0.5
     assert book.get("experiment.p_fixed") == pytest.approx(1)
-    assert book.get("experiment.arm_b_releasable") is False
+    assert book.get("experiment.arm_b_releasable") is True
 
 
 def test_the_maturity_of_labels_is_measured_against_what_usually_comes(db, clock, running):
