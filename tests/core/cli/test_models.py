@@ -11,10 +11,12 @@ from tests import serving_kit as kit
 
 
 @pytest.fixture
-def two(spam, release):
-    """1.0.0 serves and 2.0.0 is a candidate."""
+def two(spam, db, worker, release):
+    """1.0.0 serves and 2.0.0 is a candidate that the gate has not judged."""
     release("sms_spam", "1.0.0")
     release("sms_spam", "2.0.0", release=False)
+    with db.command(worker, "version.judge") as command:
+        command.session.get_one(ModelVersion, ("sms_spam", "2.0.0")).gate = {}
 
 
 def test_a_challenger_is_named_and_shown_as_a_stage(say, two):
