@@ -31,8 +31,7 @@ demo: install ## the product with simulated clients and an incident, five minute
 
 test: .venv/.ready-dev ## everything: lint, types, contracts, unit, API, page and browser tests
 	@sh ops/browser.sh
-	@$(MAKE) --no-print-directory check timed
-	@$(MAKE) --no-print-directory -j2 --output-sync=target unit browser
+	@$(MAKE) --no-print-directory check timed unit browser
 
 check: .venv/.ready-dev ## lint, types and import contracts
 	$(BIN)/ruff check .
