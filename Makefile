@@ -31,7 +31,9 @@ demo: install ## the product with simulated clients and an incident, five minute
 
 test: .venv/.ready-dev ## everything: lint, types, contracts, unit, API, page and browser tests
 	@sh ops/browser.sh
-	@$(MAKE) --no-print-directory check timed unit browser
+	@$(MAKE) --no-print-directory timed
+	@$(MAKE) --no-print-directory -j2 --output-sync=target check unit
+	@$(MAKE) --no-print-directory browser
 
 check: .venv/.ready-dev ## lint, types and import contracts
 	$(BIN)/ruff check .
@@ -40,14 +42,14 @@ check: .venv/.ready-dev ## lint, types and import contracts
 	$(BIN)/lint-imports
 
 unit: .venv/.ready-dev ## all tests without a browser, with coverage
-	$(if $(ROOM),TMPDIR=$(MEMORY) )$(SLIPCOVER) --source core,api --omit 'core/migrations/*' --json --out .coverage.json -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not browser and not extras and not chaos"
+	$(if $(ROOM),TMPDIR=$(MEMORY) )$(SLIPCOVER) --source core,api --omit 'core/migrations/*' --json --out .coverage.json -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 3 -m "not browser and not extras and not chaos"
 	@$(SLIPCOVER) --merge .coverage.json --out /dev/null --skip-covered --fail-under 85
 
 browser: .venv/.ready-dev ## the whole loop in a real browser; screenshots in artifacts/
 	@$(MAKE) --no-print-directory -j2 --output-sync=target stories pages
 
 stories: .venv/.ready-dev
-	$(PYTEST) -q -n 0 -m "browser and processes" tests/e2e
+	$(PYTEST) -q -n 0 -s -m "browser and processes" tests/e2e
 
 pages: .venv/.ready-dev
 	$(PYTEST) -q -n 0 -m "browser and not processes and not timed" tests/e2e

@@ -82,6 +82,7 @@ def test_02_a_training_from_the_panel_moves_and_ends(me):
     me.sees(re.compile("version 1.1.0"))
     longest = max(after[0] - at[0] for at, after in itertools.pairwise(seen))
     print(f"training from the panel: {took:.1f} s; longest stand-still of progress {longest:.1f} s")
+    assert took < 120  # 60 where nothing else runs: the tests of the pages run beside it
     assert len(seen) > 5
     assert longest < took / 3  # seconds would measure what else runs on the machine
 

@@ -53,6 +53,7 @@ def test_the_documentation_is_drawn_without_another_host(product, browser):
 
 def test_it_gets_ready_and_says_where_to_go(product):
     print(f"make run to a ready panel: {product.seconds:.1f} s")
+    assert product.seconds < 180
     wait_until(lambda: "Pilothouse is ready" in product.output.read_text())
     text = product.output.read_text()
     assert product.url("panel") in text
