@@ -97,3 +97,10 @@ def house(browser, tmp_path_factory):
     built = house.House(browser, panel).start()
     yield built
     built.close()
+
+
+@pytest.fixture
+def at(house):
+    """``at("ana")`` is ana at the panel; whatever went wrong in a browser fails the test."""
+    yield house
+    house.check()

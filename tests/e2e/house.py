@@ -64,3 +64,12 @@ def sign_in(person, name, path="/"):
     person.sign_in(name, panel_home.PASSWORD)
     person.whole()
     return person
+
+
+def form(person):
+    """The field for the password: what is there while nobody is signed in."""
+    return person.page.get_by_label("Password", exact=True)
+
+
+def button(person, name):
+    return person.page.get_by_role("button", name=name, exact=True)

@@ -8,20 +8,10 @@ from playwright.sync_api import expect
 from core import recommendations
 from core.agent.answering import answer
 from tests.e2e import panel_home as homes
+from tests.e2e.house import button
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 CARDS = "[class*=st-key-card-]"
-
-
-@pytest.fixture
-def at(house):
-    """``at("ana")`` is ana at the panel; whatever went wrong in a browser fails the test."""
-    yield house
-    house.check()
-
-
-def button(person, name):
-    return person.page.get_by_role("button", name=name, exact=True)
 
 
 def stored(house, recommendation_id):
