@@ -14,7 +14,14 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from api import elsewhere_schemas, experiment_schemas, model_schemas, schemas, token_schemas
+from api import (
+    elsewhere_schemas,
+    experiment_schemas,
+    model_schemas,
+    recommendation_schemas,
+    schemas,
+    token_schemas,
+)
 from core.errors import (
     ConflictError,
     ForbiddenError,
@@ -205,7 +212,20 @@ def _index(part: object) -> bool:
 _BODY = ("body",)
 _NO_OBJECT = frozenset({"model_attributes_type", "model_type", "dict_type"})
 _LISTED = "/docs lists those it knows"
-_BODIES = (schemas, model_schemas, token_schemas, experiment_schemas, elsewhere_schemas)
+_PARAMETERS = frozenset(
+    {
+        *("hours", "limit", "name", "version", "v1", "v2", "at", "job_id", "prediction_id"),
+        *("recommendation_id", "report_id", "silence_id", "test"),
+    }
+)
+_BODIES = (
+    schemas,
+    model_schemas,
+    token_schemas,
+    experiment_schemas,
+    elsewhere_schemas,
+    recommendation_schemas,
+)
 
 
 @cache
@@ -218,6 +238,4 @@ def _names() -> frozenset[str]:
         if isinstance(one, type) and issubclass(one, BaseModel)
     ]
     fields = {name for model in models for name in model.model_fields}
-    return frozenset(
-        fields | {"hours", "limit", "name", "version", "v1", "v2", "at", "job_id", "prediction_id"}
-    )
+    return frozenset(fields | _PARAMETERS)

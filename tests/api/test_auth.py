@@ -54,6 +54,10 @@ EXPECTED = {
     ("POST", "/api/v1/training/trigger-retraining"): "operate",
     ("GET", "/api/v1/training/status/{job_id}"): "read",
     ("POST", "/alerts/webhook"): "alerts",
+    ("GET", "/api/v1/recommendations"): "read",
+    ("GET", "/api/v1/recommendations/{recommendation_id}"): "read",
+    ("POST", "/api/v1/recommendations/{recommendation_id}/approve"): "operate",
+    ("POST", "/api/v1/recommendations/{recommendation_id}/reject"): "operate",
     ("POST", "/auth/token"): "credentials",
 }
 OPEN_PAGES = {"/docs", "/docs/static", "/openapi.json"}
@@ -67,6 +71,7 @@ PLACES = {
     "{v2}": "9.9.9",
     "{prediction_id}": "0" * 8 + "-0000" * 3 + "-" + "0" * 12,
     "{silence_id}": "0" * 8 + "-0000" * 3 + "-" + "0" * 12,
+    "{recommendation_id}": "0" * 8 + "-0000" * 3 + "-" + "0" * 12,
     "{job_id}": "0" * 8 + "-0000" * 3 + "-" + "0" * 12,
     "{report_id}": "0" * 8 + "-0000" * 3 + "-" + "0" * 12,
 }
