@@ -41,6 +41,8 @@ CONSEQUENCE = {
     " can ask for the former number again.",
     "change_policy": "From then on the agent proposes and holds back by these thresholds. Going"
     " back needs two people again.",
+    "change_gate": "From then on versions are judged by these values; what was judged keeps its"
+    " answer. Going back needs two people again.",
     "grant_autonomy": "From then on the agent does this without asking, until its first bad outcome"
     " or until somebody takes the leave back.",
 }
@@ -61,6 +63,7 @@ EXPECTED = {
     "notify": "people know",
     "scale": "fewer slow or failed answers",
     "change_policy": "other proposals, as the replay shows",
+    "change_gate": "other answers of the gate about the next versions",
     "grant_autonomy": "the same decisions, sooner",
 }
 
@@ -72,6 +75,13 @@ LABELS = {
     "rows": "How many labels",
     "hours": "For how many hours",
     "replicas": "How many replicas",
+    "rule": "Rule (superiority or non_inferiority)",
+    "required_improvement": "Gain in accuracy that a version must show (superiority)",
+    "margin": "Loss in accuracy that is ruled out (non_inferiority)",
+    "alpha": "Chance of letting an equal version through",
+    "min_slice": "Rows under which a slice never passes",
+    "floor": "Accuracy that a first version needs",
+    "auto_deploy_threshold": "Accuracy under which nothing is released (or off)",
 }
 """The arguments that a person may change, by what they are called in the form."""
 

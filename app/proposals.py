@@ -3,14 +3,16 @@
 import streamlit as st
 
 from app import cards, ui
-from core import outbox, recommendations, registry
+from core import outbox, recommendations, registry, specs
 from core.access import Actor, may
 from core.incidents import silences
 from core.panel import Panel
+from core.specs import gates
+from core.tables.entities import Recommendation
 
 BY_HAND = (
     "change_weights", "set_threshold", "retrain", "collect_labels",
-    "freeze", "silence", "notify", "scale",
+    "freeze", "silence", "notify", "scale", "change_gate",
 )  # fmt: skip
 """Kinds that are proposed here; the others are where their subject is (Models, Experiments …)."""
 
@@ -30,8 +32,7 @@ def _form(panel: Panel, actor: Actor, model: str) -> None:
     kind = st.selectbox("What", BY_HAND, format_func=_words, key="propose-kind", width=320)
     st.caption(f"{cards.CONSEQUENCE[kind]} {_who(kind)}")
     with st.form(f"propose-{kind}", border=False):
-        names = sorted(recommendations.KINDS[kind].arguments, reverse=True)
-        given = {name: _argument(panel, model, name) for name in names}
+        given = _gate(panel, model) if kind == "change_gate" else _arguments(panel, model, kind)
         reason = st.text_input("Why? (kept on record)", max_chars=500, key=f"why-{kind}")
         submitted = st.form_submit_button("Propose")
     if submitted and not reason.strip():
@@ -49,6 +50,21 @@ def _who(kind: str) -> str:
     return "An approver decides." if risky else "An operator decides, you too."
 
 
+def _gate(panel: Panel, model: str) -> dict[str, str]:
+    """Ask for all values of the gate, as they are now."""
+    with panel.db.read() as db:
+        now = gates.words(specs.active(db, model).gate)
+    return {
+        name: st.text_input(cards.LABELS[name], value, max_chars=20, key=f"gate-{name}").strip()
+        for name, value in now.items()
+    }
+
+
+def _arguments(panel: Panel, model: str, kind: str) -> dict[str, str]:
+    names = sorted(recommendations.KINDS[kind].arguments, reverse=True)
+    return {name: _argument(panel, model, name) for name in names}
+
+
 def _argument(panel: Panel, model: str, name: str) -> str:
     if name == "version":
         with panel.db.read() as db:
@@ -64,14 +80,25 @@ def _propose(
     panel: Panel, actor: Actor, model: str, kind: str, given: dict[str, str], reason: str
 ) -> None:
     with ui.reporting():
-        row = recommendations.propose(
-            panel.db,
-            actor,
-            model=model,
-            kind=kind,
-            arguments=given,
-            title=recommendations.title(model, kind, given),
-            reasoning=reason,
-            channels=outbox.channels(panel.settings),
+        made = _proposed(panel, actor, model, kind, given, reason)
+        ui.done(f"It waits for a decision: {made.title}")
+
+
+def _proposed(
+    panel: Panel, actor: Actor, model: str, kind: str, given: dict[str, str], reason: str
+) -> Recommendation:
+    told = outbox.channels(panel.settings)
+    if kind == "change_gate":
+        return recommendations.propose_gate(
+            panel.db, actor, model=model, changes=given, reason=reason, channels=told
         )
-        ui.done(f"It waits for a decision: {row.title}")
+    return recommendations.propose(
+        panel.db,
+        actor,
+        model=model,
+        kind=kind,
+        arguments=given,
+        title=recommendations.title(model, kind, given),
+        reasoning=reason,
+        channels=told,
+    )

@@ -6,7 +6,7 @@ from itertools import count
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from core import actions, notes, policies, recommendations, releases
+from core import actions, notes, policies, recommendations, releases, specs
 from core.access import Actor, Role
 from core.chain import canonical
 from core.experiments import lifecycle
@@ -42,6 +42,7 @@ def state(session, model, now):
         ],
         "silences": sorted(_silences(session, model, now)),
         "policies": [row and row.version for row in scopes],
+        "gate": specs.gates.words(specs.active(session, model).gate),
         "leaves": sorted(row.kind for row in session.scalars(leaves)),
         "labels": [[row.version, len(row.prediction_ids)] for row in session.scalars(asked)],
     }

@@ -1,10 +1,11 @@
-"""Kinds about who decides what: the policy in force, and leaves to act alone."""
+"""Kinds about who decides what: the policy in force, the gate, and leaves to act alone."""
 
-from core import autonomy, policies
+from core import autonomy, policies, specs
 from core.actions.cases import Back, Case, Effect, inverse
 from core.actions.proposing import propose_back
 from core.errors import ConflictError
 from core.recommendations.arguments import BUILT_IN
+from core.specs import gates
 from core.tables.base import Json
 
 
@@ -30,6 +31,22 @@ def _change_back(back: Back) -> str:
     return propose_back(back, "change_policy", title)
 
 
+def _gate(case: Case) -> tuple[Json, Json]:
+    """Give the model another gate; versions that were judged keep what they were told."""
+    before, after = specs.active(case.session, case.model).gate, gates.of(case.arguments)
+    row = specs.put_gate_in(case.command, case.model, after)
+    way_back = inverse("change_gate", **gates.words(before))
+    return {"gate": gates.words(after), "spec": row.version}, way_back
+
+
+def _gate_back(back: Back) -> str:
+    """Another gate is another person's decision, also where it is the earlier one."""
+    model, after = back.action.model, gates.of(back.action.after["gate"])
+    if specs.active(back.session, model).gate != after:
+        raise ConflictError("another gate is in force by now; propose the one that should be")
+    return propose_back(back, "change_gate", f"Let the gate of {model} be as it was")
+
+
 def _grant(case: Case) -> tuple[Json, Json]:
     kind = case.arguments["kind"]
     autonomy.grant_in(
@@ -49,6 +66,14 @@ def _withdraw(back: Back) -> str:
     return f"a person decides again to {kind.replace('_', ' ')} {model}"
 
 
-EFFECTS = {"change_policy": Effect(_change), "grant_autonomy": Effect(_grant)}
+EFFECTS = {
+    "change_policy": Effect(_change),
+    "change_gate": Effect(_gate),
+    "grant_autonomy": Effect(_grant),
+}
 
-INVERSES = {"change_policy": _change_back, "withdraw_autonomy": _withdraw}
+INVERSES = {
+    "change_policy": _change_back,
+    "change_gate": _gate_back,
+    "withdraw_autonomy": _withdraw,
+}

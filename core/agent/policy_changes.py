@@ -100,7 +100,9 @@ def history(session: Session, scope: str) -> list[Told]:
 
 
 def _title(scope: str, changed: list[tuple[str, float, float]]) -> str:
-    named = ", ".join(f"{name} {was:g} → {new:g}" for name, was, new in changed[:3])
+    named = ", ".join(
+        f"{name.replace('_', ' ')} {was:g} → {new:g}" for name, was, new in changed[:3]
+    )
     more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
     return f"Change the policy of {policies.scope_words(scope)}: {named}{more}"
 

@@ -24,6 +24,7 @@ HOME = {
     "watching": ("drift", "monitor"),
     "agent": ("agent",),
     "policy": ("policy",),
+    "gate": ("gate",),
     "drill": ("drill",),
     "autonomy": ("autonomy",),
     "alerts": ("alerts", "incidents"),

@@ -17,6 +17,7 @@ from core.recommendations.deciding import (
     withdraw,
 )
 from core.recommendations.editing import edit
+from core.recommendations.gating import propose_gate
 from core.recommendations.kinds import EVERYWHERE, KINDS, Kind, is_risky
 from core.recommendations.preview import difference
 from core.recommendations.promotion import propose_promotion
@@ -88,6 +89,7 @@ __all__ = [
     "outcome",
     "propose",
     "propose_experiment",
+    "propose_gate",
     "propose_in",
     "propose_promotion",
     "reject",

@@ -12,6 +12,7 @@ from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.incidents import silences
 from core.recommendations import kinds, scaling
 from core.recommendations.kinds import EVERYWHERE, KINDS
+from core.specs import gates
 from core.tables.decisions import PolicyVersion
 from core.tables.entities import Experiment, ModelVersion
 
@@ -42,9 +43,9 @@ def check_arguments(session: Session, model: str, kind: str, arguments: Mapping[
 
 def _check_scope(session: Session, model: str, kind: str) -> None:
     if model == EVERYWHERE:
-        if kinds.of(kind).serving or kind == "grant_autonomy":
+        if kinds.of(kind).serving or kind in ("grant_autonomy", "change_gate"):
             raise InvalidInputError(f"a proposal to {kind} is about one model: name it")
-    elif kind in ("freeze", "silence"):
+    elif kind in ("freeze", "silence", "change_gate"):
         specs.active_row(session, model)
 
 
@@ -144,6 +145,13 @@ def _number(given: str) -> float:
         return math.nan
 
 
+def _of_gate(name: str) -> "Check":
+    def check(_session: Session, _model: str, _kind: str, given: str) -> None:
+        gates.of({name: given})
+
+    return check
+
+
 Check = Callable[[Session, str, str, str], None]
 """Raises unless an argument (session, model, kind, value) can be."""
 
@@ -158,6 +166,7 @@ _CHECKS: Mapping[str, Check] = {
     "version": _version,
     "to": _version,
     "experiment_id": _experiment,
+    **{name: _of_gate(name) for name in gates.NAMES},
 }
 """By argument, in the order in which they are looked at."""
 

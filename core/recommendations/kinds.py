@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from core.errors import InvalidInputError
+from core.specs import gates
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ KINDS: dict[str, Kind] = {
     "notify": _kind(serving=False, frozen=False, alone=True),
     "scale": _kind("replicas", serving=False, frozen=False, alone=True),
     "change_policy": _kind("version", risky=True, serving=False, frozen=False),
+    "change_gate": _kind(*gates.NAMES, risky=True, serving=False, frozen=False),
     "grant_autonomy": _kind("kind", risky=True, serving=False),
 }
 

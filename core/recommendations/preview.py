@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import answers, label_requests, policies, releases
+from core import answers, label_requests, policies, releases, specs
 from core.answers import Stretch
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.recommendations import scaling
 from core.recommendations.arguments import BUILT_IN
 from core.recommendations.kinds import EVERYWHERE
 from core.recommendations.reading import Difference
+from core.specs import gates
 from core.tables.decisions import PolicyVersion
 from core.tables.entities import Experiment, ModelVersion, Recommendation, Release
 from core.tables.telemetry import Prediction
@@ -182,7 +183,16 @@ def _policy(session: Session, row: Recommendation) -> Difference:
     policies.check(session, row.model, after.thresholds)
     old = f"version {before.version}" if before else beneath
     rows = [(name, old, f"version {version}" if after.version else beneath)]
-    return [*rows, *((n, f"{a:g}", f"{b:g}") for n, a, b in policies.changes_of(session, after))]
+    changed = policies.changes_of(session, after)
+    return [*rows, *((n.replace("_", " "), f"{a:g}", f"{b:g}") for n, a, b in changed)]
+
+
+def _gate(session: Session, row: Recommendation) -> Difference:
+    now = specs.active(session, row.model).gate
+    changed = gates.changes(now, gates.of(row.arguments))
+    if not changed:
+        raise ConflictError(f"the gate of {row.model} is that already")
+    return [(f"gate: {name}", before, after) for name, before, after in changed]
 
 
 def _leave(_session: Session, row: Recommendation) -> Difference:
@@ -205,6 +215,7 @@ _KINDS: Mapping[str, Callable[[Session, Recommendation], Difference]] = {
     "notify": _notify,
     "scale": _scale,
     "change_policy": _policy,
+    "change_gate": _gate,
     "grant_autonomy": _leave,
 }
 

@@ -20,6 +20,7 @@ _TITLES = {
     "notify": "Tell the channels about {model}",
     "scale": "Run {replicas} API replicas",
     "change_policy": "Change the policy of {model} to version {version}",
+    "change_gate": "Change the gate of {model}: {rule}, floor {floor}",
     "grant_autonomy": "Let the agent act alone on {model}: {kind}",
 }
 
@@ -43,6 +44,7 @@ _VERBS = {
     "silence": "silence alerts of",
     "notify": "tell the channels about",
     "change_policy": "change the policy of",
+    "change_gate": "change the gate of",
     "grant_autonomy": "let the agent act alone on",
 }
 
@@ -87,4 +89,4 @@ def _word(name: str, value: object) -> str:
             return f"{100 * float(str(value)):g} %"
         except ValueError:
             return str(value)
-    return str(value).replace("_", " ") if name in ("kind", "cause") else str(value)
+    return str(value).replace("_", " ") if name in ("kind", "cause", "rule") else str(value)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from core.access import Actor, Kind, require, system
 from core.db import Command, Database
 from core.errors import ConflictError, InvalidInputError, NotFoundError
-from core.specs import definitions, meanings, thresholds
+from core.specs import definitions, gates, meanings, thresholds
 from core.specs.candidates import Candidate, Range, Search, Threshold
 from core.specs.document import (
     Feature,
@@ -48,14 +48,15 @@ __all__ = [
     "history",
     "install",
     "parse",
+    "put_gate_in",
 ]
 
 
 def apply(db: Database, actor: Actor, text: str) -> ModelSpec:
     """Make `text` the model's spec: a new row, or nothing where it is the spec already.
 
-    Changing the gate or the policy of a model that exists needs `policy.change` too; the policy of
-    one that has served is changed by a proposal instead (`core/policies`).
+    Changing the gate or the policy of a model that exists needs `policy.change` too; those of one
+    that has served are changed by a proposal instead (`change_gate`, `change_policy`).
     Raises: InvalidInputError, TooLargeError, ForbiddenError, ConflictError.
     """
     spec = parse(text)
@@ -80,7 +81,7 @@ def apply_in(command: Command, text: str) -> ModelSpec:
         command.note(changes="gate or policy")
         if (command.actor.kind, command.actor.name) != (Kind.SYSTEM, "bootstrap"):
             require(command.actor, "policy.change")
-            _check_policy(command.session, before, spec)
+            _check_served(command.session, before, spec)
     row = _add(command, spec.name, text, newest)
     command.note(version=row.version)
     return spec
@@ -99,15 +100,36 @@ def _check_values(session: Session, spec: ModelSpec) -> None:
         raise InvalidInputError(f"the thresholds of {spec.name} do not fit together: {words}")
 
 
-def _check_policy(session: Session, before: ModelSpec, after: ModelSpec) -> None:
+def _check_served(session: Session, before: ModelSpec, after: ModelSpec) -> None:
     """Raise `ConflictError` where a spec would change what two people decide."""
-    served = select(Release.seq).filter_by(model=after.name).limit(1)
-    if before.policy != after.policy and session.scalar(served) is not None:
+    name = after.name
+    if session.scalar(select(Release.seq).filter_by(model=name).limit(1)) is None:
+        return
+    if before.policy != after.policy:
         raise ConflictError(
-            f"{after.name} has served, so another person approves changes of its policy: propose"
-            f" them under Automation, or with `pilothouse policy propose {after.name} --set"
+            f"{name} has served, so another person approves changes of its policy: propose"
+            f" them under Automation, or with `pilothouse policy propose {name} --set"
             " NAME=VALUE`, and leave `policy` in the spec as it is"
         )
+    if before.gate != after.gate:
+        raise ConflictError(
+            f"{name} has served, so another person approves changes of its gate: propose them"
+            f" under Releases, or with `pilothouse gate propose {name} --set NAME=VALUE`, and"
+            f" leave `gate` in the spec as it is (`pilothouse gate show {name}`)"
+        )
+
+
+def put_gate_in(command: Command, model: str, gate: Gate) -> ModelSpecRow:
+    """Give a model another gate inside a command: a new row of its spec, the rest as it was.
+
+    Raises: NotFoundError; ConflictError (it has that gate already).
+    """
+    newest = active_row(command.session, model)
+    if parse(newest.yaml).gate == gate:
+        raise ConflictError(f"the gate of {newest.model} is that already")
+    row = _add(command, newest.model, gates.rewritten(newest.yaml, gate), newest)
+    command.note(version=row.version, gate=gates.words(gate))
+    return row
 
 
 def _add(command: Command, model: str, text: str, newest: ModelSpecRow | None) -> ModelSpecRow:

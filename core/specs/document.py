@@ -230,7 +230,7 @@ def candidates_from(spec: ModelSpec, chosen: list[Any] | None) -> tuple[Candidat
         )
         check_candidates(spec.task, parsed)
     except ValidationError as error:
-        raise InvalidInputError(_sentence(error, "candidates")) from error
+        raise InvalidInputError(sentence(error, "candidates")) from error
     except ValueError as error:
         raise InvalidInputError(f"These candidates cannot be used: {error}.") from error
     return parsed
@@ -263,7 +263,7 @@ def parse(text: str) -> ModelSpec:
     try:
         return ModelSpec.model_validate(content)
     except ValidationError as error:
-        raise InvalidInputError(_sentence(error, "spec")) from error
+        raise InvalidInputError(sentence(error, "spec")) from error
 
 
 class _Loader(yaml.SafeLoader):
@@ -297,7 +297,7 @@ def _where(error: Exception) -> str:
     return f"{words} (line {mark.line + 1})" if mark else words
 
 
-def _sentence(error: ValidationError, what: str) -> str:
+def sentence(error: ValidationError, what: str) -> str:
     """Say the first problem, by the field's full name and without echoing long input."""
     first = error.errors(include_url=False, include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"]) or what

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import yaml
 
@@ -11,6 +13,7 @@ from core.errors import (
     TooLargeError,
 )
 from core.settings import ROOT
+from core.specs import gates
 
 SHIPPED = ROOT / "specs"
 SPEC = (SHIPPED / "sms_spam.yaml").read_text()
@@ -121,14 +124,39 @@ def test_an_approver_may_change_the_gate(db, ana, apo):
     assert specs.apply(db, apo, edited(gate={"floor": 0.95})).gate.floor == 0.95
 
 
-def test_an_approver_alone_may_not_change_the_policy_of_a_model_that_has_served(db, apo, release):
+@pytest.mark.parametrize(
+    ("part", "value", "served"),
+    [("policy", "accuracy_floor", 0.8), ("gate", "floor", 0.95), ("gate", "floor", 0.8)],
+)
+def test_an_approver_alone_may_not_change_gate_or_policy_once_a_model_has_served(
+    db, apo, release, part, value, served
+):
     specs.apply(db, apo, SPEC)
-    assert specs.apply(db, apo, edited(policy={"accuracy_floor": 0.8})).policy.accuracy_floor == 0.8
+    assert getattr(specs.apply(db, apo, edited(**{part: {value: served}})), part) is not None
     release("sms_spam", "1.0.0")
-    with pytest.raises(ConflictError, match="pilothouse policy propose sms_spam"):
-        specs.apply(db, apo, edited(policy={"accuracy_floor": 0.7}))
-    kept = {"policy": {"accuracy_floor": 0.8}}
-    assert specs.apply(db, apo, edited(gate={"floor": 0.95}, **kept)).gate.floor == 0.95
+    with pytest.raises(ConflictError, match=f"pilothouse {part} propose sms_spam"):
+        specs.apply(db, apo, edited(**{part: {value: 0.7}}))
+    kept = {part: {value: served}, "title": "Unwanted messages"}
+    assert specs.apply(db, apo, edited(**kept)).title == "Unwanted messages"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SPEC,
+        SPEC + "# the end",
+        "\n".join(line for line in SPEC.splitlines() if not line.startswith("gate:")),
+        SPEC.replace("gate: {", "gate:\n\n  # why\n  {\n  "),
+        json.dumps(yaml.safe_load(SPEC)),
+    ],
+)
+def test_another_gate_changes_nothing_else_of_a_specs_text(text):
+    gate = specs.Gate(rule="non_inferiority", floor=0.5, auto_deploy_threshold=0.7)
+    after = gates.rewritten(text, gate)
+    assert specs.parse(after) == specs.parse(text).model_copy(update={"gate": gate})
+    assert [line for line in after.splitlines() if "#" in line and "why" not in line] == [
+        line for line in text.splitlines() if "#" in line and "why" not in line
+    ]
 
 
 def test_the_command_line_and_other_parts_may_not_change_the_gate(db, ana, shell, worker):

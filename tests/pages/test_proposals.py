@@ -48,6 +48,16 @@ def test_every_kind_of_the_form_can_be_chosen(open_page, served, ana):
         assert not page.exception
 
 
+def test_another_gate_is_proposed_from_the_values_of_now(open_page, panel, served, ana):
+    page = drawer(open_page("releases", ana, model=served))
+    fill(page, "change_gate", "rows are rare", Accuracy="0.5")
+    with panel.db.read() as db:
+        (row,) = recommendations.waiting(db)
+    assert row.title.startswith(f"Change the gate of {served}: ")
+    assert row.title.count("→") == 1
+    assert row.title.endswith("→ 0.5")
+
+
 def test_a_viewer_proposes_nothing(open_page, served, vic):
     page = open_page("releases", vic, model=served)
     assert "Propose a change" not in [one.label for one in page.expander]

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from core import actions
 from core.errors import PilothouseError
+from core.specs import Gate, gates
 from tests.state_kit import World
 
 STEPS = [
@@ -28,6 +29,8 @@ STEPS = [
     ("notify", {}),
     ("change_policy", {"version": "new"}),
     ("change_policy", {"version": "0"}),
+    ("change_gate", gates.words(Gate(floor=0.5))),
+    ("change_gate", gates.words(Gate(rule="non_inferiority", auto_deploy_threshold=0.7))),
     ("grant_autonomy", {"kind": "silence"}),
 ]
 """Kinds with arguments as `named` reads them; some cannot be done as things stand."""
@@ -100,6 +103,7 @@ ALL = [
     ("collect_labels", {"rows": "20"}),
     ("silence", {"cause": "drift", "hours": "2"}),
     ("change_policy", {"version": "new"}),
+    ("change_gate", gates.words(Gate(floor=0.5))),
     ("grant_autonomy", {"kind": "silence"}),
     ("freeze", {"hours": "1"}),
 ]

@@ -40,7 +40,7 @@ def version(db, number=1, scope="spam"):
 def test_a_change_is_proposed_with_what_its_replay_found(db, ana):
     row = proposed(db, ana)
     assert (row.kind, row.arguments, row.model) == ("change_policy", {"version": "1"}, "spam")
-    assert row.title == "Change the policy of spam: drift_retrain 0.5 → 0.25"
+    assert row.title == "Change the policy of spam: drift retrain 0.5 → 0.25"
     assert row.reasoning.startswith(
         "too patient. 1 decision: 1 would differ (1 retrain instead of log only)."
     )

@@ -47,7 +47,7 @@ def test_values_are_replayed_before_anybody_proposes_them(say, spam, tmp_path):
 def test_a_change_is_proposed_listed_and_replayed_by_its_number(say, spam, as_ana):
     given = ("--set", "drift_retrain=.25", "--reason", "too patient")
     out = say("policy", "propose", "spam", *given)[1]
-    assert "Proposed: Change the policy of spam: drift_retrain 0.5 → 0.25" in out
+    assert "Proposed: Change the policy of spam: drift retrain 0.5 → 0.25" in out
     assert "An approver other than you decides: recommendation" in out
     assert "spam 1" in say("policy", "history", "spam")[1]
     told = json.loads(say("policy", "history", "--json")[1])

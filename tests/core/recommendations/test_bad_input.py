@@ -6,6 +6,7 @@ from sqlalchemy import text
 from core import audit, recommendations
 from core.access import Actor, Kind, Role
 from core.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
+from core.specs import Gate, gates
 from tests.actions_kit import two_versions
 from tests.core.recommendations.kit import AGENT, propose
 
@@ -123,6 +124,8 @@ def test_a_digest_of_something_else_is_refused_once(world):
         ("silence", {"cause": "moon", "hours": "2"}, "there is no cause moon; there is accuracy,"),
         ("change_policy", {"version": "7"}, "there is no policy version 7 for all models"),
         ("change_policy", {"version": "one"}, "there is no policy version one for all models"),
+        ("change_gate", gates.words(Gate()), "a proposal to change_gate is about one model: name"),
+        ("change_gate", {"floor": "0.5"}, "a proposal to change_gate takes alpha, auto_deploy"),
         ("notify", {"text": "hello"}, "a proposal to notify takes no arguments"),
         ("notify", {"text": "x" * 101}, "a proposal to notify takes no arguments"),
         ("silence", {"cause": "x" * 101, "hours": "1"}, "cause must be 1 to 100 characters"),

@@ -2,7 +2,8 @@
 
 import pytest
 
-from core import recommendations
+from core import recommendations, specs
+from core.specs import gates
 from tests.state_kit import ANA, World
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -88,10 +89,22 @@ def test_a_policy_shows_each_threshold_that_it_changes(world):
     version = world.draft_policy(drift_urgent=0.2)
     assert shown(world, "change_policy", version=version) == [
         (f"policy of {world.name}", "what lies underneath", "version 1"),
-        ("drift_urgent", "0.15", "0.2"),
+        ("drift urgent", "0.15", "0.2"),
     ]
     world.do("change_policy", version=version)
     assert shown(world, "change_policy", version="0") == [
         (f"policy of {world.name}", "version 1", "what lies underneath"),
-        ("drift_urgent", "0.2", "0.15"),
+        ("drift urgent", "0.2", "0.15"),
     ]
+
+
+def test_a_gate_shows_each_value_that_it_changes(world):
+    with world.db.read() as session:
+        now = specs.active(session, world.name).gate
+    wanted = gates.words(now.model_copy(update={"floor": 0.5, "auto_deploy_threshold": 0.6}))
+    assert shown(world, "change_gate", **wanted) == [
+        ("gate: floor", f"{now.floor}", "0.5"),
+        ("gate: auto deploy threshold", "off", "0.6"),
+    ]
+    ((_, _, why),) = shown(world, "change_gate", **gates.words(now))
+    assert why == f"the gate of {world.name} is that already"
