@@ -41,8 +41,8 @@ CONSEQUENCE = {
     " can ask for the former number again.",
     "change_policy": "From then on the agent proposes and holds back by these thresholds. Going"
     " back needs two people again.",
-    "change_gate": "From then on versions are judged by these values; what was judged keeps its"
-    " answer. Going back needs two people again.",
+    "change_gate": "From then on new versions are judged by these values; those that exist keep"
+    " theirs. Going back needs two people again.",
     "grant_autonomy": "From then on the agent does this without asking, until its first bad outcome"
     " or until somebody takes the leave back.",
 }

@@ -13,7 +13,7 @@ now = panel.clock()
 channels = outbox.channels(panel.settings)
 
 
-def ladder(row: Release) -> None:
+def ladder(row: Release, by: str) -> None:
     """Show one release of the ladder."""
     state = releases.state(row, history)
     with st.container(border=True, key=f"release-{row.seq}"):
@@ -23,7 +23,7 @@ def ladder(row: Release) -> None:
             if row.mode != "live":
                 ui.badge(row.mode)
         undone = f"; takes back #{row.undoes}" if row.undoes else ""
-        words = f"{ui.when(row.at, now)} by {row.actor}{undone}. {ui.sentence(row.reason)}"
+        words = f"{ui.when(row.at, now)} by {by}{undone}. {ui.sentence(row.reason)}"
         st.caption(ui.plain(words))
         arms, cuts = releases.arms(row), releases.set_thresholds(row)
         if cuts:
@@ -76,6 +76,7 @@ model = ui.pick_model(panel)
 good, why_not = None, ""
 with panel.db.read() as db:
     history = releases.history(db, model)
+    by = releases.deciders(db, history[:20])
     done = actions.recent(db, model=model, limit=10)
     if history:
         try:
@@ -104,8 +105,8 @@ else:
         st.info("Rolling back needs the role operator or higher.")
     proposals.show(panel, actor, model)
     ui.section("Ladder")
-    for row in history[:20]:
-        ladder(row)
+    for row, who in zip(history, by, strict=False):
+        ladder(row, who)
     if len(history) > 20:
         st.caption(f"and {len(history) - 20} earlier ones; the audit trail has them all")
 ui.section("Approved actions")

@@ -32,7 +32,7 @@ def _change_back(back: Back) -> str:
 
 
 def _gate(case: Case) -> tuple[Json, Json]:
-    """Give the model another gate; versions that were judged keep what they were told."""
+    """Give the model another gate; versions that exist keep the one of their training."""
     before, after = specs.active(case.session, case.model).gate, gates.of(case.arguments)
     row = specs.put_gate_in(case.command, case.model, after)
     way_back = inverse("change_gate", **gates.words(before))

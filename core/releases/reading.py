@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.errors import ConflictError, NotFoundError
 from core.releases.arm import BUCKETS, arms, champion, label, live, set_thresholds
-from core.tables.entities import ModelVersion, Release
+from core.tables.entities import ActionRow, ModelVersion, Recommendation, Release
 
 UNFIT = ("rejected", "archived")  # states of versions that may not serve
 
@@ -61,6 +61,7 @@ class Served:
     release: Release
     state: str  # current, superseded, rolled back
     until: datetime | None  # None while it serves
+    by: str
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -74,7 +75,7 @@ class Served:
             "state": self.state,
             "since": row.at.isoformat(),
             "until": self.until.isoformat() if self.until else None,
-            "by": row.actor,
+            "by": self.by,
             "why": row.reason,
             "takes_back": row.undoes,
         }
@@ -86,7 +87,30 @@ def past(session: Session, model: str) -> list[Served]:
     undone, ends = {row.undoes for row in rows}, [None, *(row.at for row in rows)]
     states = ["rolled back" if row.seq in undone else "superseded" for row in rows]
     states[:1] = ["current"] if rows else []
-    return [Served(*one) for one in zip(rows, states, ends[: len(rows)], strict=True)]
+    by = deciders(session, rows)
+    return [Served(*one) for one in zip(rows, states, ends[: len(rows)], by, strict=True)]
+
+
+def deciders(session: Session, releases: Sequence[Release]) -> list[str]:
+    """Return for each release of one model who decided it, and who proposed it where that differs.
+
+    What was approved is carried out by the product: then it is not the one who wrote the release.
+    """
+    model = releases[0].model if releases else ""
+    approved = (
+        select(ActionRow.after["release"].as_integer(), Recommendation)
+        .join(Recommendation, Recommendation.id == ActionRow.recommendation_id)
+        .where(ActionRow.model == model)
+    )
+    found = {seq: row for seq, row in session.execute(approved) if seq is not None}
+    return [_decider(found.get(row.seq)) or row.actor for row in releases]
+
+
+def _decider(row: Recommendation | None) -> str:
+    if row is None or row.decided_by is None:
+        return ""
+    other = row.proposed_by != row.decided_by
+    return f"{row.decided_by}, proposed by {row.proposed_by}" if other else row.decided_by
 
 
 def served_at(session: Session, model: str, moment: datetime) -> Served:

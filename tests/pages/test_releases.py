@@ -82,6 +82,8 @@ def test_each_action_has_its_undo_or_says_why_there_is_none(open_page, panel, se
         panel.clock.forward(seconds=1)
     page = open_page("releases", ana, model=served)
     assert "There is no undo: a message that was sent cannot be taken back" in text_of(page)
+    assert "by apo, proposed by ana" in text_of(page)
+    assert "by executor" not in text_of(page)
     [one for one in page.text_input if one.label == "Why?"][-1].input("too strict")
     button(page, "Undo now").click().run()
     with panel.db.read() as db:

@@ -31,6 +31,14 @@ def waiting(world):
         return recommendations.waiting(session, model=world.name)
 
 
+def test_the_past_names_who_decided_and_who_took_it_back(world):
+    action = world.do("set_threshold", threshold="0.7")
+    world.undo(action)
+    with world.db.read() as session:
+        told = [one.to_dict()["by"] for one in releases.past(session, world.name)]
+    assert told[:3] == ["ana", "apo, proposed by ana", "worker"]
+
+
 def test_more_weight_moves_only_the_users_between_the_old_and_the_new_boundary(world):
     world.do("change_weights", version="3.0.0", share="0.1")
     few = who_meets(world, "3.0.0")
