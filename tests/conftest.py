@@ -21,6 +21,10 @@ from core.tables.access import User
 
 ROOT = Path(__file__).parents[1]
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+COMMON_NAMES = (
+    *("DATABASE_URL", "MLFLOW_TRACKING_URI", "OPENAI_API_KEY", "SLACK_WEBHOOK_URL"),
+    *("ALERT_EMAIL", "ALERT_EMAIL_PASSWORD", "MONITORING_WEBHOOK_URL"),
+)
 
 
 class FakeClock:
@@ -43,7 +47,7 @@ def _own_environment(monkeypatch):
     for name in list(os.environ):
         if name.startswith("PILOTHOUSE_") and name not in keep:
             monkeypatch.delenv(name)
-    for name in ("DATABASE_URL", "MLFLOW_TRACKING_URI", "OPENAI_API_KEY", "SLACK_WEBHOOK_URL"):
+    for name in COMMON_NAMES:
         monkeypatch.delenv(name, raising=False)
 
 

@@ -1,4 +1,4 @@
-"""Setting up and looking after an installation: init, doctor, keys, backups of nothing else."""
+"""Setting up an installation, and saying what it has: init and doctor."""
 
 import os
 import secrets
