@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 
 import streamlit as st
 
@@ -31,21 +32,23 @@ def show(panel: Panel) -> None:
         )
         return
     now = panel.clock()
-    ui.small_table(  # a second data frame on a page would repeat the ids of the first one's cells
-        {
-            "when": ui.ago(one.row.at, now),
-            "model": one.model,
-            "by": one.row.reasoner,
-            "tokens": f"{one.row.tokens:,}",
-            "cost": f"{one.row.cost:.4f}",
-            "seconds": f"{one.row.seconds:.2f}",
-            "the rules answered because": one.row.error or "",
-        }
-        for one in found[:LISTED]
-    )
+    # a second data frame on a page would repeat the ids of the first one's cells
+    ui.small_table(_row(one, now) for one in found[:LISTED])
     if len(found) > LISTED:
         st.caption(f"The newest {LISTED}; below, the newest {len(found)} can be opened.")
     _open(panel, found)
+
+
+def _row(one: Call, now: datetime) -> dict[str, str]:
+    """Say a call in few columns: that is what a phone has room for."""
+    row = one.row
+    used = f"{ui.count(row.tokens, 'token')}, {row.cost:.4f} of money, {row.seconds:.2f} s"
+    came = f"{used}; the rules answered because {row.error}" if row.error else used
+    return {
+        "when": ui.ago(row.at, now),
+        "asked": f"{row.reasoner} about {one.model}",
+        "used": ui.sentence(came),
+    }
 
 
 def _budget(settings: Settings, today: budget.Used) -> None:
