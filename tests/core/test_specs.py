@@ -70,6 +70,18 @@ def test_a_wrong_field_is_refused_with_a_sentence_that_names_it(fields, sentence
     assert sentence in str(refused.value)
 
 
+def test_a_spec_from_before_the_budget_of_false_alarms_can_be_read():
+    before = SPEC.replace("alpha: 0.01", "alpha: 0.01, windows: 3")
+    assert before != SPEC
+    assert specs.parse(before) == specs.parse(SPEC)
+
+
+def test_the_spec_that_the_documentation_shows_can_be_read():
+    page = (ROOT / "docs" / "own-model.md").read_text()
+    shown = page.split("```yaml\n")[1].split("```")[0]
+    assert specs.parse(shown).name == "churn"
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
