@@ -2,9 +2,13 @@ import json
 from dataclasses import replace
 
 import pytest
+from pydantic import SecretStr
 
 from core import audit
 from core.agent import evaluation, scenarios
+from tests.fakes.openai_server import OpenAIServer, honest
+
+OPEN = scenarios.load("open")
 
 CALM = """
 - id: calm-day
@@ -64,6 +68,21 @@ def test_what_is_saved_is_kept_and_audited(say, shipped, db):
 def test_a_model_that_is_not_set_up_is_one_clear_line(say, shipped):
     code, _, err = say("agent", "evaluate", "--reasoner", "model")
     assert (code, "give OPENAI_API_KEY" in err) == (1, True)
+
+
+def test_the_language_model_of_the_settings_is_asked_and_named(say, shipped, settings, monkeypatch):
+    import langchain.agents  # noqa: F401, paid for before the deadline of a conversation runs
+    import langchain_openai  # noqa: F401
+
+    [drifting] = [one for one in OPEN if one.id == "ladder-large-new-customers"]
+    monkeypatch.setattr(scenarios, "load", lambda half: (drifting,))
+    with OpenAIServer(honest) as openai:
+        settings.openai_api_key = SecretStr("sk-test-0123456789")
+        settings.openai_base_url, settings.openai_model = openai.base_url, "scripted"
+        settings.openai_timeout_seconds = 20
+        code, out, _ = say("agent", "evaluate", "--reasoner", "model", "--save")
+    assert (code, "scripted: median" in out, "asked 1 times" in out) == (0, True, True)
+    assert "The rules' draft was taken" not in out
 
 
 def test_the_shipped_situations_are_all_asked(say):
