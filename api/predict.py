@@ -1,8 +1,7 @@
 """POST /predict and /predict/batch."""
 
-import asyncio
 from collections.abc import Sequence
-from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 import orjson
@@ -16,7 +15,6 @@ from api.schemas import BatchAnswer, BatchBody, PredictBody, Prediction
 from core.errors import InvalidInputError, PilothouseError, TooLargeError
 from core.serving import predict
 from core.serving.predict import Answer, Request
-from core.serving.service import Service
 
 router = auth.router("predict", tag="predictions")
 batches = auth.router("predict", tag="predictions", many=True)
@@ -30,7 +28,7 @@ async def predict_one(body: PredictBody, service: Serving, caller: Asking) -> Re
     if predict.is_quick(service, request.model):
         answer = predict.predict(service, caller, request)
     else:
-        answer = await _aside(service, predict.predict, service, caller, request)
+        answer = await service.aside.run(partial(predict.predict, service, caller, request))
     return _json(answer)
 
 
@@ -43,7 +41,7 @@ async def predict_many(
     charge(len(bodies))
     service.board.find(body.model)
     good = [Request(**dict(one)) for one in bodies if isinstance(one, PredictBody)]
-    answers = iter(await _aside(service, predict.predict_all, service, caller, good))
+    answers = iter(await service.aside.run(partial(predict.predict_all, service, caller, good)))
     mixed = [next(answers) if isinstance(one, PredictBody) else one for one in bodies]
     return _json(_results(mixed))
 
@@ -85,13 +83,6 @@ def _results(answers: Sequence[Answer | PilothouseError]) -> dict[str, Any]:
         for one in answers
     ]
     return {"results": results, "succeeded": len(answers) - failed, "failed": failed}
-
-
-async def _aside(service: Service, work: Any, *arguments: Any) -> Any:  # noqa: ANN401 (a call)
-    """Compute in the pool for scoring, so that the event loop goes on answering."""
-    return await asyncio.get_running_loop().run_in_executor(
-        service.pool, copy_context().run, work, *arguments
-    )
 
 
 def _json(content: Any) -> Response:  # noqa: ANN401 (plain values)

@@ -4,10 +4,8 @@ Memory is bounded whatever the length: what has arrived is answered, and logged,
 read, so a client that does not read its answers is not read from either.
 """
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextvars import copy_context
 from functools import partial
 from typing import Any
 
@@ -87,11 +85,10 @@ class Stream(Response):
         """Send a chunk of answers for each chunk of lines."""
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         lines = Lines(self.service.settings.max_body_bytes, self.service.settings.max_stream_items)
-        loop = asyncio.get_running_loop()
         async for part in _bodies(receive):
             for chunk in lines.read(part):
                 work = partial(answer, self.service, self.caller, chunk, self.check)
-                body = await loop.run_in_executor(self.service.pool, copy_context().run, work)
+                body = await self.service.aside.run(work, patient=True)
                 if start:
                     await send(start)
                     start = {}

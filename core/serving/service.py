@@ -22,6 +22,7 @@ from core.db import Database
 from core.errors import PilothouseError, UnavailableError
 from core.serving import board as boards
 from core.serving import stored
+from core.serving.aside import Aside
 from core.serving.board import Board, Released
 from core.serving.features import Values
 from core.serving.loading import Loading
@@ -62,7 +63,7 @@ class Service:
             max_bytes=settings.spool_max_mb << 20,
             power=settings.spool_durability == "power",
         )
-        self.pool = ThreadPoolExecutor(2, thread_name_prefix="scoring")
+        self.aside = Aside()
         self.started = monotonic()
         self._cpu = (self.started, sum(os.times()[:2]))
         self.loading = Loading(settings, self.spool, clock)
@@ -106,7 +107,7 @@ class Service:
                 thread.join(5)
         self._load_pool.shutdown(wait=True)
         self.loading.close()
-        self.pool.shutdown(wait=True)
+        self.aside.close()
         self.shadows.close()
         self.spool.close()
         self.db.engine.dispose()
