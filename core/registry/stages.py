@@ -108,15 +108,32 @@ def archive(
     """Put a version away for good; its file and its past stay.
 
     Raises: ForbiddenError; NotFoundError; ConflictError (it serves, is the challenger, is in an
-    experiment, or is archived already).
+    experiment, is archived already, or no other one is left that a rollback could serve).
     """
     with db.command(actor, "version.archive") as command:
+        _lock(command.session, model)
         row = _noted(command, model, version, reason)
         if problem := _needed(command.session, row):
             raise ConflictError(f"{row.model} {row.version} {problem}")
         command.note(before=row.state)
+        there_was = _way_back(command.session, row.model)
         row.state = "archived"
+        command.session.flush()
+        if there_was and not _way_back(command.session, row.model):
+            raise ConflictError(
+                f"{row.model} {row.version} is the only version that a rollback could serve;"
+                " release another one first"
+            )
         return row
+
+
+def _way_back(session: Session, model: str) -> bool:
+    """Say whether what serves could be rolled back."""
+    serving = _serving(session, model)
+    try:
+        return serving is not None and bool(releases.last_good_before(session, serving))
+    except ConflictError:
+        return False
 
 
 def override(db: Database, actor: Actor, model: str, version: str, *, reason: str) -> ModelVersion:

@@ -115,6 +115,16 @@ def test_the_challenger_is_archived_only_after_it_left_staging(db, ana, three, s
         registry.back_to_development(db, ana, "spam", "3.0.0")
 
 
+def test_the_last_version_that_a_rollback_could_serve_is_not_archived(db, ana, release):
+    for version in ("1.0.0", "2.0.0", "3.0.0"):
+        release("spam", version)
+    registry.archive(db, ana, "spam", "2.0.0")
+    with pytest.raises(ConflictError, match="the only version that a rollback could serve"):
+        registry.archive(db, ana, "spam", "1.0.0")
+    assert releases.label(releases.roll_back(db, ana, "spam", reason="worse")) == "1.0.0"
+    registry.archive(db, ana, "spam", "3.0.0")
+
+
 def test_an_approver_overrides_the_gate_with_a_reason_that_is_kept(db, apo, worker, three, clock):
     judged(db, worker, "2.0.0", "refuse", "rejected")
     row = registry.override(db, apo, "spam", "2.0.0", reason="the slice is gone")
