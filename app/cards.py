@@ -207,10 +207,24 @@ def difference(rows: Difference, *, past: bool = False) -> None:
 
 
 def happened(action: ActionRow) -> Difference:
-    """Return what carrying it out has changed, as it was kept with the action."""
-    names = [name for name in action.after if name in action.before]
-    pairs = [(n, ui.figure(action.before[n]), ui.figure(action.after[n])) for n in names]
+    """Return what carrying it out has changed, as it was kept with the action.
+
+    >>> before, after = {"gate": {"floor": "0.9", "alpha": "0.05"}}, {"gate": {"floor": "0.8"}}
+    >>> happened(ActionRow(before=before, after=after))
+    [('gate: floor', '0.9', '0.8')]
+    """
+    old, new = _flat(action.before), _flat(action.after)
+    pairs = [(n, ui.figure(old[n]), ui.figure(new[n])) for n in new if n in old]
     return [pair for pair in pairs if pair[1] != pair[2]]
+
+
+def _flat(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by name; those inside another one by both names."""
+    found: dict[str, Any] = {}
+    for name, value in kept.items():
+        inner = value.items() if isinstance(value, Mapping) else ()
+        found |= {f"{name}: {one.replace('_', ' ')}": it for one, it in inner} or {name: value}
+    return found
 
 
 def more(row: Recommendation) -> None:

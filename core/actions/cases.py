@@ -37,6 +37,10 @@ class Case:
         """What was approved, as strings by name."""
         return self.action.arguments
 
+    def note_before(self, **values: Any) -> None:  # noqa: ANN401
+        """Keep with the action what was before it, beside what served."""
+        self.action.before = {**self.action.before, **values}
+
     @property
     def channels(self) -> list[str]:
         """Where people are told."""

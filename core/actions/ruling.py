@@ -17,6 +17,7 @@ def _change(case: Case) -> tuple[Json, Json]:
     else:
         policies.activate_in(case.command, case.model, int(version))
     former = str(before.version) if before else BUILT_IN
+    case.note_before(policy=former)
     return {"policy": version}, inverse("change_policy", version=former)
 
 
@@ -35,6 +36,7 @@ def _gate(case: Case) -> tuple[Json, Json]:
     """Give the model another gate; versions that exist keep the one of their training."""
     before, after = specs.active(case.session, case.model).gate, gates.of(case.arguments)
     row = specs.put_gate_in(case.command, case.model, after)
+    case.note_before(gate=gates.words(before))
     way_back = inverse("change_gate", **gates.words(before))
     return {"gate": gates.words(after), "spec": row.version}, way_back
 

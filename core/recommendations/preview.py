@@ -184,7 +184,17 @@ def _policy(session: Session, row: Recommendation) -> Difference:
     old = f"version {before.version}" if before else beneath
     rows = [(name, old, f"version {version}" if after.version else beneath)]
     changed = policies.changes_of(session, after)
-    return [*rows, *((n.replace("_", " "), f"{a:g}", f"{b:g}") for n, a, b in changed)]
+    rows += [(n.replace("_", " "), f"{a:g}", f"{b:g}") for n, a, b in changed]
+    return rows + _by_itself(session, row.model, before=bool(before), after=bool(after.version))
+
+
+def _by_itself(session: Session, scope: str, *, before: bool, after: bool) -> Difference:
+    """Say that an approved policy, whatever it holds, lets the product do one thing by itself."""
+    everywhere = scope != policies.ALL and policies.active(session, policies.ALL) is not None
+    if before == after or everywhere:
+        return []
+    words = {False: "asks a person", True: "done without asking"}
+    return [("retraining in the middle of the drift ladder", words[before], words[after])]
 
 
 def _gate(session: Session, row: Recommendation) -> Difference:

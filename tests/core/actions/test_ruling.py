@@ -27,7 +27,7 @@ def test_undoing_a_policy_is_another_persons_decision(world):
 def test_an_undone_policy_gives_way_to_the_one_before_it(world):
     world.do("change_policy", version=world.draft_policy(drift_urgent=0.2))
     second = world.do("change_policy", version=world.draft_policy(drift_urgent=0.3))
-    assert version(world) == 2
+    assert (version(world), second.before["policy"], second.after["policy"]) == (2, "1", "2")
     world.undo(second)
     assert version(world) == 1
 
@@ -64,7 +64,8 @@ def test_a_gate_is_changed_by_two_people_and_nothing_else_of_the_spec_is(world):
     assert gate(world) == before.gate
     with pytest.raises(ForbiddenError, match="another person decides"):
         recommendations.approve(world.db, APO, row.id, digest=row.digest, solo=False)
-    world.approve(loosened(world))
+    action = world.approve(loosened(world))
+    assert action.before["gate"] == specs.gates.words(before.gate)
     after = before.gate.model_copy(update={"min_slice": 100, "floor": 0.5})
     with world.db.read() as session:
         assert specs.active(session, world.name) == before.model_copy(update={"gate": after})

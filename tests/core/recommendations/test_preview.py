@@ -90,12 +90,15 @@ def test_a_policy_shows_each_threshold_that_it_changes(world):
     assert shown(world, "change_policy", version=version) == [
         (f"policy of {world.name}", "what lies underneath", "version 1"),
         ("drift urgent", "0.15", "0.2"),
+        ("retraining in the middle of the drift ladder", "asks a person", "done without asking"),
     ]
     world.do("change_policy", version=version)
     assert shown(world, "change_policy", version="0") == [
         (f"policy of {world.name}", "version 1", "what lies underneath"),
         ("drift urgent", "0.2", "0.15"),
+        ("retraining in the middle of the drift ladder", "done without asking", "asks a person"),
     ]
+    assert len(shown(world, "change_policy", version=world.draft_policy(drift_urgent=0.3))) == 2
 
 
 def test_a_gate_shows_each_value_that_it_changes(world):
