@@ -6,6 +6,7 @@ from typing import Any
 from core import registry, specs
 from core.access import Actor
 from core.db import Command, Database
+from core.errors import InvalidInputError
 from core.recommendations.proposing import Basis, propose_in
 from core.specs import gates
 from core.tables.entities import Recommendation
@@ -23,11 +24,13 @@ def propose_gate(
     """Propose to change some values of a model's gate; `changes` holds them as words by name.
 
     Raises: ForbiddenError (role; two people decide and nobody knows who the proposer is);
-    NotFoundError (model); InvalidInputError (name, value; nothing would change).
+    NotFoundError (model); InvalidInputError (no reason; name, value; nothing would change).
     """
     with db.command(actor, "recommendation.propose") as command:
         name = specs.canonical(model)
-        command.note(model=name, changes=dict(changes))
+        command.note(model=name, changes=dict(changes), reason=reason)
+        if not reason.strip():
+            raise InvalidInputError("say why the gate should change: the reason is kept on record")
         now = specs.active(command.session, name).gate
         after = gates.altered(now, changes)
         changed = gates.changes(now, after)
@@ -38,7 +41,7 @@ def propose_gate(
             kind="change_gate",
             arguments=gates.words(after),
             title=f"Change the gate of {name}: {told}",
-            reasoning=reason,
+            reasoning=reason.strip(),
             basis=Basis(severity="medium", evidence=_evidence(command, name, changed)),
             channels=channels,
         )

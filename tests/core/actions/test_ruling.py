@@ -108,6 +108,10 @@ def test_a_gate_that_gave_way_already_is_not_undone(world):
 def test_a_gate_that_cannot_be_is_not_proposed(world, changes, sentence):
     with pytest.raises(InvalidInputError, match=sentence):
         loosened(world, **changes)
+    with pytest.raises(InvalidInputError, match="say why"):
+        recommendations.propose_gate(
+            world.db, ANA, model=world.name, changes={"floor": "0.5"}, reason=" "
+        )
 
 
 def test_a_leave_is_taken_away_by_its_undo_at_once(world):
