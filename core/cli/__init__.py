@@ -9,7 +9,8 @@ import sys
 from core import alive
 
 HOME = {
-    "setup": ("init", "doctor"),
+    "setup": ("init",),
+    "doctor": ("doctor",),
     "processes": ("up", "serve", "ready", "alive"),
     "people": ("login", "logout", "users", "audit"),
     "keys": ("keys",),

@@ -1,23 +1,15 @@
-"""Setting up an installation, and saying what it has: init and doctor."""
+"""Setting up an installation: what `pilothouse init` and every start make sure of."""
 
-import os
 import secrets
 import socket
 import time
 from datetime import timedelta
-from typing import Annotated
-
-import typer
-from sqlalchemy.orm import Session
 
 from core import jobs, migrations, releases, runs, specs, users, worker
 from core.access import Role, system
 from core.automation import schedule
-from core.cli.base import app, in_full, panel, print_json, say, table
-from core.errors import UnavailableError
+from core.cli.base import app, panel, say
 from core.panel import Panel
-from core.serving import spool
-from core.settings import Settings
 from core.tables.entities import Run
 
 FIRST_MODEL = "sms_spam"
@@ -128,62 +120,3 @@ def _say_data(built: Panel, run: Run) -> None:
     with built.db.read() as session:
         for line in jobs.lines(session, run.job_id)[:1]:
             say(f"Data: {line.text}")
-
-
-@app.command()
-def doctor(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
-    """Say what is configured, reachable and missing; exit code 1 when something needed is not."""
-    built = panel()
-    findings = list(_findings(built))
-    if as_json:
-        print_json([{"what": what, "ok": ok, "finding": text} for what, ok, text in findings])
-    else:
-        table(("", "what", "finding"), (("ok" if ok else "!!", w, t) for w, ok, t in findings))
-    if not all(ok for _, ok, _ in findings):
-        raise typer.Exit(1)
-
-
-def _findings(built: Panel) -> list[tuple[str, bool, str]]:
-    settings = built.settings
-    findings = [_database(built)]
-    writable = os.access(settings.folder("."), os.W_OK)
-    findings.append(("data folder", writable, str(settings.root)))
-    data = settings.data_dir
-    sentence = str(data) if data else "PILOTHOUSE_DATA_DIR is not set: downloaded, else generated"
-    findings.append(_log(settings))
-    findings.append(("data sets", data is None or data.is_dir(), sentence))
-    reasoner = settings.openai_model if settings.openai_api_key else "rules (no OPENAI_API_KEY)"
-    findings.append(("agent", True, reasoner))
-    channels = {
-        "slack": settings.slack_webhook_url,
-        "email": settings.alert_email,
-        "webhook": settings.monitoring_webhook_url,
-    }
-    configured = [name for name, value in channels.items() if value]
-    findings.append(("channels", True, ", ".join(configured) or "none: the inbox only"))
-    return findings
-
-
-def _log(settings: Settings) -> tuple[str, bool, str]:
-    folder = settings.folder("spool")
-    if problems := spool.amiss(folder):
-        return "log", False, "; ".join(problems)
-    end = {"process": "a killed process", "power": "a loss of power"}[settings.spool_durability]
-    waiting = sum(path.stat().st_size for path in spool.files(folder)) / (1 << 20)
-    return "log", True, f"answers survive {end}; {waiting:.1f} of {settings.spool_max_mb} MB used"
-
-
-def _database(built: Panel) -> tuple[str, bool, str]:
-    try:
-        with built.db.read() as session:
-            return "database", True, _served(session)
-    except UnavailableError as error:
-        return "database", False, in_full(error)
-
-
-def _served(session: Session) -> str:
-    serving = []
-    for spec in specs.all_active(session):
-        release = releases.find_current(session, spec.name)
-        serving.append(f"{spec.name} {releases.label(release) if release else '(not released)'}")
-    return "; ".join(serving) or "no model spec is applied"

@@ -185,12 +185,6 @@ def test_sending_traffic_needs_the_api(say, spam, release):
     assert (code, err.count("\n")) == (1, 1)
 
 
-def test_doctor_says_what_is_there(say, spam):
-    code, out, _ = say("doctor")
-    assert (code, "database" in out, "sms_spam (not released)" in out) == (0, True, True)
-    assert {row["what"] for row in json.loads(say("doctor", "--json")[1])} >= {"database", "agent"}
-
-
 def test_a_channel_that_is_not_configured_is_named(say):
     code, _, err = say("alerts", "test", "slack")
     assert (code, "slack is not configured" in err) == (1, True)
@@ -214,15 +208,6 @@ def test_a_dead_process_is_not_alive(say, db):
 def test_labels_that_nobody_disputes_are_said_to_be_so(say, spam):
     assert say("labels", "disputes", "sms-spam")[1] == "No label is disputed.\n"
     assert say("labels", "resolve", "x", "spam", "--reason", "y")[0] == 1
-
-
-def test_doctor_says_what_answers_survive_and_what_the_log_lost(say, spam, settings):
-    found = {row["what"]: row for row in json.loads(say("doctor", "--json")[1])}
-    assert "answers survive a killed process" in found["log"]["finding"]
-    (settings.folder("spool") / "x-0.damaged").touch()
-    code, out, _ = say("doctor", "--json")
-    found = {row["what"]: row for row in json.loads(out)}
-    assert (code, found["log"]["ok"]) == (1, False)
 
 
 @pytest.mark.parametrize("words", [("doctor",), ("keys", "list")])
