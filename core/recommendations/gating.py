@@ -55,7 +55,7 @@ def _evidence(
     newest = next(iter(registry.versions(command.session, model)), None)
     if newest is not None:
         said = str(newest.gate.get("answer") or "nothing yet").replace("_", " ")
-        told.append((f"the gate of now about {newest.version}", said))
+        told.append((f"what the gate said about {newest.version}", said))
     link = f"/models?model={model}"
     return [
         {"fact": "gate", "label": label, "value": value, "interval": None, "n": None, "link": link}

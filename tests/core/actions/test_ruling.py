@@ -60,7 +60,7 @@ def test_a_gate_is_changed_by_two_people_and_nothing_else_of_the_spec_is(world):
         f"Change the gate of {world.name}: min slice {before.gate.min_slice} → 100,"
         f" floor {before.gate.floor:g} → 0.5"
     )
-    assert row.evidence[-1]["label"] == "the gate of now about 3.0.0"
+    assert row.evidence[-1]["label"] == "what the gate said about 3.0.0"
     assert gate(world) == before.gate
     with pytest.raises(ForbiddenError, match="another person decides"):
         recommendations.approve(world.db, APO, row.id, digest=row.digest, solo=False)
