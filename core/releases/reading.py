@@ -98,19 +98,22 @@ def deciders(session: Session, releases: Sequence[Release]) -> list[str]:
     """
     model = releases[0].model if releases else ""
     approved = (
-        select(ActionRow.after["release"].as_integer(), Recommendation)
+        select(
+            ActionRow.after["release"].as_integer(),
+            Recommendation.decided_by,
+            Recommendation.proposed_by,
+        )
         .join(Recommendation, Recommendation.id == ActionRow.recommendation_id)
         .where(ActionRow.model == model)
     )
-    found = {seq: row for seq, row in session.execute(approved) if seq is not None}
-    return [_decider(found.get(row.seq)) or row.actor for row in releases]
+    found = {seq: _both(*who) for seq, *who in session.execute(approved) if seq is not None}
+    return [found.get(row.seq) or row.actor for row in releases]
 
 
-def _decider(row: Recommendation | None) -> str:
-    if row is None or row.decided_by is None:
-        return ""
-    other = row.proposed_by != row.decided_by
-    return f"{row.decided_by}, proposed by {row.proposed_by}" if other else row.decided_by
+def _both(decided_by: str | None, proposed_by: str) -> str:
+    if decided_by in (None, proposed_by):
+        return proposed_by
+    return f"{decided_by}, proposed by {proposed_by}"
 
 
 def served_at(session: Session, model: str, moment: datetime) -> Served:
