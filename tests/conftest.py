@@ -301,6 +301,14 @@ def version_row(model, version, number, now):
     )
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Say which data the tests used, also where they say little."""
+    folder = data_dir()
+    real = f"the real data sets in {folder}, and generated messages"
+    none = "generated messages; PILOTHOUSE_DATA_DIR names no folder, what needs one was skipped"
+    terminalreporter.write_line(f"data: {real if folder else none}")
+
+
 @pytest.fixture(scope="session")
 def real_data_folder():
     folder = data_dir()
