@@ -36,6 +36,20 @@ def test_a_slow_model_is_computed_beside_the_event_loop(client, serving, monkeyp
     assert client.post("/predict", json={"message": "hello"}).status_code == 200
 
 
+def test_while_too_many_wait_for_a_slow_model_it_is_503_and_a_quick_one_is_answered(
+    client, serving, monkeypatch
+):
+    slow = serving.board.served["heart_disease"].champion
+    monkeypatch.setattr(slow, "slow", True)
+    monkeypatch.setattr(serving.aside, "_waiting", 1_000)
+    given = {"model": "heart_disease", "features": {"age": 63}}
+    refused = client.post("/predict", json=given)
+    is_problem(refused, 503, "try again")
+    assert refused.headers["retry-after"] == "1"
+    is_problem(client.post("/predict/batch", json={"messages": ["hello"]}), 503, "wait for this")
+    assert client.post("/predict", json={"message": "hello"}).status_code == 200
+
+
 def test_a_repeated_request_gets_the_same_answer(client):
     body = {"message": "hello", "request_id": "r1"}
     first, again = (client.post("/predict", json=body).json() for _ in range(2))

@@ -53,6 +53,10 @@ class Server:
         how = {"pgdata": self._folder, "user": self._server.system_user, "timeout": 60}
         pg_ctl(["-w", "-l", f"{self._folder}/log", *words], **how)
 
+    def start(self):
+        """Start it again where it was: at its socket, and nowhere else."""
+        self.run("-o", f'-h "" -k {self._folder}', "start")
+
 
 @pytest.fixture
 def own_server():
@@ -62,6 +66,8 @@ def own_server():
 
     folder = pathlib.Path(tempfile.mkdtemp(prefix="pilothouse-outage-"))
     server = pgserver.get_server(folder)
-    yield Server(server, folder)
+    ours = Server(server, folder)
+    yield ours
+    ours.run("-m", "immediate", "stop")  # whatever process it is by now
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,5 +1,6 @@
 """The database goes away and comes back; what was answered meanwhile arrives."""
 
+import signal
 import threading
 import time
 
@@ -19,16 +20,14 @@ from tests.chaos import victims
 from tests.chaos.clients import Clients
 from tests.conftest import settings_for
 from tests.core.monitoring import test_windows
+from tests.processes_kit import Api, House, ask
 
 pytestmark = [pytest.mark.processes, pytest.mark.chaos, pytest.mark.timeout(900)]
-RESTARTS = 20
+RESTARTS, STOPPED_SECONDS = 20, 10
 
 
 def test_postgresql_restarted_twenty_times_loses_nothing_and_is_found_again(own_server, tmp_path):
-    settings = settings_for(own_server.url, tmp_path)
-    db = Database(settings, utc_now)
-    db.create()
-    Table.metadata.create_all(db.engine)
+    settings, db = tables(own_server, tmp_path)
     log = Spool(settings.folder("spool"), max_bytes=1 << 28)
     said, stop, recovered = [], threading.Event(), []
 
@@ -71,6 +70,14 @@ def test_postgresql_restarted_twenty_times_loses_nothing_and_is_found_again(own_
     assert max(recovered) < 10
 
 
+def tables(server, folder):
+    settings = settings_for(server.url, folder)
+    db = Database(settings, utc_now)
+    db.create()
+    Table.metadata.create_all(db.engine)
+    return settings, db
+
+
 def is_stored(db, key):
     try:
         with db.read() as session:
@@ -94,6 +101,32 @@ def test_predictions_go_on_while_sqlite_is_locked_for_half_a_minute(house, api, 
     missing = clients.answers.keys() - house.stored()
     print(f"{len(clients.answers)} answered, {clients.failed} failed, {len(missing)} missing")
     assert (clients.failed, missing) == (0, set())
+
+
+@pytest.fixture
+def beside(own_server, tmp_path):
+    """A house on a PostgreSQL server of its own, and an api process."""
+    tables(own_server, tmp_path)[1].engine.dispose()
+    built = House(tmp_path, own_server.url)
+    api = Api(built)
+    yield built, api
+    api.end(signal.SIGKILL)
+    built.db.engine.dispose()
+
+
+def test_predictions_go_on_while_postgresql_is_stopped(own_server, beside):
+    house, api = beside
+    with Clients(api, per_second=200) as clients:
+        time.sleep(2)
+        own_server.run("-m", "immediate", "stop")
+        time.sleep(STOPPED_SECONDS)
+        told = ask(f"{api.url}/health/ready")
+        own_server.start()
+        time.sleep(3)
+    missing = clients.answers.keys() - house.stored()
+    print(f"{len(clients.answers)} answered, {clients.failed} failed, {len(missing)} missing")
+    assert (clients.failed, missing) == (0, set())
+    assert (told[0], "degraded" in told[1]) == (200, True)
 
 
 @pytest.mark.parametrize("size", [10_000])
