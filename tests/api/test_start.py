@@ -73,6 +73,14 @@ def libraries(process):
     return [name for name in heavy if f"site-packages/{name}/" in maps]
 
 
+def served(api, house, version, trees):
+    """Let a running api serve trees; return the size of their plan in MB."""
+    megabytes = serve(house, "heart_disease", version, table(trees))
+    with api.client() as client:
+        until(lambda: f"heart_disease {version}" in client.get("/health").json()["models_loaded"])
+    return megabytes
+
+
 def start(house):
     """Start an api; return it, how long it took, and what that cost of the processor."""
     begun = monotonic()
@@ -84,21 +92,20 @@ def test_start_and_memory_stay_within_bounds(house):
     api, wall, cpu = start(house)
     linear = rss_mb(api.process)
     loaded = libraries(api.process)
-    megabytes = serve(
-        house, "heart_disease", "3.0.0", table(RandomForestClassifier(100, random_state=0))
-    )
-    with api.client() as client:
-        path = "/health"
-        until(lambda: "heart_disease 3.0.0" in client.get(path).json()["models_loaded"])
+    small = RandomForestClassifier(100, max_depth=5, random_state=0)
+    served(api, house, "3.0.0", small)
+    masks, with_masks = rss_mb(api.process), libraries(api.process)
+    megabytes = served(api, house, "4.0.0", RandomForestClassifier(100, random_state=0))
     trees, with_trees = rss_mb(api.process), libraries(api.process)
     api.end(SIGTERM)
     print(
         f"ready after {wall:.2f} s, {cpu:.2f} s of processor; {linear:.0f} MB with linear plans, "
-        f"{trees:.0f} MB with {megabytes:.1f} MB of trees"
+        f"{masks:.0f} MB with small trees, {trees:.0f} MB with {megabytes:.1f} MB of trees"
     )
-    assert (loaded, with_trees) == ([], ["onnxruntime"])
+    assert (loaded, with_masks, with_trees) == ([], [], ["onnxruntime"])
     assert cpu < START_SECONDS
     assert linear <= LINEAR_MB
+    assert masks <= TREES_MB
     assert trees <= TREES_MB + PER_ONNX_MB * megabytes
 
 

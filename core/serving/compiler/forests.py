@@ -1,4 +1,4 @@
-"""Trees of four libraries in one form, and the graph that walks them over threshold intervals."""
+"""Trees of four libraries in one form, over threshold intervals."""
 
 import json
 import math
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from core.serving.compiler import graph
+from core.serving.compiler import graph, splits
 from core.serving.compiler.reading import NoPlan, kind, need
 from core.serving.plans.format import Trees, packed
 
@@ -63,14 +63,17 @@ def trees_of(models: list[Any], *, scattered: bool) -> Trees:
         for slot, edges in zip(used, thresholds, strict=True)
         for place, edge in enumerate(edges)
     }
+    need(bool(used), "trees that ask nothing")
     places = {slot: place for place, slot in enumerate(used)}
+    trees = [member.trees for member in members]
+    small = splits.are_small(trees, [len(edges) for edges in thresholds])
     return Trees(
         used=used,
         thresholds=[packed(edges) for edges in thresholds],
         inclusive=members[0].inclusive,
         narrow=members[0].narrow,
         absent=scattered and members[0].absent,
-        graph=graph.build([member.trees for member in members], places, rank),
+        graph=(splits if small else graph).build(trees, places, rank),
         bias=[member.bias for member in members],
     )
 

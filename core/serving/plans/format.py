@@ -76,12 +76,28 @@ class Linear(Struct, frozen=True, tag="linear"):
     bias: list[float]
 
 
+class Splits(Struct, frozen=True, tag="splits"):
+    """Small trees, split by split; the leaves of a tree count from the left (see `walks.py`).
+
+    `splits` holds seven int32 for each, the lowest byte first: the place of its slot in `used`,
+    how many thresholds of that slot lie below its own, its tree, its first leaf, the first leaf to
+    its right, the end of its leaves, and whether a missing value goes left. `leaves` are `packed`,
+    tree by tree.
+    """
+
+    splits: bytes
+    leaves: bytes
+    sizes: list[int]  # leaves of each tree
+    members: list[int]  # trees of each member
+
+
 class Trees(Struct, frozen=True, tag="trees"):
-    """Sums of leaves, one per member, by an ONNX graph over threshold intervals.
+    """Sums of leaves, one per member, by walking trees over threshold intervals.
 
     Slot `used[i]` becomes how many of ``thresholds[i]`` lie below its value (`inclusive`: a value
     on a threshold goes left), counted in float64, or in float32 where the library compares so
-    (`narrow`). The graph then compares small whole numbers only, which float32 holds exactly.
+    (`narrow`). `graph` then compares small whole numbers only: small trees as `Splits`, larger
+    ones as an ONNX graph, whose float32 holds such numbers exactly.
     Thresholds are `packed`, since to read half a million of them at once keeps all other threads
     waiting; plans of an older version hold lists.
     A slot that an input does not fill holds zero, or is `absent`: missing, to the library.
@@ -92,7 +108,7 @@ class Trees(Struct, frozen=True, tag="trees"):
     inclusive: bool
     narrow: bool
     absent: bool
-    graph: bytes
+    graph: Splits | bytes
     bias: list[float]
 
 

@@ -20,6 +20,7 @@ from core.serving.plans.format import (
     Trees,
     unpacked,
 )
+from core.serving.plans.walks import walk
 from core.serving.plans.words import terms_of
 
 Given = Any  # a text, or features by name; None is a missing value
@@ -156,18 +157,19 @@ class LinearRunner(_Base):
 
 
 class TreeRunner(_Base):
-    """Trees over threshold intervals, many rows in one call of the graph."""
+    """Trees over threshold intervals, many rows in one walk."""
 
     def __init__(self, plan: Plan, head: Trees) -> None:
         super().__init__(plan)
         self._readers = [_reader(column) for column in plan.columns]
         self._bias, self._narrow = head.bias, head.narrow
         self._place = {slot: place for place, slot in enumerate(head.used)}
-        self._thresholds = [unpacked(edges) for edges in head.thresholds]
+        thresholds = [unpacked(edges) for edges in head.thresholds]
+        self._walk = walk(head.graph, [len(edges) for edges in thresholds])
+        self._codes = list(zip(self._walk.starts, self._walk.missing, thresholds, strict=True))
         self._count = bisect_left if head.inclusive else bisect_right
         empty = math.nan if head.absent else 0.0
-        self._empty = np.array([self._interval(i, empty) for i in range(len(head.used))], "float32")
-        self._session = _session(head.graph)
+        self._empty = [self._code(place, empty) for place in range(len(head.used))]
         self._numbers = _only_numbers(plan, head)
 
     def probability(self, given: Given) -> float:
@@ -176,20 +178,16 @@ class TreeRunner(_Base):
 
     def probabilities(self, rows: Sequence[Given]) -> list[float]:
         """Return the probability of the second class for each input."""
-        if self._numbers is not None:
-            lines = [self._line(given, self._numbers) for given in rows]
-            return self._ask(np.array(lines, "float32"))
-        matrix = np.tile(self._empty, (len(rows), 1))
-        for line, given in zip(matrix, rows, strict=True):
-            for read in self._readers:
-                for slot, value in read(given):
-                    place = self._place.get(slot)
-                    if place is not None:
-                        line[place] = self._interval(place, value)
-        return self._ask(matrix)
+        numbers = self._numbers
+        if numbers is None:
+            lines = [self._scattered(given) for given in rows]
+        else:
+            lines = [self._line(given, numbers) for given in rows]
+        bias = self._bias
+        return [self._mean(map(float.__add__, bias, sums)) for sums in self._walk.sums(lines)]
 
     def _line(self, given: Given, numbers: "list[_Reading]") -> list[float]:
-        """Return the intervals of one row of nothing but numbers."""
+        """Return the codes of one row of nothing but numbers."""
         values = [
             filled if (value := given[name]) is None or value != value else (value - mean) / scale
             for name, mean, scale, filled in numbers
@@ -198,19 +196,25 @@ class TreeRunner(_Base):
             values = np.array(values, "float32").tolist()
         count = self._count
         return [
-            value if value != value else count(thresholds, value)
-            for value, thresholds in zip(values, self._thresholds, strict=True)
+            start + count(edges, value) if value == value else missing
+            for value, (start, missing, edges) in zip(values, self._codes, strict=True)
         ]
 
-    def _ask(self, matrix: Any) -> list[float]:  # noqa: ANN401 (an array of intervals)
-        sums = self._session.run(None, {"x": matrix})[0].tolist()
-        return [self._mean(map(float.__add__, self._bias, map(float, line))) for line in sums]
+    def _scattered(self, given: Given) -> list[float]:
+        """Return the codes of one row of columns of any kind."""
+        line = self._empty.copy()
+        for read in self._readers:
+            for slot, value in read(given):
+                place = self._place.get(slot)
+                if place is not None:
+                    line[place] = self._code(place, value)
+        return line
 
-    def _interval(self, place: int, value: float) -> float:
+    def _code(self, place: int, value: float) -> float:
+        start, missing, edges = self._codes[place]
         if value != value:
-            return value  # a missing value stays one: the graph knows which way it goes
-        number = float(np.float32(value)) if self._narrow else value
-        return self._count(self._thresholds[place], number)
+            return missing  # the walk knows which way it goes
+        return start + self._count(edges, float(np.float32(value)) if self._narrow else value)
 
 
 _Reading = tuple[str, float, float, float]
@@ -228,15 +232,6 @@ def _only_numbers(plan: Plan, head: Trees) -> list[_Reading] | None:
     if not readings.keys() >= set(head.used):  # some ask whether a number is missing
         return None
     return [readings[slot] for slot in head.used]
-
-
-def _session(graph: bytes) -> Any:  # noqa: ANN401
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 def _reader(column: Number | Category | Text) -> Callable[[Given], Pairs]:
