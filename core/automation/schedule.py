@@ -7,6 +7,7 @@ transaction under the lease's fence: a worker that dies or wakes up late cannot 
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -15,10 +16,10 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from core import jobs, releases
-from core.access import Actor
+from core import jobs, releases, specs
+from core.access import Actor, system
 from core.clock import utc_now
-from core.db import Command, Database
+from core.db import Command, Database, settings_of
 from core.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from core.ids import new_id
 from core.specs import canonical
@@ -28,7 +29,8 @@ from core.tables.operational import Job, Lease, Tick
 LEASE_NAME = "schedule"
 LEASE = timedelta(seconds=30)
 LOOK_SECONDS = 5
-NEEDS_RELEASE = frozenset({"monitor"})
+MONITOR = "monitor"
+NEEDS_RELEASE = frozenset({MONITOR})
 """Kinds of job that have nothing to do before something serves."""
 
 log = logging.getLogger("schedule")
@@ -145,6 +147,7 @@ def run_due(panel: HasDatabase, owner: str) -> list[Tick]:
     leader = _lead(panel.db, owner)
     if leader is None:
         return []
+    _watch_newcomers(panel.db)
     with panel.db.read() as session:
         schedules = all(session)
     done: list[Tick] = []
@@ -155,6 +158,17 @@ def run_due(panel: HasDatabase, owner: str) -> list[Tick]:
             continue
     _settle(panel.db)
     return done
+
+
+def _watch_newcomers(db: Database) -> None:
+    """Let models that came since the start be checked as often as the settings say."""
+    with db.read() as session:
+        minutes = settings_of(session).monitor_minutes
+        watched = {row.model for row in all(session) if row.kind == MONITOR}
+        new = [spec.name for spec in specs.all_active(session) if spec.name not in watched]
+    for name in new:
+        with suppress(ConflictError):  # whoever led before us did so at this moment
+            ensure(db, system("schedule"), name, MONITOR, minutes)
 
 
 def _lead(db: Database, owner: str) -> _Leader | None:
@@ -243,6 +257,9 @@ def _obstacle(session: Session, schedule: Schedule, now: datetime) -> str:
     state = session.scalars(select(Schedule.state).filter_by(id=schedule.id)).one()
     if state != "active":
         return "paused"
+    spec = specs.find_row(session, schedule.model)
+    if spec is not None and spec.state != "active":
+        return "the model is archived"
     if schedule.kind in NEEDS_RELEASE and releases.find_current(session, schedule.model) is None:
         return "nothing is released"
     running = select(Job.id).join(Tick, Tick.job_id == Job.id)

@@ -5,11 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from core import audit, jobs
+from core import audit, jobs, specs
 from core.access import system
 from core.automation import schedule
 from core.db import Database
 from core.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
+from core.settings import ROOT
 from core.tables.operational import Job, Lease
 
 
@@ -70,6 +71,37 @@ def test_the_next_slot_runs_when_its_time_has_come(panel, every_15, db, clock):
     clock.forward(minutes=15)
     assert run(panel) == [("started", "")]
     assert [tick.slot.minute for tick in ticks(db)] == [15, 0]
+
+
+def test_a_model_that_came_since_the_start_is_checked_as_often_as_the_settings_say(
+    panel, db, ana, release, settings
+):
+    specs.apply(db, ana, (ROOT / "specs" / "sms_spam.yaml").read_text())
+    release("sms_spam", "1.0.0")
+    assert run(panel) == [("started", "")]
+    with db.read() as session:
+        made = schedule.find(session, "sms_spam", "monitor")
+    assert (made.minutes, made.author) == (settings.monitor_minutes, "schedule")
+
+
+def test_a_schedule_that_somebody_paused_is_not_made_anew(panel, db, ana, release, clock):
+    specs.apply(db, ana, (ROOT / "specs" / "sms_spam.yaml").read_text())
+    release("sms_spam", "1.0.0")
+    run(panel)
+    with db.read() as session:
+        made = schedule.find(session, "sms_spam", "monitor")
+    schedule.pause(db, ana, made.id, "a holiday")
+    clock.forward(minutes=15)
+    assert run(panel) == [("skipped", "paused")]
+
+
+def test_an_archived_model_is_checked_no_more(panel, db, ana, release):
+    specs.apply(db, ana, (ROOT / "specs" / "sms_spam.yaml").read_text())
+    release("sms_spam", "1.0.0")
+    schedule.ensure(db, system("bootstrap"), "sms_spam", "monitor", 15)
+    with db.command(ana, "spec.apply") as command:
+        specs.active_row(command.session, "sms_spam").state = "archived"
+    assert run(panel) == [("skipped", "the model is archived")]
 
 
 def test_before_a_release_the_slot_is_skipped_and_says_so(panel, db):
