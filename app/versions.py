@@ -243,16 +243,13 @@ def changed(found: Any, first: str, second: str) -> None:  # noqa: ANN401, loade
 
 
 def past(found: Sequence[Served], now: datetime) -> None:
-    """Show what served when, why and by whom."""
+    """Show what served when, why and by whom, in as few columns as a phone has room for."""
     ui.small_table(
         {
-            "release": one.release.seq,
-            "serves": told["serves"],
-            "state": one.state,
-            "since": ui.when(one.release.at, now),
-            "until": ui.utc(one.until) if one.until else "it serves",
-            "by": told["by"],
-            "why": told["why"],
+            "release": f"{one.release.seq}: {told['serves']} ({one.state})",
+            "served": f"since {ui.when(one.release.at, now)}"
+            + (f" until {ui.utc(one.until)}" if one.until else ""),
+            "why": f"{ui.sentence(told['why'])} By {told['by']}.",
         }
         for one in found
         for told in [one.to_dict()]
