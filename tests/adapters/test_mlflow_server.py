@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from core import jobs, runs, specs
+from core.adapters import mlflow_store
 from core.adapters.mlflow_registry import MlflowRegistry
 from core.training.run import carry_out
 from tests.adapters.test_mlflow_store import SPEC
@@ -66,9 +67,10 @@ def _answers(address):
         return False
 
 
-def test_a_training_and_what_serves_are_shown_on_a_server(server, db, settings, ana):
+def test_a_training_and_what_serves_are_shown_on_a_server(server, db, settings, ana, monkeypatch):
     import mlflow
 
+    monkeypatch.setattr(mlflow_store, "SECONDS", 60)  # a busy machine is slow, not away
     settings = settings.model_copy(update={"mlflow_tracking_uri": server})
     specs.apply(db, ana, SPEC)
     run = runs.request(db, ana, "small", trigger="test")
