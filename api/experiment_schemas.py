@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from api.schemas import Answer, Body, Name, Short, VersionName, Words
 from core.specs import canonical
@@ -11,24 +11,49 @@ if TYPE_CHECKING:
     from core.experiments.drafting import Plan
 
 
-class ExperimentStatus(Answer):
-    """An experiment so far; counts per arm, and the verdict once labels came."""
+METRICS = ("accuracy", "precision", "recall", "f1")
+FEWEST = 50
+"""The same as in `core.experiments.statistics`, which loads scipy."""
 
-    id: str
-    name: str
-    model: str
-    state: str = Field(description="draft, running, paused or stopped")
-    mode: str = Field(description="canary, or shadow: it answers for the log only")
-    result: str | None = Field(description="won, lost, equivalent, inconclusive or invalid")
-    versions: dict[str, str]
-    share: float = Field(description="Of the traffic that meets the treatment.")
-    planned_n: int
-    predictions: dict[str, int]
-    labelled: dict[str, int]
-    correct: dict[str, int]
-    users: dict[str, int] = Field(description="Per arm; a prediction without a user counts as one.")
-    verdict: dict[str, Any] | None
-    sentence: str
+
+def _metric(name: str) -> str:
+    return name.lower().removesuffix("_score")
+
+
+def _decides(names: list[str]) -> list[str]:
+    if not set(names) <= set(METRICS) or "accuracy" not in names:
+        raise ValueError(
+            "accuracy decides an experiment: name it; precision, recall, f1 are told beside it"
+        )
+    return names
+
+
+def _few(least: int) -> int:
+    if least > FEWEST:
+        raise ValueError(
+            f"each version is judged from {FEWEST} users with an outcome on, and that holds at"
+            " every look; to ask for more outcomes give a smaller minimum_effect"
+        )
+    return least
+
+
+def _no_end(days: object) -> None:
+    if days is not None:
+        raise ValueError(
+            "an experiment runs until it is concluded: leave this out, look at its results, and"
+            " POST /api/v1/ab-testing/conclude/{test}"
+        )
+
+
+def _no_segment(criteria: object) -> None:
+    if criteria is not None:
+        raise ValueError(
+            "an experiment splits all users of a model alike: leave this out, or give the segment"
+            " a model of its own"
+        )
+
+
+Metrics = Annotated[list[Annotated[str, AfterValidator(_metric)]], AfterValidator(_decides)]
 
 
 class ExperimentBody(Body):
@@ -49,7 +74,7 @@ class ExperimentBody(Body):
         }
     )
     model_name: Name
-    name: Short
+    name: Short | None = Field(None, description='Without it "2.0.0 against 1.0.0".')
     version_a: VersionName = Field(description="The one that serves.")
     version_b: VersionName = Field(description="The one to try.")
     mode: Literal["canary", "shadow"] = "canary"
@@ -58,17 +83,33 @@ class ExperimentBody(Body):
     )
     minimum_effect: float = Field(0.02, gt=0, lt=1)
     significance_level: float = Field(0.05, gt=0, lt=1)
+    success_metrics: Metrics = Field(
+        ["accuracy"],
+        min_length=1,
+        max_length=10,
+        description="accuracy decides; precision, recall and f1 are told beside it.",
+    )
+    min_samples_per_variant: Annotated[int, AfterValidator(_few)] | None = Field(
+        None, ge=1, description="Up to 50: so many it always takes. More: a smaller minimum_effect."
+    )
+    duration_days: Annotated[Any, AfterValidator(_no_end)] = Field(
+        None, description="Not taken: an experiment runs until it is concluded."
+    )
+    segment_criteria: Annotated[Any, AfterValidator(_no_segment)] = Field(
+        None, description="Not taken: all users are split alike."
+    )
     hypothesis: Annotated[Words, Field(max_length=1000)] = "asked for over REST"
 
     def plan(self) -> "Plan":
         """Return what is asked for; a canary without a split gets a tenth of the users."""
         from core.experiments.drafting import Plan  # loads scipy, which no other route needs
 
+        control, treatment = self.version_a.removeprefix("v"), self.version_b.removeprefix("v")
         return Plan(
             model=canonical(self.model_name),
-            name=self.name,
-            control=self.version_a.removeprefix("v"),
-            treatment=self.version_b.removeprefix("v"),
+            name=self.name or f"{treatment} against {control}",
+            control=control,
+            treatment=treatment,
             hypothesis=self.hypothesis,
             share=self.traffic_split or 0.1 * (self.mode == "canary"),
             mode=self.mode,
@@ -106,6 +147,9 @@ class ExperimentArm(Answer):
     labelled: int
     correct: int
     accuracy: float | None = Field(description="Of the labelled ones; null without any.")
+    precision: float | None = Field(description="Of the positive class, as recall and f1.")
+    recall: float | None
+    f1: float | None
 
 
 class ExperimentInterval(Answer):
@@ -139,6 +183,9 @@ class ExperimentResults(Answer):
                             "labelled": 5000,
                             "correct": 4500,
                             "accuracy": 0.9,
+                            "precision": 0.88,
+                            "recall": 0.81,
+                            "f1": 0.844,
                         },
                         "treatment": {
                             "version": "2.0.0",
@@ -147,6 +194,9 @@ class ExperimentResults(Answer):
                             "labelled": 5000,
                             "correct": 4680,
                             "accuracy": 0.936,
+                            "precision": 0.93,
+                            "recall": 0.88,
+                            "f1": 0.904,
                         },
                     },
                     "traffic_split": 0.5,
@@ -198,3 +248,17 @@ class ExperimentResults(Answer):
     stopped_because: str | None
     sentence: str
     recommendation: str = Field(description="What a person does next.")
+
+
+class ExperimentStatus(ExperimentResults):
+    """The results, and the counts per arm by themselves."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={})
+    name: str
+    versions: dict[str, str]
+    share: float = Field(description="Of the traffic that meets the treatment.")
+    predictions: dict[str, int]
+    labelled: dict[str, int]
+    correct: dict[str, int]
+    users: dict[str, int] = Field(description="Per arm; a prediction without a user counts as one.")
+    verdict: dict[str, Any] | None

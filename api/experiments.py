@@ -29,11 +29,12 @@ OfModel = Annotated[ModelName | None, Query(description="Where several models ha
 )
 def status(service: Serving, name: ExperimentName, model: OfModel = None) -> dict[str, Any]:
     """Return samples, metrics and the verdict; of two with one name the newest, or name a model."""
-    from core.experiments import lifecycle  # loads scipy, which no other route needs
+    from core.experiments import lifecycle, results  # load scipy, which no other route needs
 
     with service.db.read() as session:
         found = lifecycle.find(session, name, canonical(model) if model else None)
-        return {"name": found.name, "model": found.model, **lifecycle.status(session, found.id)}
+        told = results.of(session, found)
+        return {**lifecycle.status(session, found.id), **told, "name": found.name}
 
 
 @router.get(

@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from core.experiments import lifecycle
-from core.tables.entities import Experiment
+from core.experiments import lifecycle, units
+from core.tables.entities import Experiment, ModelVersion
 
 _SHOWN = ("level", "low", "high")
 
@@ -17,6 +17,7 @@ def of(session: Session, row: Experiment) -> dict[str, Any]:
     `difference` is treatment minus control, with an interval that holds at every look.
     """
     found = lifecycle.status(session, row.id)
+    rates = _all_rates(session, row)
     verdict = found["verdict"] or {}
     interval = verdict.get("interval") or dict.fromkeys(_SHOWN)
     names = ("difference", "p_value", "srm_p", "more_needed", "method", "assumptions")
@@ -28,7 +29,7 @@ def of(session: Session, row: Experiment) -> dict[str, Any]:
         "mode": found["mode"],
         "result": found["result"],
         "winner": winner(found),
-        "arms": {arm: _arm(found, arm) for arm in lifecycle.ARMS},
+        "arms": {arm: {**_arm(found, arm), **rates[arm]} for arm in lifecycle.ARMS},
         "traffic_split": found["share"],
         "metric": row.metric,
         "minimum_effect": row.minimum_effect,
@@ -69,6 +70,40 @@ def advice(found: Mapping[str, Any]) -> str:
     if found["result"] in ("lost", "equivalent") or over:
         return f"{first}{control} keeps serving; there is nothing to release."
     return f"Let it run: {more:,} more outcomes are needed." if more else "Let it run."
+
+
+def _all_rates(session: Session, row: Experiment) -> dict[str, dict[str, float | None]]:
+    """Return precision, recall and F1 per arm, of all its labelled answers; None where undefined.
+
+    They are told beside the accuracy, which decides: only that has a verdict.
+    """
+    control = session.get(ModelVersion, (row.model, row.control))
+    signature = control.signature if control else {}
+    since = row.release_seq or 0
+    cells = units.count_classes(
+        session, row.model, row.id, signature.get("labels", []), since_seq=since
+    )
+    second = "shadow" if row.mode == "shadow" else "treatment"
+    return {
+        arm: _rates(cells.get(variant, {}), signature.get("positive"))
+        for arm, variant in zip(lifecycle.ARMS, ("control", second), strict=True)
+    }
+
+
+def _rates(cells: Mapping[tuple[str, str], int], positive: str | None) -> dict[str, float | None]:
+    """Return the rates of one arm.
+
+    >>> _rates({("spam", "spam"): 6, ("spam", "ham"): 2, ("ham", "spam"): 4}, "spam")
+    {'precision': 0.75, 'recall': 0.6, 'f1': 0.6666666666666666}
+    """
+    hits = cells.get((positive or "", positive or ""), 0)
+    said = sum(n for (answer, _), n in cells.items() if answer == positive)
+    true = sum(n for (_, truth), n in cells.items() if truth == positive)
+    return {
+        "precision": hits / said if said else None,
+        "recall": hits / true if true else None,
+        "f1": 2 * hits / (said + true) if said + true else None,
+    }
 
 
 def _arm(found: Mapping[str, Any], arm: str) -> dict[str, Any]:

@@ -81,6 +81,21 @@ def count(
     }
 
 
+def count_classes(
+    session: Session, model: str, experiment_id: str, labels: Sequence[str], *, since_seq: int = 0
+) -> dict[str, dict[tuple[str, str], int]]:
+    """Return by variant (control, treatment, shadow) how often (answer, truth) came together."""
+    ours = _of_experiment(session, model, experiment_id, since_seq, shadows=True)
+    if ours is None:
+        return {}
+    truth, found = _truths(labels).subquery(), dict[str, dict[tuple[str, str], int]]()
+    cell = (Prediction.variant, Prediction.label, truth.c.value)
+    query = select(*cell, func.count()).join(truth, truth.c.prediction_id == Prediction.id)
+    for variant, said, true, n in session.execute(query.where(*ours).group_by(*cell)):
+        found.setdefault(variant, {})[said, true] = n
+    return found
+
+
 def count_pairs(
     session: Session, model: str, experiment_id: str, version: str, labels: Sequence[str]
 ) -> Pairs:
@@ -121,9 +136,9 @@ def _pairs(session: Session, per: Subquery) -> Pairs:
 
 
 def _of_experiment(
-    session: Session, model: str, experiment_id: str, since_seq: int
+    session: Session, model: str, experiment_id: str, since_seq: int, *, shadows: bool = False
 ) -> list[ColumnElement[bool]] | None:
-    """Return the conditions of the answers to clients; None where it never started."""
+    """Return the conditions of the answers to clients, or of all; None where it never started."""
     released = select(Release.seq, Release.at).filter_by(model=model, experiment_id=experiment_id)
     found = session.execute(released.where(Release.seq >= since_seq)).all()
     if not found:
@@ -132,7 +147,7 @@ def _of_experiment(
         Prediction.model == model,
         Prediction.release_seq.in_([seq for seq, _ in found]),
         Prediction.at >= min(at for _, at in found),  # the key leads with time
-        ~Prediction.is_shadow,
+        *([] if shadows else [~Prediction.is_shadow]),
     ]
 
 

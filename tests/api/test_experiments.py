@@ -3,11 +3,11 @@
 import pytest
 from sqlalchemy import func, select
 
-from api.experiment_schemas import ExperimentResults
+from api.experiment_schemas import FEWEST, ExperimentResults
 from core import recommendations
 from core.access import system
 from core.errors import UnavailableError
-from core.experiments import lifecycle
+from core.experiments import lifecycle, statistics
 from core.recommendations import proposing
 from core.tables.entities import Experiment, Recommendation
 from core.tables.telemetry import Label, Prediction
@@ -89,11 +89,45 @@ def test_results_tell_both_arms_the_winner_and_what_to_do(running, client, db, c
     body = client.get(RESULTS).json()
     assert body["arms"]["treatment"] == {
         "version": "3.0.0", "predictions": 1000, "users": 1000, "labelled": 1000, "correct": 950,
-        "accuracy": 0.95,
+        "accuracy": 0.95, "precision": 0.95, "recall": 1.0, "f1": 2 * 950 / 1950,
     }  # fmt: skip
     assert (body["result"], body["winner"], body["significant"]) == ("won", "3.0.0", True)
     assert body["recommendation"] == "Conclude it. Propose to release 3.0.0."
     assert 0 < body["interval"]["low"] < body["difference"] < body["interval"]["high"]
+
+
+def test_the_status_is_the_results_with_the_counts_by_themselves(running, client, db, clock):
+    answered(db, clock, "control", 700, 300)
+    answered(db, clock, "treatment", 950, 50)
+    told = client.get("/experiments/calmer%20words/status").json()
+    assert told | client.get(RESULTS).json() == told
+    assert (told["winner"], told["recommendation"][:8]) == ("3.0.0", "Conclude")
+    assert (told["name"], told["correct"]) == ("calmer words", {"control": 700, "treatment": 950})
+
+
+def test_without_a_name_it_is_called_by_its_versions(create, client):
+    body = {name: BODY[name] for name in ("model_name", "version_a", "version_b")}
+    body["success_metrics"] = ["F1", "accuracy"]
+    made = client.post("/api/v1/ab-testing/create", json={**body, "min_samples_per_variant": 50})
+    assert (made.status_code, made.json()["name"]) == (202, "3.0.0 against 2.0.0")
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"success_metrics": ["precision"]}, "accuracy decides"),
+        ({"success_metrics": ["accuracy", "profit"]}, "accuracy decides"),
+        ({"min_samples_per_variant": 1000}, "smaller minimum_effect"),
+        ({"duration_days": 14}, "until it is concluded"),
+        ({"segment_criteria": {"age": [20, 30]}}, "splits all users"),
+    ],
+)
+def test_what_an_experiment_here_cannot_do_is_refused_with_what_to_do_instead(
+    create, client, db, asked, words
+):
+    body = is_problem(client.post("/api/v1/ab-testing/create", json=BODY | asked), 422, words)
+    assert body["detail"].startswith(next(iter(asked)))
+    assert rows(db) == (0, 0)
 
 
 def test_concluding_gives_all_traffic_to_the_control_and_keeps_the_result(
@@ -116,5 +150,6 @@ def test_a_draft_has_nothing_to_conclude(create, client):
 def test_the_example_of_the_results_is_one(client):
     (example,) = ExperimentResults.model_config["json_schema_extra"]["examples"]
     assert ExperimentResults(**example).winner == "2.0.0"
+    assert FEWEST == statistics.FEWEST
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
     assert schemas["ExperimentResults"]["examples"][0]["winner"] == "2.0.0"

@@ -135,3 +135,18 @@ def test_labels_of_one_arm_only_are_no_wrong_split(db, row, log):
         log(f"b{number}", "r" if number < 10 else "-", variant="treatment")
     with db.read() as session:
         assert lifecycle.status(session, row.id)["verdict"]["srm_p"] == 1.0
+
+
+def test_answers_are_set_against_the_truth_per_arm_and_a_shadow_is_one(db, row, log):
+    log("u1", "rrw-")
+    log("u2", "r", variant="treatment")
+    log("u3", "w", variant="shadow", shadow=True)
+    with db.read() as session:
+        found = units.count_classes(session, "spam", row.id, ["ham", "spam"], since_seq=2)
+        later = units.count_classes(session, "spam", row.id, ["ham", "spam"], since_seq=3)
+    assert found == {
+        "control": {("spam", "spam"): 2, ("spam", "ham"): 1},
+        "treatment": {("spam", "spam"): 1},
+        "shadow": {("spam", "ham"): 1},
+    }
+    assert later == {}
