@@ -7,7 +7,7 @@ takes 23 ms. So whoever would wait longer than half a second is told to come bac
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TypeVar
 
@@ -48,12 +48,19 @@ class Aside:
                     retry_after=1,
                 )
             self._waiting += 1
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, copy_context().run, self._timed, work)
+        pending = self._pool.submit(copy_context().run, self._timed, work)
+        pending.add_done_callback(self._given_up)
+        return await asyncio.wrap_future(pending)
 
     def close(self) -> None:
         """Finish what waits."""
         self._pool.shutdown(wait=True)
+
+    def _given_up(self, pending: "Future[Result]") -> None:
+        """Forget who left before it was their turn: that work never begins."""
+        if pending.cancelled():
+            with self._lock:
+                self._waiting -= 1
 
     def _timed(self, work: Callable[[], Result]) -> Result:
         with self._lock:

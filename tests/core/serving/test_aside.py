@@ -60,6 +60,20 @@ def test_what_fails_is_told_and_leaves_the_pool_as_it_was():
     assert run(steps) == 0
 
 
+def test_who_leaves_before_it_is_their_turn_keeps_no_place():
+    async def steps(pool):
+        free = threading.Event()
+        taken = crowd(pool, free, 20, patient=True)
+        await asyncio.sleep(0.05)
+        for one in taken:
+            one.cancel()
+        await asyncio.gather(*taken, return_exceptions=True)
+        free.set()
+        return pool._waiting
+
+    assert run(steps) == 0
+
+
 def test_the_wait_is_reckoned_by_what_work_took_of_late():
     async def steps(pool):
         before = pool._seconds
