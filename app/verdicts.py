@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import charts, ui
 from core.errors import InvalidInputError
-from core.experiments import lifecycle, paired, statistics
+from core.experiments import lifecycle, statistics
 from core.tables.entities import Experiment
 
 
@@ -45,15 +45,10 @@ def show(row: Experiment, status: Mapping[str, Any]) -> None:
 
 def calculator(measured: float | None, *, effect: float, share: float) -> None:
     """Say how many labelled predictions find `effect` over what was measured."""
-    baseline = min(0.999, float(measured or lifecycle.ASSUMED_ACCURACY))
-    sign = 1 if baseline + effect < 1 else -1
+    both = " of both arms together" if share else ""
     try:
-        if not share:
-            n = paired.planned(baseline, effect, alpha=0.05)
-            st.markdown(f"This needs about **{n:,} labelled predictions** (80 % power, 5 % error).")
-            return
-        n = statistics.sample_size(baseline, sign * effect, share=share)
-        words = f"about **{n:,} labelled predictions** of both arms together"
+        n = lifecycle.size(measured, effect, share=share)
+        words = f"about **{n:,} labelled predictions**{both}"
         st.markdown(f"This needs {words} (80 % power, 5 % error).")
     except InvalidInputError as error:
         st.warning(ui.plain(str(error)))

@@ -11,6 +11,7 @@ from core.db import Command, Database
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.experiments import paired, statistics
 from core.ids import new_id
+from core.statistics import sequential
 from core.tables.entities import Experiment, ModelVersion
 
 METRICS = ("accuracy",)
@@ -120,15 +121,29 @@ def _check_versions(session: Session, model: str, control: str, treatment: str) 
             raise ConflictError(f"{model} {version} is {found.state} and cannot serve")
 
 
-def planned(control: ModelVersion, effect: float, alpha: float, share: float) -> int:
-    """Return how many labelled predictions find `effect`; without a share, in shadow."""
-    measured = control.metrics.get("accuracy")
+def planned(
+    control: ModelVersion, effect: float, alpha: float, share: float, *, step: int = 1
+) -> int:
+    """Return how many labelled predictions find `effect`; see `size`."""
+    return size(control.metrics.get("accuracy"), effect, alpha=alpha, share=share, step=step)
+
+
+def size(
+    measured: float | None, effect: float, *, alpha: float = 0.05, share: float, step: int = 1
+) -> int:
+    """Return how many labelled predictions find `effect` over what was measured, with 80 % power.
+
+    It is planned for the verdict that will be asked for: one that holds at every look, for the
+    `step`-th split, which has its part of `alpha` only. Without a `share`, in shadow.
+    Raises: InvalidInputError (a setting out of range).
+    """
     baseline = min(max(float(measured or ASSUMED_ACCURACY), 0.001), 0.999)
     if not 0 < effect < 1:
         raise InvalidInputError("the minimum effect lies between 0 and 1")
     if not 0 < alpha < 1:
         raise InvalidInputError("alpha lies between 0 and 1")
     if not share:
-        return paired.planned(baseline, effect, alpha=alpha)
+        return paired.planned(baseline, effect, alpha=sequential.planning_alpha(alpha))
     sign = 1 if baseline + effect < 1 else -1  # no room above: plan to find a loss of that size
-    return statistics.sample_size(baseline, sign * effect, alpha=alpha, share=share)
+    part = sequential.planning_alpha(sequential.alpha_of_step(alpha, step))
+    return statistics.sample_size(baseline, sign * effect, alpha=part, share=share)

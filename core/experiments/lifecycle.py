@@ -12,9 +12,9 @@ from core.access import Actor
 from core.db import Command, Database
 from core.errors import ConflictError, NotFoundError
 from core.experiments import paired, statistics, units
-from core.experiments.drafting import ASSUMED_ACCURACY as ASSUMED_ACCURACY
 from core.experiments.drafting import draft as draft
 from core.experiments.drafting import planned, whole_share
+from core.experiments.drafting import size as size
 from core.experiments.statistics import ArmCounts, Verdict
 from core.releases import Arm
 from core.tables.entities import Experiment, ModelVersion, Release
@@ -61,9 +61,9 @@ def widen_in(
     share, before = whole_share(row.mode, share), row.share
     if share == before:  # it would only throw away the figures so far, for another try
         raise ConflictError(f"experiment {row.name} has this share already")
-    row.share = share
+    row.share, step = share, _splits(session, row) + 1
     control = session.get_one(ModelVersion, (row.model, row.control))
-    row.planned_n = planned(control, row.minimum_effect, row.alpha, share)
+    row.planned_n = planned(control, row.minimum_effect, row.alpha, share, step=step)
     return _release(command, row, current, f"experiment {row.name}: {before:.1%} to {share:.1%}")
 
 

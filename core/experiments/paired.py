@@ -43,7 +43,9 @@ def judge(
     interval = Estimate(difference, low, high, 1 - alpha, pairs.n)
     observed = pairs.units.labelled if pairs.units else pairs.n
     result = statistics.outcome(interval, minimum_effect, ready=observed >= FEWEST, split_p=1.0)
-    more = max(1, math.ceil(planned_n * effect) - pairs.n) if result == "inconclusive" else None
+    more = None
+    if result == "inconclusive":
+        more = statistics.more_needed(interval, planned_n, minimum_effect, alpha, effect=effect)
     return Verdict(
         result=result,
         difference=difference,

@@ -122,7 +122,7 @@ def judge(
     result = outcome(interval, minimum_effect, ready=ready, split_p=split_p)
     more = None
     if result == "inconclusive":
-        more = _more_needed(arms, planned_n, minimum_effect, alpha, effect=effect)
+        more = more_needed(interval, planned_n, minimum_effect, alpha, effect=effect)
     by_user = any(arm.observed < arm.n for arm in arms)
     return Verdict(
         result=result,
@@ -247,27 +247,27 @@ def outcome(interval: Estimate, minimum_effect: float, *, ready: bool, split_p: 
     return "lost" if interval.high < 0 else "inconclusive"
 
 
-def _more_needed(
-    arms: tuple[ArmCounts, ArmCounts],
-    planned_n: int,
-    minimum_effect: float,
-    alpha: float,
-    *,
-    effect: float,
+def more_needed(
+    interval: Estimate, planned_n: int, minimum_effect: float, alpha: float, *, effect: float
 ) -> int:
-    """What the plan still lacks; after it, what the minimum effect needs at the rates seen.
+    """What the plan still lacks; after it, what decides if the difference stays as it is.
 
-    Both are sizes of independent outcomes, so each counts `effect` times.
+    That is when the interval no longer holds zero, or lies within the minimum effect. `effect` is
+    how many outcomes tell as much as one that is independent of the others.
     """
-    n = sum(arm.n for arm in arms)
     planned = math.ceil(planned_n * effect)
-    if n < planned:
-        return planned - n
-    pooled = (sum(arm.successes for arm in arms) + 1) / (n + 2)
-    baseline = min(max(pooled, 1e-3), 1 - minimum_effect - 1e-3)
-    share = arms[1].weight / (arms[0].weight + arms[1].weight)
-    size = sample_size(baseline, minimum_effect, alpha=alpha, share=share)
-    return max(1, math.ceil(size * effect) - n)
+    if interval.n < planned:
+        return planned - interval.n
+    seen, far = max(1.0, interval.n / effect), abs(interval.value)
+    shrink = (interval.high - interval.low) / 2 / max(far, minimum_effect - far)
+
+    def width(n: float) -> float:
+        return sequential.confidence_sequence_factor(round(n), alpha=alpha, planned_n=planned_n)
+
+    n = seen
+    for _ in range(20):  # the sequence narrows a little slower than the root of n
+        n = min(seen * (shrink * width(n) / width(seen)) ** 2, 1e12)
+    return max(1, math.ceil((n - seen) * effect))
 
 
 def _users(arms: tuple[ArmCounts, ArmCounts], result: Outcome) -> str:

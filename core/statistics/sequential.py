@@ -74,6 +74,19 @@ def always_valid_p(z: float, n: int, *, alpha: float, planned_n: int) -> float:
     return min(1.0, math.exp(0.5 * math.log1p(information) - exponent))
 
 
+def planning_alpha(alpha: float) -> float:
+    """The error of a test of one look that is as hard to pass as the sequence at its planned n.
+
+    A size planned with it finds the effect by then at least as often as asked: the confidence
+    sequence may show it earlier, and never asks for more at its planned number.
+
+    >>> round(planning_alpha(0.05), 5)
+    0.0024
+    """
+    width = confidence_sequence_factor(1, alpha=alpha, planned_n=1)  # the same at every planned n
+    return math.erfc(width / math.sqrt(2))
+
+
 def alpha_of_step(alpha: float, step: int) -> float:
     """The part of `alpha` that a comparison may spend which begins anew for the `step`-th time.
 

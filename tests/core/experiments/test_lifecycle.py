@@ -126,8 +126,8 @@ def answers(db, clock, variant, right, wrong, seq=2):
 def test_a_draft_changes_nothing_that_serves_and_plans_its_size(db, ana, two):
     row = draft(db, ana)
     assert (row.state, row.author, served(db)) == ("draft", "ana", "1.0.0")
-    assert row.planned_n == 9429
-    assert "9,429 labelled predictions are planned" in status(db, row)["sentence"]
+    assert row.planned_n == 20_399
+    assert "20,399 labelled predictions are planned" in status(db, row)["sentence"]
 
 
 def test_a_control_that_is_almost_perfect_plans_to_find_a_loss(db, worker, ana, two):
@@ -215,6 +215,7 @@ def test_a_canary_is_widened_in_steps_and_each_begins_its_figures_anew(db, ana, 
     assert (second.mode, second.experiment_id) == ("canary", row.id)
     found = status(db, row)
     assert (found["share"], found["labelled"]["control"]) == (0.5, 0)
+    assert found["planned_n"] == lifecycle.size(0.9, 0.02, share=0.5, step=2)
     with pytest.raises(InvalidInputError):
         widen(db, row, 1.0)
     with pytest.raises(ConflictError, match="this share already"):
