@@ -54,10 +54,13 @@ def _gate(panel: Panel, model: str) -> dict[str, str]:
     """Ask for all values of the gate, as they are now."""
     with panel.db.read() as db:
         now = gates.words(specs.active(db, model).gate)
-    return {
-        name: st.text_input(cards.LABELS[name], value, max_chars=20, key=f"gate-{name}").strip()
-        for name, value in now.items()
-    }
+    return {name: _gate_value(name, value) for name, value in now.items()}
+
+
+def _gate_value(name: str, now: str) -> str:
+    if name == "rule":
+        return str(st.selectbox("Rule", gates.RULES, gates.RULES.index(now), key="gate-rule"))
+    return st.text_input(cards.LABELS[name], now, max_chars=20, key=f"gate-{name}").strip()
 
 
 def _arguments(panel: Panel, model: str, kind: str) -> dict[str, str]:

@@ -80,8 +80,8 @@ def apply_in(command: Command, text: str) -> ModelSpec:
     if before and (before.gate, before.policy) != (spec.gate, spec.policy):
         command.note(changes="gate or policy")
         if (command.actor.kind, command.actor.name) != (Kind.SYSTEM, "bootstrap"):
-            require(command.actor, "policy.change")
             _check_served(command.session, before, spec)
+            require(command.actor, "policy.change")
     row = _add(command, spec.name, text, newest)
     command.note(version=row.version)
     return spec

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import get_args
 
 import yaml
 from pydantic import ValidationError
@@ -13,6 +14,7 @@ OFF = "off"
 """Stands for a bound that is not set."""
 
 NAMES = tuple(Gate.model_fields)
+RULES: tuple[str, ...] = get_args(Gate.model_fields["rule"].annotation)
 _BLOCK = re.compile(r"^gate:.*\n(?:[ \t]+\S.*\n|[ \t]*\n(?=[ \t]+\S))*", re.MULTILINE)
 
 

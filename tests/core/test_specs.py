@@ -141,13 +141,14 @@ def test_an_approver_may_change_the_gate(db, ana, apo):
     [("policy", "accuracy_floor", 0.8), ("gate", "floor", 0.95), ("gate", "floor", 0.8)],
 )
 def test_an_approver_alone_may_not_change_gate_or_policy_once_a_model_has_served(
-    db, apo, release, part, value, served
+    db, ana, apo, release, part, value, served
 ):
     specs.apply(db, apo, SPEC)
     assert getattr(specs.apply(db, apo, edited(**{part: {value: served}})), part) is not None
     release("sms_spam", "1.0.0")
-    with pytest.raises(ConflictError, match=f"pilothouse {part} propose sms_spam"):
-        specs.apply(db, apo, edited(**{part: {value: 0.7}}))
+    for actor in (apo, ana):
+        with pytest.raises(ConflictError, match=f"pilothouse {part} propose sms_spam"):
+            specs.apply(db, actor, edited(**{part: {value: 0.7}}))
     kept = {part: {value: served}, "title": "Unwanted messages"}
     assert specs.apply(db, apo, edited(**kept)).title == "Unwanted messages"
 
