@@ -41,12 +41,18 @@ def main() -> None:
         if trouble := alive.trouble(sys.argv[2]):
             print(f"pilothouse: {trouble}", file=sys.stderr)
         sys.exit(1 if trouble else 0)
+    if _asks_a_process(sys.argv[1:]) and alive.heard_of(sys.argv[2]):
+        sys.exit(0)
     _run()
 
 
 def _asks_a_url(words: list[str]) -> bool:
     """Say whether this is the check that runs every few seconds, and needs nothing of ours."""
     return len(words) == 2 and words[0] == "alive" and words[1].startswith("http")
+
+
+def _asks_a_process(words: list[str]) -> bool:
+    return len(words) == 2 and words[0] == "alive" and words[1] in ("worker", "shipper")
 
 
 def _run() -> None:
@@ -63,5 +69,9 @@ def _run() -> None:
         fail(in_full(error))
     except BrokenPipeError:
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise  # not about a file that somebody named
+        fail(f"{error.filename}: {error.strerror}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -5,12 +5,19 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from core.access import Actor, local
-from core.errors import MissingDatabaseError, PilothouseError, UnauthenticatedError
+from core.errors import (
+    InvalidInputError,
+    MissingDatabaseError,
+    NotFoundError,
+    PilothouseError,
+    UnauthenticatedError,
+)
 from core.settings import Settings
 
 if TYPE_CHECKING:  # `serve` becomes another program at once: it should not wait for these
@@ -56,6 +63,21 @@ def _first_problem(error: ValueError) -> str:
         return str(error).splitlines()[0]
     where = ".".join(str(part) for part in problems[0]["loc"])
     return f"{where}: {problems[0]['msg']}"
+
+
+def bytes_of(file: Path) -> bytes:
+    """Return what a file holds. Raises: NotFoundError."""
+    if not file.is_file():
+        raise NotFoundError(f"there is no file {file}")
+    return file.read_bytes()
+
+
+def text_of(file: Path) -> str:
+    """Return the text that a file holds. Raises: NotFoundError, InvalidInputError (it is none)."""
+    try:
+        return bytes_of(file).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(f"{file} is not text in UTF-8") from error
 
 
 def actor(panel: "Panel") -> Actor:

@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from core import jobs, registry, runs, specs
-from core.cli.base import actor, app, fail, model_name, panel, print_json, say, stamped, table
+from core.cli.base import (
+    actor,
+    app,
+    fail,
+    model_name,
+    panel,
+    print_json,
+    say,
+    stamped,
+    table,
+    text_of,
+)
 from core.datasets import copies, ranking, suites, versions
 from core.errors import InvalidInputError, NotFoundError
 from core.panel import Panel
@@ -24,9 +35,7 @@ app.add_typer(data_app, name="data")
 def apply_spec(file: Annotated[Path, typer.Option("-f", help="A model spec in YAML.")]) -> None:
     """Add a model, or a new version of its spec."""
     built = panel()
-    if not file.is_file():
-        raise NotFoundError(f"there is no file {file}")
-    spec = specs.apply(built.db, actor(built), file.read_text(encoding="utf-8"))
+    spec = specs.apply(built.db, actor(built), text_of(file))
     say(f"Model spec {spec.name} applied.")
 
 
@@ -147,10 +156,8 @@ def suite(
 
 
 def _json_list(file: Path) -> list[dict[str, object]]:
-    if not file.is_file():
-        raise NotFoundError(f"there is no file {file}")
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(text_of(file))
     except ValueError as error:
         raise InvalidInputError(f"{file.name} is no JSON: {error}") from error
     if not isinstance(content, list) or not all(isinstance(one, dict) for one in content):

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from core import outbox, recommendations, registry, releases
-from core.cli.base import actor, app, model_name, panel, print_json, say, table
-from core.errors import InvalidInputError, NotFoundError
+from core.cli.base import actor, app, bytes_of, model_name, panel, print_json, say, table
+from core.errors import InvalidInputError
 from core.registry import again
 
 Reason = Annotated[str, typer.Option(help="Why; it is recorded.")]
@@ -214,9 +214,6 @@ def import_version(file: Path, reason: Reason = "") -> None:
     from core.serving import transfer
 
     built = panel()
-    if not file.is_file():
-        raise NotFoundError(f"there is no file {file}")
-    row = transfer.import_file(
-        built.db, actor(built), built.settings, file.read_bytes(), reason=reason
-    )
+    content = bytes_of(file)
+    row = transfer.import_file(built.db, actor(built), built.settings, content, reason=reason)
     say(f"{row.model} {row.version} is registered; {registry.verdict(row)}.")

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from core import registry, releases
-from core.cli.base import actor, app, model_name, panel, print_json, say, table
-from core.errors import InvalidInputError, NotFoundError
+from core.cli.base import actor, app, bytes_of, model_name, panel, print_json, say, table
+from core.errors import InvalidInputError
 from core.explain.answers import Answered
 from core.panel import Panel
 from core.serving.scorer import Input
@@ -34,13 +34,13 @@ def register(
     built = panel()
     learnt = None
     if trained_on is not None:
-        learnt = uploads.read(trained_on.name, _bytes(trained_on), built.settings)
+        learnt = uploads.read(trained_on.name, bytes_of(trained_on), built.settings)
     version = registering.register(
         built.db,
         built.settings,
         actor(built),
         model_name(built, model),
-        _bytes(file),
+        bytes_of(file),
         name=name,
         dataset_id=data,
         trained_on=learnt,
@@ -73,12 +73,6 @@ def _row(version: ModelVersion) -> dict[str, Any]:
     names = ("model", "version", "state", "algorithm", "artifact", "gate")
     figures = {k: v for k, v in version.metrics.items() if isinstance(v, int | float)}
     return {**{name: getattr(version, name) for name in names}, "metrics": figures}
-
-
-def _bytes(file: Path) -> bytes:
-    if not file.is_file():
-        raise NotFoundError(f"there is no file {file}")
-    return file.read_bytes()
 
 
 @app.command()

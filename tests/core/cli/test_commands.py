@@ -7,6 +7,7 @@ import pytest
 
 from core import audit, cli
 from core.cli import base
+from core.serving import transfer
 from core.settings import ROOT
 
 
@@ -220,3 +221,30 @@ def test_a_moved_database_is_missed_in_words_and_no_empty_one_takes_its_place(
     code, out, err = say(*words)
     assert (code, f"there is no database at {path}; if it was moved" in out + err) == (1, True)
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("apply", "-f"),
+        ("data", "suite", "sms-spam", "--reason", "x", "-f"),
+        ("import",),
+        ("register", "sms-spam"),
+    ],
+)
+def test_a_file_of_another_kind_or_none_is_refused_in_one_line(say, spam, tmp_path, words):
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n\x00\xff")
+    for file in (picture, tmp_path, tmp_path / "none"):
+        code, _, err = say(*words, str(file))
+        assert (code, err.count("\n")) == (1, 1), err
+        assert err.startswith("pilothouse: ")
+
+
+def test_a_folder_that_takes_no_file_is_named_in_one_line(
+    say, spam, release, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(transfer, "export", lambda *_of, **_how: b"content")
+    release("sms_spam", "1.0.0")
+    code, _, err = say("export", "sms-spam", "1.0.0", "-o", str(tmp_path / "none" / "file"))
+    assert (code, err) == (1, f"pilothouse: {tmp_path}/none/file: No such file or directory\n")
