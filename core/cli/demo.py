@@ -11,11 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
 from sqlalchemy.orm import Session
 
-from core import incidents, recommendations, registry, releases, runs
+from core import alive, incidents, recommendations, registry, releases, runs
 from core.access import Actor, Role, local
 from core.cli.base import app, read_settings, say
 from core.cli.processes import check_ports
@@ -85,16 +84,17 @@ def _start(settings: Settings) -> "tuple[Settings, subprocess.Popen[bytes]]":
 
 
 def _wait_until_ready(settings: Settings, product: "subprocess.Popen[bytes]", home: Path) -> None:
-    url = f"http://{settings.host}:{settings.api_port}/health/ready"
+    """Wait for api and panel: who reads where to sign in does so at once."""
+    waited_for = [
+        f"http://{settings.host}:{settings.api_port}/health/ready",
+        f"http://{settings.host}:{settings.panel_port}/_stcore/health",
+    ]
     for _ in range(900):
         if product.poll() is not None:
             last = (home / "output.log").read_text().strip().splitlines()[-1:]
             raise PilothouseError(f"the product did not start: {' '.join(last)}")
-        try:
-            if httpx.get(url, timeout=1, trust_env=False).is_success:
-                return
-        except httpx.HTTPError:
-            pass
+        if not any(alive.trouble(url) for url in waited_for):
+            return
         time.sleep(0.2)
     raise UnavailableError(f"the product is not ready after three minutes; see {home}/output.log")
 
