@@ -15,18 +15,19 @@ from core.access import Actor, Role, system
 from core.chain import canonical
 from core.ids import new_id
 from core.recommendations import seal
+from core.specs import Gate, gates
 from core.tables.decisions import Autonomy, Note, Outcome, PolicyVersion
 from core.tables.entities import ActionRow, Experiment, FactBook, Recommendation
 from tests.core.autonomy.test_acting import SPEC
 
 ALONE = {"retrain", "rollback", "stop_experiment", "collect_labels", "silence", "notify", "scale"}
-RISKY = ["promote", "change_weights", "change_policy", "grant_autonomy"]
+RISKY = ["promote", "change_weights", "change_policy", "change_gate", "grant_autonomy"]
 ARGUMENTS = {
     "rollback": {"to": "1.0.0"}, "stop_experiment": {"experiment_id": "e1"},
     "collect_labels": {"rows": "100"}, "silence": {"cause": "drift", "hours": "2"},
     "scale": {"replicas": "2"}, "promote": {"version": "1.0.0"},
     "change_weights": {"version": "1.0.0", "share": "0.5"}, "change_policy": {"version": "0"},
-    "grant_autonomy": {"kind": "retrain"},
+    "change_gate": gates.words(Gate()), "grant_autonomy": {"kind": "retrain"},
 }  # fmt: skip
 AGENT, PERSON = system("agent"), Actor("ana", Role.OPERATOR)
 CASES = 200
