@@ -10,6 +10,9 @@ from core.tables.entities import FactBook
 from core.tables.operational import Delivery
 from tests.fakes.watched import Watched, be_quick
 
+# what these rows mean does not depend on the database; the tests without it say that both keep them
+sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 
 @pytest.fixture
 def model(db, settings, clock, monkeypatch):
@@ -64,11 +67,13 @@ def test_the_first_drifting_window_opens_exactly_one_incident_and_more_extend_it
     assert [incident.id for incident in all_incidents(model)] == [first.incident.id]
 
 
+@sqlite_only
 def test_quiet_traffic_opens_none(model):
     looks(model, 4)
     assert all_incidents(model) == []
 
 
+@sqlite_only
 def test_checks_without_enough_traffic_neither_open_nor_end_an_incident(model):
     for _ in range(3):
         assert look(model).incident is None
@@ -89,6 +94,7 @@ def test_several_windows_that_are_due_are_judged_in_one_round(model):
     assert checked.opened
 
 
+@sqlite_only
 def test_a_round_judges_no_more_windows_than_its_bound_and_the_next_goes_on(model, monkeypatch):
     monkeypatch.setattr(rounds, "MOST_AT_ONCE", 2)
     model.size(window_rows=100)
@@ -99,6 +105,7 @@ def test_a_round_judges_no_more_windows_than_its_bound_and_the_next_goes_on(mode
     assert rest == ["pass"]
 
 
+@sqlite_only
 def test_an_incident_ends_by_itself_when_its_cause_is_gone(model):
     incident = looks(model, 1, campaign="crypto").incident
     ended = [one.id for _ in range(6) for one in looks(model, 1).resolved]
@@ -112,6 +119,7 @@ def test_an_incident_about_an_old_version_ends_when_the_new_one_is_quiet(model):
     assert [ended.cause for ended in looks(model, 1).resolved] == ["drift"]
 
 
+@sqlite_only
 def test_what_a_version_was_told_before_a_rollback_to_it_opens_nothing(model):
     looks(model, 1, campaign="crypto")
     model.release("2.0.0")
@@ -125,6 +133,7 @@ def test_what_a_version_was_told_before_a_rollback_to_it_opens_nothing(model):
     assert (checked.opened, checked.incident) == (False, None)
 
 
+@sqlite_only
 def test_a_check_that_breaks_is_told_and_does_not_stop_the_others(model, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("by a bug")
@@ -150,6 +159,7 @@ def test_what_a_dead_worker_left_unconsidered_is_considered_in_the_next_round(mo
     assert look(model).opened
 
 
+@sqlite_only
 def test_an_incident_asks_for_an_answer_until_it_got_one_and_again_after_six_hours(model):
     checked = looks(model, 1, campaign="crypto")
     assert checked.needs_answer
@@ -162,6 +172,7 @@ def test_an_incident_asks_for_an_answer_until_it_got_one_and_again_after_six_hou
     assert look(model).needs_answer
 
 
+@sqlite_only
 def test_an_alarm_sends_one_message_to_each_channel_that_is_set_up(model):
     from pydantic import SecretStr
 
@@ -173,6 +184,7 @@ def test_an_alarm_sends_one_message_to_each_channel_that_is_set_up(model):
     assert messages[0].subject == "The data has drifted: Messages 1.0.0"
 
 
+@sqlite_only
 def test_a_full_report_shows_the_window_it_is_about(model, monkeypatch):
     given = {}
     monkeypatch.setattr(
@@ -189,6 +201,7 @@ def test_a_full_report_shows_the_window_it_is_about(model, monkeypatch):
     assert given["path"].name == f"drift-{report.id}.html"
 
 
+@sqlite_only
 def test_a_full_report_shows_the_columns_that_reference_and_spec_share(model, monkeypatch):
     given = []
     monkeypatch.setattr(watch.evidently_report, "render", lambda *frames, **_: given.extend(frames))
@@ -203,6 +216,7 @@ def test_a_full_report_shows_the_columns_that_reference_and_spec_share(model, mo
         watch.full_report(model.db, model.settings, report.id)
 
 
+@sqlite_only
 def test_a_full_report_of_an_unfinished_window_is_refused_in_words(model):
     report = look(model).reports[0]
     with pytest.raises(NotFoundError, match="are not stored"):
