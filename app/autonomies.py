@@ -111,15 +111,12 @@ def _consequence(one: Rung) -> str:
 
 
 def _row(one: Rung) -> dict[str, object]:
+    """Say a rung in few columns: that is what a phone has room for."""
     seen = one.record
+    counts = f"{seen.good} good, {seen.bad} bad, {seen.neutral} neutral"
     return {
-        "model": one.model,
-        "kind": words(one.kind),
+        "action": f"{words(one.kind)}: {one.model}",
         "state": one.state,
-        "good": seen.good,
-        "bad": seen.bad,
-        "neutral": seen.neutral,
-        "good in a row": seen.streak,
-        "lower bound": f"{seen.low:.2f}",
+        "record": f"{counts}; {seen.streak} good in a row, lower bound {seen.low:.2f}",
         "more needed": one.more,
     }

@@ -72,6 +72,19 @@ def test_after_a_bad_outcome_it_says_since_when_and_by_which(look, panel, ana):
     assert "It was bad." in shown
 
 
+def test_the_record_of_every_kind_is_a_drawer_away(look, panel, ana):
+    past(panel, "good", "bad", "good", "good")
+    page = look(ana)
+    page.session_state["record"] = True
+    frame = page.run().table[0].value
+    rows = {str(one[0]).replace("\\", ""): one[1:] for one in frame.reset_index().values.tolist()}
+    assert len(rows) >= 7
+    state, record, more = rows["retrain: sms_spam"]
+    assert (state, more) == ("off", "9")
+    told = "3 good, 1 bad, 0 neutral; 2 good in a row, lower bound 0.43"
+    assert record.replace("\\", "") == told
+
+
 def test_a_leave_is_proposed_and_waits_for_another_person(look, panel, ana, apo):
     page = look(ana)
     field(page, "Why?").input("it did well")
