@@ -151,13 +151,14 @@ def _shipper(settings: Settings) -> None:
 
 def _keep_alive(built: "Panel", name: str, stop: threading.Event) -> None:
     """Say every few seconds that this process lives, for `pilothouse alive` and the panel."""
-    from core import heartbeat
+    from core import alive, heartbeat
 
     def beat() -> None:
-        begun = built.db.clock()
+        begun, folder = built.db.clock(), built.settings.folder("run")
         while True:
-            with suppress(UnavailableError):  # the next beat tries again
+            with suppress(UnavailableError, OSError):  # the next beat tries again
                 heartbeat.beat(built.db, _on_this_host(name), begun)
+                alive.stamp(folder, name)
             if stop.wait(heartbeat.SECONDS):
                 return
 
