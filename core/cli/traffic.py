@@ -113,7 +113,7 @@ class Source:
         self.generated = "generated messages" in learnt.source
         self.frame = versions.frame(panel.settings, dataset)
         self.random = random.Random(seed)  # noqa: S311 (simulated traffic)
-        self.seed = seed
+        self._to_deal: list[int] = []
 
     def rows(self, n: int, *, campaign: str | None = None, share: float = 0.0) -> list[Row]:
         """Return `n` rows, of which `share` belong to `campaign`, in random order.
@@ -132,8 +132,17 @@ class Source:
         if self.generated:
             fresh = generator.messages(n, seed=self._next_seed())
             return [Row({"message": m.text}, m.label, _user(self.random)) for m in fresh]
-        picked = self.frame.sample(n, replace=True, random_state=self._next_seed())
-        return list(_rows(self.spec, picked, self.random))
+        return list(_rows(self.spec, self._dealt(n), self.random))
+
+    def _dealt(self, n: int) -> pd.DataFrame:
+        """Deal held-out rows like cards: none comes again before all have come.
+
+        Drawn with replacement, one wrong answer that comes often would pass for a change.
+        """
+        while len(self._to_deal) < n:
+            self._to_deal += self.random.sample(range(len(self.frame)), len(self.frame))
+        now, self._to_deal = self._to_deal[:n], self._to_deal[n:]
+        return self.frame.iloc[now]
 
     def _drifted(self, n: int, campaign: str) -> list[Row]:
         if self.spec.task == "text":
@@ -145,7 +154,7 @@ class Source:
             ]
         if campaign != SHIFT:
             raise InvalidInputError(f"rows of numbers drift by the campaign `{SHIFT}` only")
-        picked = self.frame.sample(n, replace=True, random_state=self._next_seed()).copy()
+        picked = self._dealt(n).copy()
         for feature in self.spec.input.features or ():
             if feature.type == "numeric":
                 picked[feature.name] = picked[feature.name] + self.frame[feature.name].std()
