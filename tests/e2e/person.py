@@ -26,6 +26,10 @@ WHOLE = "() => !document.querySelector('[data-testid=stSkeleton]')"
 IDLE = (
     "[data-testid=stApp][data-test-script-state=notRunning][data-test-connection-state=CONNECTED]"
 )
+RUNS = "performance.getEntriesByName('script-run-cycle').length"
+MOVE = """path => {
+    history.pushState({}, '', path); dispatchEvent(new PopStateEvent('popstate', {state: {}})) }
+"""
 KNOWN = re.compile(r"/[a-z_]+/_stcore/(health|host-config)")  # asked below a deep link, then above
 STREAMLITS_OWN = {  # an axe rule and the part of Streamlit's own markup that breaks it
     "list": "[data-testid=stSidebarNav]",  # the menu's <ul> holds section headings beside <li>
@@ -112,6 +116,21 @@ class Person:
         self.whole()
         return self.page
 
+    def moves(self, path: str = "/") -> Page:
+        """Go on to a page within the panel and wait until all of it can be used.
+
+        As with Back and Forward nothing is fetched and compiled anew, which is most of the work of
+        `opens`: for what does not depend on how somebody came to the page.
+        """
+        if not self.page.url.startswith(f"{self.address}/"):
+            return self.opens(path)
+        self.idle()
+        runs = self.page.evaluate(RUNS)
+        self.page.evaluate(MOVE, path)
+        self.page.wait_for_function(f"before => {RUNS} > before", arg=runs, polling=50)
+        self.whole()
+        return self.page
+
     def whole(self) -> None:
         """Wait until the page has its title and no part of it is still to come."""
         expect(self.page.locator("h1:visible").first).to_be_visible()
@@ -144,7 +163,7 @@ class Person:
 
     def approve(self, title: str, note: str) -> None:
         """Decide the waiting card with this title, as a person does: look, then approve."""
-        self.opens("/")
+        self.moves("/")
         card = self.page.locator("[class*=st-key-card-]").filter(has_text=re.compile(title)).first
         expect(card).to_be_visible()
         self.follow(card.get_by_role("link", name="Look and decide"), "**/recommendation?id=*")

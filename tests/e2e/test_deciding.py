@@ -30,7 +30,7 @@ def test_what_one_person_changes_another_one_approves(at, house):
         arguments={"version": "1.0.0"},
     )  # fmt: skip
     me = at("apo")
-    me.opens(f"/recommendation?id={row.id}")
+    me.moves(f"/recommendation?id={row.id}")
     button(me, "Change …").click()
     dialog = me.page.get_by_role("dialog")
     dialog.get_by_label("Version").click()
@@ -42,7 +42,7 @@ def test_what_one_person_changes_another_one_approves(at, house):
     (made,) = (one for one in waiting(house) if one.edit_of == row.id)
 
     other = at("adm")
-    other.opens(f"/recommendation?id={made.id}")
+    other.moves(f"/recommendation?id={made.id}")
     expect(other.page.get_by_role("row").filter(has_text="version")).to_contain_text("1.0.0")
     other.click("Approve …")
     button(other, "Approve now").click()
@@ -59,7 +59,7 @@ def waiting(house):
 def test_a_question_gets_its_answer_without_a_reload(at, house):
     row = homes.put(house.panel, "retrain", "Retrain heart_disease", model="heart_disease")
     me = at("ana")
-    me.opens(f"/recommendation?id={row.id}")
+    me.moves(f"/recommendation?id={row.id}")
     me.page.get_by_label("Ask the agent about this").fill("How many labels are there?")
     button(me, "Ask").click()
     me.sees("The agent looks at the facts")
@@ -79,7 +79,7 @@ def test_of_three_selected_cards_one_is_refused_and_the_others_are_decided(at, h
         )
     ]
     me = at("sue")
-    me.opens("/?of=breast_cancer")
+    me.moves("/?of=breast_cancer")
     expect(me.page.locator(CARDS)).to_have_count(3)
     for row in put:
         me.page.locator(f".st-key-card-{row.id}").get_by_text("Select").click()

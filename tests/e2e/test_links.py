@@ -14,7 +14,7 @@ def test_no_address_in_a_strangers_words_becomes_a_link(house):
     row = homes.put(house.panel, "notify", f"Tell: {WORDS}", **more)
     me = house("ana")
     for path in ("/?of=breast_cancer", f"/recommendation?id={row.id}"):
-        me.opens(path)
+        me.moves(path)
         me.sees(WORDS)
         me.sees(f"Tell: {WORDS}")
         assert not [one for one in me.page.evaluate(ADDRESSES) if "evil.example" in one]

@@ -40,25 +40,25 @@ def me(ward):
 
 @pytest.mark.parametrize("kind", TOLD)
 def test_drift_of_each_kind_is_told_on_the_page(me, kind):
-    me.opens(f"/drift?model={kind}")
+    me.moves(f"/drift?model={kind}")
     for words in TOLD[kind]:
         me.sees(words)
 
 
 def test_flipped_labels_are_told_as_a_fallen_accuracy(me):
-    me.opens("/performance?model=labels")
+    me.moves("/performance?model=labels")
     me.sees(re.compile("surely under the floor"))
     me.sees("surely worse")
     me.sees(re.compile("points since registration"))
 
 
 def test_slow_answers_are_told(me):
-    me.opens("/performance?model=latency")
+    me.moves("/performance?model=latency")
     me.sees(re.compile("latency|slow", re.IGNORECASE))
 
 
 def test_a_cell_of_the_heat_map_opens_its_column_in_its_window(me):
-    me.opens("/drift?model=location")
+    me.moves("/drift?model=location")
     plot = me.page.locator(".st-key-heat .nsewdrag").first
 
     def click():
@@ -76,12 +76,12 @@ def test_a_cell_of_the_heat_map_opens_its_column_in_its_window(me):
 
 
 def test_a_column_has_an_address(me):
-    me.opens("/drift?model=missing&column=pulse")
+    me.moves("/drift?model=missing&column=pulse")
     me.sees(re.compile(r"Missing: 0\.0% of the reference, [23]\d\.\d% now"))
 
 
 def test_trends_and_the_live_feed_keep_their_state_in_the_address(me):
-    me.opens("/performance?model=campaign&trends=true&per=Month&live=true")
+    me.moves("/performance?model=campaign&trends=true&per=Month&live=true")
     me.sees("Newest predictions")
     me.sees(re.compile("Claim your airdrop"))
     assert me.page.get_by_label("Per", exact=True).first.input_value() == "Month"

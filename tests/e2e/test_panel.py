@@ -48,7 +48,7 @@ def proposal(house):
 def open_proposal(at, proposal):
     def open_by(name="ana"):
         person = at(name)
-        person.opens(f"/recommendation?id={proposal.id}")
+        person.moves(f"/recommendation?id={proposal.id}")
         return person
 
     return open_by
@@ -64,7 +64,7 @@ def state(house, row):
 
 def test_a_viewer_sees_no_page_for_acting(at):
     me = at("vic")
-    me.opens("/")
+    me.moves("/")
     listed = me.page.get_by_test_id("stSidebarNavLink").all_inner_texts()
     assert "Inbox" in listed
     assert {"Training", "Data", "Admin"}.isdisjoint(listed)
@@ -96,14 +96,14 @@ def test_a_viewer_is_offered_no_decision_and_core_refuses_one_all_the_same(
 
 def test_the_inbox_is_the_landing_page(at):
     me = at("ana")
-    me.opens("/")
+    me.moves("/")
     expect(me.page.locator("h1").first).to_have_text("Inbox")
     me.sees(re.compile(r"decisions? waiting"))
 
 
 def test_the_count_of_decisions_equals_the_cards(at):
     me = at("ana")
-    me.opens("/")
+    me.moves("/")
     n = int(re.search(r"(\d+) decisions waiting", me.page.inner_text("body"))[1])
     assert n >= 3
     expect(me.page.locator(CARDS)).to_have_count(n)
@@ -111,7 +111,7 @@ def test_the_count_of_decisions_equals_the_cards(at):
 
 def test_a_card_shows_model_version_risk_age_evidence_interval_and_n(at):
     me = at("ana")
-    me.opens("/")
+    me.moves("/")
     card = me.page.locator(CARDS).filter(has_text="Roll back sms_spam")
     for part in ("sms_spam", "version 1.0.0", "medium", "just now|min ago", "accuracy now"):
         expect(card).to_contain_text(re.compile(part))
@@ -120,7 +120,7 @@ def test_a_card_shows_model_version_risk_age_evidence_interval_and_n(at):
 
 def test_the_difference_is_one_click_away(at):
     me = at("ana")
-    me.opens("/")
+    me.moves("/")
     card = me.page.locator(CARDS).filter(has_text="Release sms_spam 3.0.0")
     card.get_by_text("What would change").click()
     row = card.get_by_role("row").filter(has_text="serves")
@@ -171,7 +171,7 @@ def test_a_toast_confirms_a_decision_and_the_card_moves(open_proposal, house, pr
     me.page.get_by_label("Reason for rejecting").fill("a known holiday")
     button(me, "Reject").click()
     expect(me.page.get_by_test_id("stToast")).to_contain_text("Rejected: Retrain heart_disease")
-    me.opens("/")
+    me.moves("/")
     expect(me.page.locator(f".st-key-card-{proposal.id}")).to_have_count(0)
     expect(me.page.locator(f"a[href*='{proposal.id}']")).to_be_visible()
 
@@ -208,7 +208,7 @@ def test_filters_live_in_the_address(at):
     me.page.reload()
     me.whole()
     expect(me.page.get_by_label("Who")).to_have_value("apo")
-    me.opens("/performance?model=heart_disease&span=7+days")
+    me.moves("/performance?model=heart_disease&span=7+days")
     me.sees("Requests, 7 days")
 
 
@@ -258,7 +258,7 @@ EMPTY = {
 @pytest.mark.parametrize("path", EMPTY)
 def test_every_list_has_an_empty_state_with_a_next_step(empty, path):
     me = empty("adm")
-    me.opens(path)
+    me.moves(path)
     for words in EMPTY[path]:
         me.sees(re.compile(words))
     empty.check()
@@ -266,7 +266,7 @@ def test_every_list_has_an_empty_state_with_a_next_step(empty, path):
 
 def test_a_dead_store_gives_a_named_error_and_retry_goes_on(empty, postgresql):
     me, stranger = empty("adm"), empty.stranger()
-    me.opens("/")
+    me.moves("/")
     with unreachable(postgresql, empty.panel):
         me.page.get_by_test_id("stSidebarNavLink").filter(has_text="Incidents").click()
         for person in (me, stranger):
@@ -314,4 +314,4 @@ def test_an_error_nobody_foresaw_shows_no_traceback(at, house):
     assert "KeyError" in house.product.output.read_text()
     for secret in ("Traceback", "KeyError", "drifts.py", homes.SECRET):
         assert secret not in me.page.content()
-    me.opens("/")  # the exception was wanted
+    me.moves("/")  # the exception was wanted

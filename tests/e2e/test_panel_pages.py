@@ -52,7 +52,7 @@ def address(house, path):
 @pytest.mark.parametrize("path", LOOKED_AT)
 def test_a_page_is_accessible_in_the_light_and_fits_a_phone(house, path):
     me = house("adm")
-    me.opens(address(house, path))
+    me.moves(address(house, path))
     assert me.axe() == []
     assert leaks(me) == []
     for size in ("wide", "phone"):
@@ -65,7 +65,7 @@ def test_a_page_is_accessible_in_the_light_and_fits_a_phone(house, path):
 @pytest.mark.parametrize("path", LOOKED_AT)
 def test_a_page_is_readable_in_the_dark(house, path):
     me = house("adm", theme="dark")
-    me.opens(address(house, path))
+    me.moves(address(house, path))
     assert me.axe("color-contrast") == []
     me.shoot_all(picture(path, "dark-wide"))
     house.check()

@@ -50,7 +50,7 @@ def choose(me, name, value):
 def test_a_change_is_tried_on_the_past_proposed_and_approved_by_another(house):
     decisions(house.panel)
     me, other = house("ana"), house("apo")
-    me.opens(POLICY)
+    me.moves(POLICY)
     choose(me, "drift retrain", "0.3")
     me.click("Replay the last 30 days")
     me.sees(re.compile(r"60 decisions: \d+ would differ"))
@@ -66,7 +66,7 @@ def test_a_change_is_tried_on_the_past_proposed_and_approved_by_another(house):
     me.sees("Proposed: Change the policy of sms_spam")
     other.approve("Change the policy of sms_spam", "agreed")
     carry_out(house.panel.db, house.panel.settings)
-    me.opens(POLICY)
+    me.moves(POLICY)
     me.sees("1 by versions that people approved")
     expect(me.page.locator(".st-key-version-1")).to_contain_text("in force since")
     house.check()
@@ -74,7 +74,7 @@ def test_a_change_is_tried_on_the_past_proposed_and_approved_by_another(house):
 
 def test_the_policy_is_readable_in_the_dark(house):
     me = house("ana", theme="dark")
-    me.opens(POLICY)
+    me.moves(POLICY)
     for size in ("wide", "phone"):
         me.resize(size)
         assert me.wide_by() <= 0
