@@ -1,12 +1,17 @@
 """A SQLite file that is moved or replaced under a running product is noticed, and written no more."""
 
 import shutil
+import threading
+import time
 
 import pytest
 from sqlalchemy import select
 
+from core import jobs, worker
+from core.automation.runners import RUNNERS, Runner
 from core.db import Database
 from core.errors import MissingDatabaseError, UnavailableError
+from core.panel import Panel
 from core.serving import shipper
 from core.serving.spool import Spool
 from core.sqlite import file_of
@@ -79,3 +84,30 @@ def test_the_shipper_keeps_the_log_until_the_file_is_back(db, settings, clock, m
     with db.read() as session:
         assert session.scalars(select(Prediction.id)).all() == ["id-00001"]
     log.close()
+
+
+def test_a_worker_does_its_jobs_when_the_file_is_back_and_touches_no_other(
+    db, settings, clock, moved, monkeypatch
+):
+    place, away = moved
+    panel, done, stop = Panel(settings, db, clock), [], threading.Event()
+    monkeypatch.setitem(RUNNERS, "test", Runner(lambda _panel, claim: done.append(claim.kind)))
+    away.rename(place)
+    with db.keep() as session:
+        jobs.enqueue(session, "test", {}, now=clock())
+    place.rename(away)
+    shutil.copy(away, place)
+    before = place.read_bytes(), away.read_bytes()
+    working = threading.Thread(
+        target=worker._repeat, args=(lambda: worker.work_once(panel, "w1", stop), stop)
+    )
+    working.start()
+    time.sleep(0.3)
+    assert (done, (place.read_bytes(), away.read_bytes())) == ([], before)
+    away.rename(place)
+    end = time.monotonic() + 30
+    while not done and time.monotonic() < end:
+        time.sleep(0.05)
+    stop.set()
+    working.join()
+    assert done == ["test"]
