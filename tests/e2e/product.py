@@ -7,10 +7,12 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from xmlrpc.client import Fault, ServerProxy
 
 import httpx
+from supervisor.xmlrpc import SupervisorTransport
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "a-long-password-for-tests"
@@ -105,16 +107,18 @@ class Product:
         with closing(sqlite3.connect(self.home / "pilothouse.db")) as database:
             return {row[0] for row in database.execute(f"select {key} from {table}")}
 
+    def proposed(self) -> set[str]:
+        """The titles of all that was ever proposed for a decision."""
+        with closing(sqlite3.connect(self.home / "pilothouse.db")) as database:
+            return {row[0] for row in database.execute("select title from recommendation")}
+
     def children(self) -> dict[str, int]:
         """The pid of each process that supervisord keeps, by name."""
-        conf = ROOT / "ops" / "supervisord.conf"
-        env = {**self.env, "PILOTHOUSE_RUN_DIR": str(self.home / "run"), "PILOTHOUSE_BIN": "-"}
-        done = subprocess.run(
-            [str(Path(sys.executable).parent / "supervisorctl"), "-c", str(conf), "status"],
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        rows = [line.split() for line in done.stdout.splitlines() if " RUNNING " in line]
-        return {row[0]: int(row[3].rstrip(",")) for row in rows}
+        socket = f"unix://{self.home}/run/supervisor.sock"
+        with (
+            suppress(OSError, Fault),  # it just starts or ends
+            ServerProxy("http://127.0.0.1", SupervisorTransport(serverurl=socket)) as asked,
+        ):
+            rows = asked.supervisor.getAllProcessInfo()
+            return {row["name"]: row["pid"] for row in rows if row["statename"] == "RUNNING"}
+        return {}

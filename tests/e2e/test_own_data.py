@@ -29,7 +29,8 @@ def me(browser, product, product_module, person_module):
     me = person_module.Person(browser, product.url("panel"))
     me.go("/")
     me.sign_in("admin", product_module.PASSWORD)
-    return me
+    yield me
+    me.context.close()
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +52,7 @@ def table(path, names, rows):
 
 def offer(me, path):
     """Upload a file as new data for the heart model."""
-    me.opens("/data?model=heart_disease")
+    me.opens("/data?model=heart_disease")  # and no earlier file waits there
     me.page.locator("input[type=file]").set_input_files(path)
     me.page.get_by_label("Use it as").click()
     me.page.get_by_role("option", name="new data for Heart disease").click()
@@ -60,7 +61,7 @@ def offer(me, path):
 
 
 def train(me, kind):
-    me.opens("/training?model=heart_disease")
+    me.moves("/training?model=heart_disease")
     box = me.page.get_by_label("Candidates")
     me.page.get_by_test_id("stMultiSelect").get_by_label("Clear all").click()
     box.fill(kind)
@@ -83,7 +84,8 @@ def test_02_a_whole_file_is_kept_and_checked_by_the_worker(me, rows, tmp_path, p
     me.sees("is being checked")
 
     def judged():
-        me.opens("/data?model=heart_disease")
+        me.page.wait_for_timeout(500)  # what looks without a break takes the worker's time
+        me.moves("/data?model=heart_disease")
         return me.page.get_by_text(re.compile("expectations? hold, judged by")).count()
 
     person_module.until(judged, what="the check by the worker")
@@ -96,7 +98,7 @@ def test_03_it_is_trained_and_the_leaderboard_is_shown(me):
 
 
 def test_04_what_the_gate_does_not_let_through_an_approver_may_override(me):
-    me.opens("/models?model=heart_disease&version=1.0.0")
+    me.moves("/models?model=heart_disease&version=1.0.0")
     if me.page.get_by_role("button", name="Override the gate").count():
         me.page.get_by_label("Why?").first.fill("303 rows are all there are")
         me.click("Override the gate")
@@ -110,13 +112,13 @@ def test_04_what_the_gate_does_not_let_through_an_approver_may_override(me):
 def test_05_a_second_version_is_judged_on_the_same_rows_with_an_honest_answer(me):
     train(me, "forest")
     me.sees(re.compile("version 1.1.0"), seconds=400)
-    me.opens("/models?model=heart_disease&version=1.1.0")
+    me.moves("/models?model=heart_disease&version=1.1.0")
     me.sees(re.compile("not enough evidence|gate refuses", re.I))
     me.sees(re.compile("more labelled rows|ruled out|worse"))
 
 
 def test_06_the_two_are_compared_on_the_same_rows(me):
-    me.opens("/models?model=heart_disease&a=1.0.0&b=1.1.0")
+    me.moves("/models?model=heart_disease&a=1.0.0&b=1.1.0")
     me.sees(re.compile(r"same \d+ rows"))
     me.click("Ask both about each row")
     me.sees(re.compile("answer|agree|changed", re.I))

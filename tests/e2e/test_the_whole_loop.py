@@ -37,7 +37,8 @@ def me(browser, product, product_module, person_module):
     me = person_module.Person(browser, product.url("panel"))
     me.go("/")
     me.sign_in("admin", product_module.PASSWORD)
-    return me
+    yield me
+    me.context.close()
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def test_01_the_inbox_is_the_landing_page_and_nothing_waits(me):
 
 
 def test_02_a_training_from_the_panel_moves_and_ends(me):
-    me.go("/training?model=sms_spam")
+    me.moves("/training?model=sms_spam")
     me.page.get_by_label("Why?").fill("to see it work")
     started, seen = time.monotonic(), []
     me.click("Start training")
@@ -104,7 +105,7 @@ def form(me, button):
 
 
 def test_04_a_proposed_release_is_approved_and_reaches_clients(me, client, until):
-    me.go("/models?model=sms_spam&version=1.1.0")
+    me.moves("/models?model=sms_spam&version=1.1.0")
     form(me, "Override the gate").fill("it is as good, which is enough here")
     me.click("Override the gate")
     me.sees("overridden by")
@@ -126,7 +127,7 @@ def test_05_drifted_traffic_is_seen_by_a_check(me, product, until):
     assert "drift fail" in told
     assert "incident" in told
     assert "decision: " in told
-    me.go("/drift?model=sms_spam")
+    me.moves("/drift?model=sms_spam")
     me.sees(re.compile("Drift of size"))
     me.sees("New or more frequent words")
 
@@ -143,7 +144,7 @@ def test_06_evidentlys_full_report_is_rendered_on_demand(me, until):
 
 def test_07_the_incident_and_its_alerts_are_told(me, receivers, until):
     posts, mails = receivers
-    me.go("/incidents")
+    me.moves("/incidents")
     me.sees(re.compile("The data has drifted|Accuracy has fallen"))
     until(lambda: posts.to("/slack"), what="the Slack message")
     until(lambda: posts.to("/webhook"), what="the webhook")
@@ -152,15 +153,12 @@ def test_07_the_incident_and_its_alerts_are_told(me, receivers, until):
     assert {"webhook-id", "webhook-timestamp", "webhook-signature"} <= headers
 
 
-def test_08_the_approved_recommendation_retrains_and_the_result_is_proposed(me, until):
+def test_08_the_approved_recommendation_retrains_and_the_result_is_proposed(me, product, until):
     me.approve("Retrain sms_spam", "the campaign is real")
-    me.go("/training?model=sms_spam")
-
-    def proposed():
-        me.go("/")
-        return me.page.get_by_text("Release sms_spam 1.2.0").count()
-
-    until(proposed, 400, "the retrained version's proposal")
+    title = "Release sms_spam 1.2.0"
+    until(lambda: title in product.proposed(), 400, "the retrained version's proposal")
+    me.moves("/")
+    me.sees(title)
 
 
 def test_09_the_retrained_version_is_released_and_knows_the_campaign(me, client, until):
@@ -169,7 +167,7 @@ def test_09_the_retrained_version_is_released_and_knows_the_campaign(me, client,
 
 
 def test_10_two_versions_are_compared_on_live_traffic(me, client, until):
-    me.go("/experiments?model=sms_spam")
+    me.moves("/experiments?model=sms_spam")
     me.page.get_by_label("Name", exact=True).fill("old against new")
     me.page.get_by_label("What do you expect?").fill("the old one misses the campaign")
     me.click("Draft the experiment")
@@ -202,7 +200,8 @@ def test_11_the_experiment_counts_labels_and_is_concluded(me, product, client, u
     )
 
     def counted():
-        me.go("/experiments?model=sms_spam")
+        me.page.wait_for_timeout(500)
+        me.moves("/experiments?model=sms_spam")
         return not me.page.get_by_text("0 labelled").count()
 
     until(counted, what="counting")
@@ -214,7 +213,7 @@ def test_11_the_experiment_counts_labels_and_is_concluded(me, product, client, u
 
 def test_12_a_rollback_brings_the_old_version_back_without_a_failed_request(me, client, until):
     before = predict(client)["model_version"]
-    me.go("/releases?model=sms_spam")
+    me.moves("/releases?model=sms_spam")
     form(me, "Roll back to").fill("a rehearsal")
     started = time.monotonic()
     me.page.get_by_role("button", name=re.compile("^Roll back to")).click()
@@ -224,7 +223,7 @@ def test_12_a_rollback_brings_the_old_version_back_without_a_failed_request(me, 
 
 
 def test_13_the_audit_trail_tells_the_whole_story_and_is_whole(me, product):
-    me.go("/audit")
+    me.moves("/audit")
     for action in ("release.rollback", "experiment.stop", "recommendation.decide"):
         cell = me.page.locator("[data-testid=stDataFrame] td", has_text=action).first
         expect(cell).to_be_attached()  # the grid is drawn; its cells stand in the document too
