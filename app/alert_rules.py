@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import ui
-from app.incidents import number
+from app.incidents import YES_OR_NO, number
 from core import releases, specs
 from core.incidents import board
 from core.incidents.board import Standing
@@ -43,13 +43,18 @@ def show(panel: Panel, asked: str | None) -> None:
 
 def _row(one: Standing) -> dict[str, object]:
     said = one.signal
+    bare = one.watch.name in YES_OR_NO
     return {
         "rule": one.watch.title,
         "now": one.state,
-        "value": number(said.value) if said else ui.NOTHING,
-        "threshold": number(said.threshold) if said else ui.NOTHING,
+        "value": _value(said.value, bare=bare) if said else ui.NOTHING,
+        "threshold": number(said.threshold) if said and not bare else ui.NOTHING,
         "n": f"{said.n:,}" if said else ui.NOTHING,
         "severity": one.watch.usual_severity,
         "reports in a row": one.watch.windows,
         "at least": one.watch.min_samples,
     }
+
+
+def _value(value: float, *, bare: bool) -> str:
+    return ui.figure(value > 0) if bare else number(value)

@@ -186,6 +186,8 @@ def figures(rows: Sequence[Figure]) -> None:
 
 def _fact(fact: Mapping[str, Any]) -> str:
     value = fact.get("value")
+    if value == 0 and str(fact.get("fact", "")).endswith("p_value"):
+        value = "< 0.0001"  # no chance is 0: facts are kept with six digits
     shown = ", ".join(str(one) for one in value) if isinstance(value, list) else value
     words = ui.with_interval(shown, fact.get("interval"), fact.get("n"))
     return f"{ui.plain(fact.get('label') or fact.get('fact', ''))}: **{ui.plain(words)}**"

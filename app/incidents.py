@@ -17,6 +17,7 @@ REPORTS = {
 }
 """The page on which a report of a kind is read."""
 
+YES_OR_NO = ("drift", "concept_drift")  # rules whose finding has no size: it is so, or not
 NO_CHANNEL = "No channel is set up; messages show in the inbox only. See Admin."
 
 
@@ -92,7 +93,8 @@ def figures(
 def _figures(alert: Alert, n: int | None, now: datetime) -> str:
     """Say the figures of an alert in one line."""
     theirs = silences.cause_of(alert).startswith(outside.PREFIX)  # another system's, without any
-    parts = [] if theirs else [f"{number(alert.value)} against {number(alert.threshold)}"]
+    bare = theirs or alert.rule in YES_OR_NO
+    parts = [] if bare else [f"{number(alert.value)} against {number(alert.threshold)}"]
     if n is not None:
         parts.append(f"n = {n:,}")
     parts.append(f"since {ui.ago(alert.at, now)}")

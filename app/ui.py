@@ -92,11 +92,14 @@ def announce() -> None:
 def sentence(text: str) -> str:
     """Return `text` with a capital first letter and a full stop.
 
-    >>> sentence("there is no run 7")
-    'There is no run 7.'
+    The name of a model at its beginning stays as it is written.
+
+    >>> sentence("there is no run 7"), sentence("sms_spam has no release")
+    ('There is no run 7.', 'sms_spam has no release.')
     """
     text = text.strip()
-    return (text[:1].upper() + text[1:]).rstrip(".") + "." if text else ""
+    first = text[:1] if "_" in text.split(" ", 1)[0] else text[:1].upper()
+    return (first + text[1:]).rstrip(".") + "." if text else ""
 
 
 def plain(text: object) -> str:
@@ -254,15 +257,16 @@ def utc(moment: datetime) -> str:
 def figure(value: object, digits: int = 4) -> str:
     """Show a number, or a dash where there is none.
 
-    >>> figure(0.98765), figure(None), figure(1200), figure(True)
-    ('0.9877', '-', '1,200', 'yes')
+    >>> figure(0.98765), figure(None), figure(1200), figure(True), figure(2e-06)
+    ('0.9877', '-', '1,200', 'yes', '< 0.0001')
     """
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:.{digits}f}"
+        least = 10**-digits
+        return f"< {least:.{digits}f}" if 0 < value < least / 2 else f"{value:.{digits}f}"
     return NOTHING if value is None else str(value)
 
 

@@ -36,8 +36,12 @@ class Figure:
 
     @property
     def differs(self) -> bool:
-        """Whether it is known now, and not what was sealed."""
-        return self.now is not None and self.now.value != self.sealed.get("value")
+        """Whether it is known now, and not what was sealed, to the digits that facts keep."""
+        return self.now is not None and _kept(self.now.value) != _kept(self.sealed.get("value"))
+
+
+def _kept(value: object) -> object:
+    return round(value, 6) if isinstance(value, float) else value
 
 
 def lapse(db: Database) -> int:

@@ -94,10 +94,19 @@ def report(panel, served, rule, state="firing", *, severity="high", n=500, kind=
 def test_an_alert_shows_its_value_against_its_threshold_and_leads_to_its_report(
     open_page, panel, served, ana
 ):
-    row = report(panel, served, "drift")
+    row = report(panel, served, "error_rate")
     page = open_page("incidents", ana)
     assert "0.61 against 0.5, n = 500, since just now" in text_of(page)
     assert any(f"report={row.id}" in str(link.proto) for link in page.get("page_link"))
+
+
+def test_an_alert_that_has_no_size_shows_none(open_page, panel, served, ana):
+    report(panel, served, "drift")
+    page = open_page("incidents", ana)
+    assert "n = 500, since just now" in text_of(page)
+    assert " against " not in text_of(page)
+    drift = page.dataframe[0].value.set_index("rule").loc["The data has drifted"]
+    assert (drift["value"], drift["threshold"]) == ("yes", "-")
 
 
 def test_an_alert_that_is_not_confirmed_shows_as_what_may_come(open_page, panel, served, ana):

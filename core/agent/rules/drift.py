@@ -49,8 +49,10 @@ def _said(book: FactBook) -> str:
         ("drift.n_current", " on {:g} rows"),
         ("drift.p_value", ", p = {:.2g}"),
     )
-    known = [(words, book.number(name)) for name, words in shown]
-    return "The inputs have changed" + "".join(w.format(x) for w, x in known if x == x)
+    known = [(name, words, book.number(name)) for name, words in shown]
+    # no chance is 0: what is too small for the digits of a fact is left out
+    told = [w.format(x) for name, w, x in known if x == x and (x or name != "drift.p_value")]
+    return "The inputs have changed" + "".join(told)
 
 
 def _waits_for(book: FactBook, policy: Policy) -> tuple[str, ...]:

@@ -7,8 +7,9 @@ from core import incidents, recommendations, specs
 from core import worker as workers
 from core.access import system
 from core.agent import sources
+from core.agent.facts import Fact
 from core.agent.investigate import investigate
-from core.agent.lapsing import fresh, lapse
+from core.agent.lapsing import Figure, fresh, lapse
 from core.panel import Panel
 from core.recommendations import Basis
 from core.settings import ROOT
@@ -35,6 +36,12 @@ def asked(db, settings, drifted):
         title="The data has drifted", finding=finding,
     )  # fmt: skip
     return investigate(db, settings, "spam", incident_id=opened.incident.id)
+
+
+@pytest.mark.parametrize(("now", "differs"), [(0.288462, False), (0.288463, True)])
+def test_a_figure_differs_only_by_digits_that_facts_keep(now, differs):
+    fact = Fact("candidate.vs_champion", now, "/models", "")
+    assert Figure("", "", {"value": 0.28846153}, fact, "").differs is differs
 
 
 def stored(db, row):

@@ -44,6 +44,11 @@ def test_an_alarm_that_means_something_does(change):
     assert verdict(change).decision == "retrain"
 
 
+def test_a_chance_too_small_for_the_digits_of_a_fact_is_not_called_zero():
+    assert ", p = 0.001." in verdict().sentences[0]
+    assert verdict({"p_value": 0.0}).sentences[0].endswith("score 0.60 on 300 rows.")
+
+
 def test_an_alarm_is_known_by_its_score_where_nothing_else_says_so():
     seen = {name: value for name, value in LARGE.items() if name != "alarm"}
     assert decide(book(drift=seen), Policy()).decision == "retrain"
