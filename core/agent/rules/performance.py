@@ -194,7 +194,11 @@ def _words(book: FactBook, policy: Policy, *, concept: bool) -> tuple[str, ...]:
         words.append(f"It was {before:.1%} at registration.")
     if now < policy.accuracy_floor:
         words.append(f"That is below the floor of {policy.accuracy_floor:.1%}.")
-    if concept:
+    if concept and drift_alarm(book):
+        words.append(
+            "The inputs have changed, but that does not explain it: they mean something else now."
+        )
+    elif concept:
         words.append("The inputs do not explain it: the same ones mean something else now.")
     elif not drift_alarm(book):
         words.append("The inputs raise no drift alarm: the truth itself may have changed.")

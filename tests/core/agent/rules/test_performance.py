@@ -61,6 +61,12 @@ def test_an_alarm_that_labels_contradict_the_probabilities_is_critical_by_itself
     assert (found.decision, found.severity) == ("retrain", "critical")
 
 
+def test_a_changed_concept_does_not_deny_the_drift_that_is_known_too():
+    seen = {"alarm": True, "score": 0.4, "n_current": 300}
+    told = verdict(book(concept={"alarm": True, "gap": -0.2}, drift=seen)).sentences
+    assert any(one.startswith("The inputs have changed, but") for one in told)
+
+
 def test_a_loss_of_exactly_five_points_is_a_warning():
     found = verdict(losing_accuracy(0.92, n=5000, half_width=0.008))
     assert (found.decision, found.severity) == ("request_approval", "high")
