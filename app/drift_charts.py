@@ -1,6 +1,7 @@
 """What changed, drawn: reports and shapes in, plotly figure out; pure."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import plotly.graph_objects as go
@@ -36,6 +37,9 @@ def score(reports: Sequence[MonitorReport], threshold: float | None) -> go.Figur
         },
     )
     level(figure, threshold, f"urgent from {threshold or 0:g}", RED, "top right")
+    if len({report.window_end for report in own}) == 1:  # else the axis counts milliseconds
+        at = own[0].window_end
+        figure.update_xaxes(range=[at - timedelta(hours=1), at + timedelta(hours=1)])
     return figure.update_layout(showlegend=False)
 
 
@@ -163,6 +167,7 @@ def terms(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
     ):
         shares = [row[field] for row in rows]
         figure.add_bar(y=words, x=shares, name=name, orientation="h", marker_color=color)
+    figure.update_layout(margin={"t": 40}, legend={"y": 1, "yanchor": "bottom"})
     figure.update_xaxes(tickformat=".0%", title="share of texts")
     return figure.update_yaxes(type="category", autorange="reversed")
 

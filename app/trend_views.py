@@ -119,12 +119,12 @@ def _newest(panel: Panel, model: str) -> None:
     ui.small_table(
         {
             "at": f"{row.at:%Y-%m-%d %H:%M:%S}",
+            "input": _input(row),
             "answer": row.label,
-            "probability of the positive class": f"{row.probability:.3f}",
+            "p(positive)": f"{row.probability:.3f}",
             "version": row.version,
             "variant": row.variant,
             "ms": f"{row.latency_ms:.1f}",
-            "input": _input(row),
         }
         for row in rows
     )

@@ -278,6 +278,11 @@ def test_windows_that_end_in_one_second_have_columns_of_their_own(put_report):
     assert list(figure.layout.xaxis.ticktext) == ["01-01<br>12:00"] * 2
 
 
+def test_one_window_alone_stands_amid_hours_not_milliseconds(put_report):
+    low, high = drift_charts.score([put_report("drift", score=0.3)], 0.15).layout.xaxis.range
+    assert high - low == timedelta(hours=2)
+
+
 def test_the_past_is_judged_again_by_a_worker(open_page, panel, drifted, clock, ana):
     page = open_page("drift", ana, model="sms_spam")
     button(page, "Judge them again").click().run()
