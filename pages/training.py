@@ -97,10 +97,10 @@ ended = [run for run in history if run.state not in runs.OPEN]
 # render
 if busy:
     finding, tone = f"A training is {busy.state}, asked for by {busy.author}.", ui.color("running")
-elif ended:
-    words = f"version {ended[0].version}" if ended[0].version else ended[0].error or "no version"
-    finding = f"The last training {ui.ago(ended[0].at, now)} has {ended[0].state}: {words}."
-    tone = ui.color(ended[0].state)
+elif ended and (last := ended[0]):
+    words = f"version {last.version}" if last.version else last.error or "no version"
+    finding = ui.sentence(f"The last training {ui.ago(last.at, now)} has {last.state}: {words}")
+    tone = ui.color(last.state)
 else:
     finding, tone = f"{spec.title} was never trained.", ui.color("")
 ui.head("Training", finding, tone, at=top)

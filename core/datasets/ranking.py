@@ -74,6 +74,8 @@ def _unusable(row: DatasetVersion, spec: ModelSpec, settings: Settings) -> str:
     """Return why a version cannot be trained on, or nothing."""
     if row.role != "train":
         return f"{row.role} data"
+    if row.state == "pending":
+        return "still being checked: start again in a minute"
     if row.state != "validated":
         return row.state
     there = {column["name"] for column in row.columns}
