@@ -200,7 +200,8 @@ class Teller:
         newest = releases.current(session, MODEL)
         if newest.seq > self._first:
             self.tell(f"{MODEL} now serves {releases.label(newest)}.", key=f"release {newest.seq}")
-            accuracy = reports.reports(session, MODEL, "performance", 1)
-            if accuracy and accuracy[0].version == releases.champion(newest):
-                self.tell(f"After the release: {accuracy[0].sentence}", key="after")
+            found = reports.reports(session, MODEL, "performance", 1)
+            judged = [report for report in found if report.state in reports.JUDGED]
+            if judged and judged[0].version == releases.champion(newest):
+                self.tell(f"After the release: {judged[0].sentence}", key="after")
                 self.over = True

@@ -26,12 +26,12 @@ def story(settings, db, clock, told):
     return lambda *, hands_free=False: Teller(Panel(settings, db, clock), hands_free=hands_free)
 
 
-def judged(db, clock, version):
+def judged(db, clock, version, state="pass"):
     row = MonitorReport(
-        id="r", model="sms_spam", version=version, kind="performance", state="pass",
+        id=state, model="sms_spam", version=version, kind="performance", state=state,
         window_start=clock(), window_end=clock(), n_reference=0, n_current=300, score=0.98,
         p_value=None, method="m", sentence="accuracy is 98 %", figures={}, assumptions="",
-        window_last_id="", follows="", at=clock(),
+        window_last_id="", follows=state, at=clock(),
     )  # fmt: skip
     with db.append() as session:
         session.add(row)
@@ -55,7 +55,10 @@ def test_it_is_over_once_the_accuracy_after_a_release_is_known(db, clock, told, 
     teller = story()
     release("sms_spam", "3.0.0")
     assert told(teller) == [("0:00", "sms_spam now serves 3.0.0.")]
+    judged(db, clock, "3.0.0", "inconclusive")
+    assert told(teller) == []
     assert not teller.over
+    clock.forward(seconds=12)
     judged(db, clock, "3.0.0")
     assert told(teller) == [("0:00", "After the release: accuracy is 98 %")]
     assert teller.over
