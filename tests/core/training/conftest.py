@@ -1,3 +1,4 @@
+import shutil
 from datetime import timedelta
 
 import pytest
@@ -41,6 +42,38 @@ def train(db, settings, ana):
 def small(db, ana):
     """A small text model; its words are `small_words`."""
     return specs.apply(db, ana, SMALL)
+
+
+@pytest.fixture(scope="session")
+def kept_homes(tmp_path_factory):
+    return tmp_path_factory.mktemp("homes"), {}
+
+
+@pytest.fixture
+def once(db, settings, clock, kept_homes):
+    """Do work in a new home, or lay out what the same work left there before: fits take long."""
+    folder, done = kept_homes
+
+    def lay_out(name, work):
+        if db.is_postgresql:
+            return work()
+        if name not in done:
+            done[name] = work(), clock.now
+            db.engine.dispose()  # so that all is in the file
+            shutil.copytree(settings.home, folder / name)
+        else:
+            db.engine.dispose()
+            shutil.copytree(folder / name, settings.home, dirs_exist_ok=True)
+        found, clock.now = done[name]
+        return found
+
+    return lay_out
+
+
+@pytest.fixture
+def first(once, train, small):
+    """The version of a first training of the small model."""
+    return once("first", lambda: train("small"))
 
 
 @pytest.fixture

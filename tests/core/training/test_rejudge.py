@@ -18,17 +18,20 @@ def drifted(n, seed):
 
 
 @pytest.fixture
-def undecided(db, worker, clock, train, small):
+def undecided(db, worker, clock, train, first, once):
     """A retrain on few labelled rows of a new campaign, which lacks evidence."""
-    first = train("small")
-    release(db, worker, first)
-    serve(db, clock, first, drifted(300, seed=5))
-    second = train("small", kind="retrain")
-    with db.command(worker, "version.register") as command:
-        row = command.session.merge(second)
-        # as if fewer labels had arrived until then: what decides is what arrives from now on
-        row.gate = {**row.gate, "answer": "not_enough_evidence", "more_rows_needed": 400}
-        return row
+
+    def retrained():
+        release(db, worker, first)
+        serve(db, clock, first, drifted(300, seed=5))
+        second = train("small", kind="retrain")
+        with db.command(worker, "version.register") as command:
+            row = command.session.merge(second)
+            # as if fewer labels had arrived until then: what decides is what arrives from now on
+            row.gate = {**row.gate, "answer": "not_enough_evidence", "more_rows_needed": 400}
+            return row
+
+    return once("undecided", retrained)
 
 
 @pytest.fixture

@@ -16,11 +16,10 @@ sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
-def imported(db, settings, worker, train, small):
+def imported(db, settings, worker, first):
     """A version serves of whose data only the description is here; `other`: not our source's."""
 
     def put(*, other):
-        first = train("small")
         release(db, worker, first)
         with db.command(worker, "dataset.load") as command:
             for id_ in (first.train_dataset_id, first.test_dataset_id):

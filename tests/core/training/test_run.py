@@ -145,8 +145,7 @@ def test_the_chosen_candidate_is_the_best_on_the_folds(db, train, small):
 
 
 @sqlite_only
-def test_a_second_version_is_judged_against_what_serves(db, worker, train, small):
-    first = train("small")
+def test_a_second_version_is_judged_against_what_serves(db, worker, train, first):
     release(db, worker, first)
     second = train("small")
     assert (second.gate["rule"], second.gate["champion"]) == ("superiority", "1.0.0")
@@ -166,9 +165,8 @@ def test_a_second_version_is_judged_against_what_serves(db, worker, train, small
     ],
 )
 def test_a_champion_whose_file_is_lost_or_changed_lets_nothing_be_promoted(
-    db, settings, worker, train, small, damage, words
+    db, settings, worker, train, first, damage, words
 ):
-    first = train("small")
     release(db, worker, first)
     damage(artifacts.path(settings, first.artifact))
     second = train("small", candidates=["complement_nb"])
@@ -179,9 +177,8 @@ def test_a_champion_whose_file_is_lost_or_changed_lets_nothing_be_promoted(
 
 @sqlite_only
 def test_a_champion_with_other_inputs_leaves_the_floor_as_the_rule(
-    db, settings, worker, train, small
+    db, settings, worker, train, first
 ):
-    first = train("small")
     release(db, worker, first)
     artifacts.path(settings, first.artifact).unlink()
     with db.command(worker, "version.register") as command:
@@ -193,9 +190,8 @@ def test_a_champion_with_other_inputs_leaves_the_floor_as_the_rule(
 
 
 def test_a_retrain_after_drift_learns_the_new_campaign_and_is_judged_twice(
-    db, settings, worker, clock, train, small
+    db, settings, worker, clock, train, first
 ):
-    first = train("small")
     release(db, worker, first)
     drift = generator.drifted(800, seed=5, campaign="crypto", share=0.4)
     drift += drift[:50]  # some are asked again: the newest must not be learnt through the oldest
@@ -221,9 +217,8 @@ def test_a_retrain_after_drift_learns_the_new_campaign_and_is_judged_twice(
 
 @sqlite_only
 def test_recent_rows_that_the_champion_has_learnt_do_not_judge_a_retrain_on_other_data(
-    db, settings, ana, worker, clock, train, small
+    db, settings, ana, worker, clock, train, first
 ):
-    first = train("small")
     release(db, worker, first)
     with db.read() as session:
         rows, judged = (
@@ -244,8 +239,7 @@ def test_recent_rows_that_the_champion_has_learnt_do_not_judge_a_retrain_on_othe
 
 
 @sqlite_only
-def test_a_retrain_on_poisoned_labels_is_not_promoted(db, worker, clock, train, small):
-    first = train("small")
+def test_a_retrain_on_poisoned_labels_is_not_promoted(db, worker, clock, train, first):
     release(db, worker, first)
     rng = random.Random(1)
     flipped = [
@@ -258,8 +252,7 @@ def test_a_retrain_on_poisoned_labels_is_not_promoted(db, worker, clock, train, 
 
 
 @sqlite_only
-def test_disputed_and_foreign_labels_are_left_out_of_a_retrain(db, worker, clock, train, small):
-    first = train("small")
+def test_disputed_and_foreign_labels_are_left_out_of_a_retrain(db, worker, clock, train, first):
     release(db, worker, first)
     drift = generator.drifted(50, seed=5, campaign="crypto", share=0.5)
     serve(db, clock, first, drift, disputed=True)
