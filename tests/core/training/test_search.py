@@ -17,6 +17,7 @@ from core.specs import Candidate, Range, Search
 from core.training import evaluation, folds, pipelines, search, spaces
 from core.training.executors import LocalExecutor
 from core.training.search import Tools
+from tests.conftest import settings_for
 from tests.core.training.executing import SPEC
 
 CANDIDATES = (
@@ -75,6 +76,13 @@ def run(train, settings, *, name="r1", executor=None, candidates=CANDIDATES, spe
     return search.search(train, spec, candidates, quiet, tools, name=name), quiet
 
 
+@pytest.fixture(scope="module")
+def whole(train, tmp_path_factory):
+    """What the search finds that nothing disturbs, and its progress."""
+    home = tmp_path_factory.mktemp("whole")
+    return run(train, settings_for(f"sqlite:///{home}/unused.db", home))
+
+
 def same(one, other):
     return one.study["trials"] == other.study["trials"]
 
@@ -115,9 +123,9 @@ def test_a_corpus_gives_the_vectorisers_matrices_to_the_last_bit(train, given):
             assert np.array_equal(getattr(ours, part), getattr(theirs, part))
 
 
-def test_a_search_never_ends_worse_than_the_given_parameters(train, settings):
+def test_a_search_never_ends_worse_than_the_given_parameters(train, settings, whole):
     plain, _ = run(train, settings, spec=SPEC, name="plain")
-    tuned, quiet = run(train, settings)
+    tuned, quiet = whole
     assert tuned.board[0].mean("f1") >= plain.board[0].mean("f1")
     assert {row.candidate.kind: row.trials for row in tuned.board} == {
         "logistic_regression": 7,
@@ -126,8 +134,8 @@ def test_a_search_never_ends_worse_than_the_given_parameters(train, settings):
     assert (quiet.done, quiet.more) == (3 + 2 * 3 + 2 * 6, 0)
 
 
-def test_the_same_seed_gives_the_same_search_whatever_the_processes(train, settings):
-    one, _ = run(train, settings, name="one")
+def test_the_same_seed_gives_the_same_search_whatever_the_processes(train, settings, whole):
+    one, _ = whole
     two, _ = run(train, settings, name="two", executor=LocalExecutor(2, worth_seconds=-1))
     assert same(one, two)
     assert np.array_equal(one.probability, two.probability)
@@ -158,9 +166,9 @@ class Killed(LocalExecutor):
     [pytest.param(4, marks=pytest.mark.extras), 9, pytest.param(24, marks=pytest.mark.extras)],
 )
 def test_a_killed_search_goes_on_with_its_trials_and_ends_like_one_that_was_not(
-    train, settings, after
+    train, settings, whole, after
 ):
-    whole, _ = run(train, settings, name="whole")
+    found, _ = whole
     child = os.fork()
     if child == 0:
         run(train, settings, name="killed", executor=Killed(after))
@@ -173,9 +181,9 @@ def test_a_killed_search_goes_on_with_its_trials_and_ends_like_one_that_was_not(
     ]
     assert any(trial.folds for trial in known)
     again, quiet = run(train, settings, name="killed")
-    assert same(again, whole)
-    assert [row.mean("f1") for row in again.board] == [row.mean("f1") for row in whole.board]
-    assert np.array_equal(again.probability, whole.probability)
+    assert same(again, found)
+    assert [row.mean("f1") for row in again.board] == [row.mean("f1") for row in found.board]
+    assert np.array_equal(again.probability, found.probability)
     assert quiet.done == 3 + 2 * 3 + 2 * 6
 
 
