@@ -128,12 +128,14 @@ def test_calibrated_models_have_one_too(kind, calibration):
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     seed=strategies.integers(0, 2**32 - 1),
-    kind=strategies.sampled_from(["logistic_regression", "random_forest", "gradient_boosting"]),
+    case=strategies.sampled_from(CASES),
     rows=strategies.integers(60, 400),
 )
-def test_random_pipelines_agree_with_their_plans_on_hard_rows(seed, kind, rows):
-    frame = table(np.random.default_rng(seed), rows)
-    pipeline, sign, known = fitted(TABLE, frame, kind, **FITS[kind])
+def test_random_pipelines_agree_with_their_plans_on_hard_rows(seed, case, rows):
+    text, made, kind = case
+    pipeline, sign, known = fitted(
+        text, made(np.random.default_rng(seed), rows), kind, **FITS[kind]
+    )
     parity.check(pipeline, compile_pipeline(pipeline, sign), sign, known)
 
 
