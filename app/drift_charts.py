@@ -36,6 +36,7 @@ def score(reports: Sequence[MonitorReport], threshold: float | None) -> go.Figur
             "symbol": ["circle-open" if _origin(report) else "circle" for report in own],
         },
     )
+    figure.update_yaxes(rangemode="tozero")  # else small differences look like large ones
     level(figure, threshold, f"urgent from {threshold or 0:g}", RED, "top right")
     if len({report.window_end for report in own}) == 1:  # else the axis counts milliseconds
         at = own[0].window_end

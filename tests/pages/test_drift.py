@@ -279,8 +279,9 @@ def test_windows_that_end_in_one_second_have_columns_of_their_own(put_report):
 
 
 def test_one_window_alone_stands_amid_hours_not_milliseconds(put_report):
-    low, high = drift_charts.score([put_report("drift", score=0.3)], 0.15).layout.xaxis.range
-    assert high - low == timedelta(hours=2)
+    layout = drift_charts.score([put_report("drift", score=0.3)], 0.15).layout
+    low, high = layout.xaxis.range
+    assert (high - low, layout.yaxis.rangemode) == (timedelta(hours=2), "tozero")
 
 
 def test_the_past_is_judged_again_by_a_worker(open_page, panel, drifted, clock, ana):
