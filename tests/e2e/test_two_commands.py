@@ -77,7 +77,7 @@ def test_a_killed_process_is_started_again(product, name):
 
 
 def test_mlflow_serves_again_after_it_was_killed(product):
-    wait_until(lambda: httpx.get(product.url("mlflow", "/health"), trust_env=False).is_success)
+    product.wait_for("mlflow", "/health", time.monotonic() + 180)
 
 
 def descendants(pid):
