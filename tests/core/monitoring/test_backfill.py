@@ -16,6 +16,10 @@ from tests.fakes.watched import Watched, be_quick
 
 LEASE = timedelta(minutes=5)
 
+# how windows are cut and judged does not depend on the database; the tests without it say what of
+# them both keep
+sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 
 @pytest.fixture
 def model(db, settings, clock, monkeypatch):
@@ -124,6 +128,7 @@ def test_of_what_was_judged_before_one_report_is_held_and_not_all(model):
     assert len(held) == 1
 
 
+@sqlite_only
 def test_windows_are_cut_by_rows_and_what_is_left_is_judged_if_it_is_enough(model):
     model.answer(310)
     model.clock.forward(minutes=1)
@@ -131,6 +136,7 @@ def test_windows_are_cut_by_rows_and_what_is_left_is_judged_if_it_is_enough(mode
     assert [one.n_current for one in judge(model, rows=230)] == [230]
 
 
+@sqlite_only
 def test_a_window_that_cannot_be_judged_says_why_and_the_next_is(model):
     model.log([{"message": None}] * 110)
     model.clock.forward(minutes=15)
@@ -140,6 +146,7 @@ def test_a_window_that_cannot_be_judged_says_why_and_the_next_is(model):
     assert "0 of 110 predictions were stored" in found[0].sentence
 
 
+@sqlite_only
 def test_progress_runs_to_its_end(model):
     for _ in range(2):
         quarter(model)
@@ -159,18 +166,21 @@ def test_progress_runs_to_its_end(model):
         (60, {"rows": -5}, "at least one row"),
     ],
 )
+@sqlite_only
 def test_a_span_that_makes_no_sense_is_refused(model, minutes_ago, cut, why):
     since = model.clock() - timedelta(minutes=minutes_ago)
     with pytest.raises(InvalidInputError, match=why):
         judge(model, since=since, **cut)
 
 
+@sqlite_only
 def test_a_model_that_never_served_is_refused(db, settings, clock):
     Watched(db, settings, clock)
     with pytest.raises(NotFoundError, match="released"):
         backfill.backfill(db, settings, "spam", since=clock() - timedelta(days=1))
 
 
+@sqlite_only
 def test_the_job_judges_the_span_that_was_asked_for(model, ana):
     quarter(model, campaign="crypto")
     job = backfill.ask(model.db, ana, "spam", since=model.started)
