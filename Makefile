@@ -65,7 +65,7 @@ timed: .venv/.ready-dev ## the seconds that a person waits for each page; alone 
 test-extras: .venv/.ready-extras ## what needs the optional packages, or minutes: Ray, DVC, torch, real servers
 	$(PYTEST) -q -n 0 -m "extras and not browser and not chaos"
 
-test-chaos: .venv/.ready-dev ## kills, stops and loads for half an hour, each with its figure, on both databases
+test-chaos: .venv/.ready-dev ## kills, stops and loads for three quarters of an hour, each with its figure, on both databases
 	$(PYTEST) -q -n 0 -s -m chaos tests/chaos
 
 NAME ?= serving
