@@ -275,10 +275,10 @@ def record(found: Record, row: Recommendation) -> str:
     return f"{words}; {found.neutral} cannot be told." if found.neutral else f"{words}."
 
 
-def one_line(row: Recommendation) -> None:
+def one_line(row: Recommendation, *, undone: bool) -> None:
     """Show a proposal that no longer waits, with the way to its page."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        ui.badge(row.state)
+        ui.badge("undone" if undone else row.state)
         ui.link("recommendation", row.title, id=row.id)
         st.caption(ui.plain(recommendations.outcome(row)), width="content")
 
@@ -288,10 +288,13 @@ def shown(key: str) -> int:
     return int(st.session_state.get(f"shown-{key}", PAGE))
 
 
-def lines(key: str, rows: Sequence[Recommendation], none: str) -> None:
-    """Show decided proposals; `rows` holds one more than `shown`, where there are more."""
+def lines(key: str, rows: Sequence[Recommendation], none: str, *, undone: Collection[str]) -> None:
+    """Show decided proposals; `rows` holds one more than `shown`, where there are more.
+
+    `undone`: the ids of those that were carried out and taken back.
+    """
     for row in rows[: shown(key)]:
-        one_line(row)
+        one_line(row, undone=row.id in undone)
     if not rows:
         st.caption(none)
     if len(rows) > shown(key) and st.button("Show older ones", key=f"older-{key}"):

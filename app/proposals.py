@@ -14,7 +14,10 @@ BY_HAND = (
     "change_weights", "set_threshold", "retrain", "collect_labels",
     "freeze", "silence", "notify", "scale", "change_gate",
 )  # fmt: skip
-"""Kinds that are proposed here; the others are where their subject is (Models, Experiments …)."""
+"""Kinds that are proposed here, where something is set up that could do them.
+
+The others are where their subject is (Models, Experiments …).
+"""
 
 FIRST = {"share": "0.1", "threshold": "0.5", "rows": "200", "hours": "4", "replicas": "2"}
 
@@ -29,7 +32,9 @@ def show(panel: Panel, actor: Actor, model: str) -> None:
 
 
 def _form(panel: Panel, actor: Actor, model: str) -> None:
-    kind = st.selectbox("What", BY_HAND, format_func=_words, key="propose-kind", width=320)
+    with panel.db.read() as db:
+        offered = [one for one in BY_HAND if recommendations.has_means(db, one)]
+    kind = st.selectbox("What", offered, format_func=_words, key="propose-kind", width=320)
     st.caption(f"{cards.CONSEQUENCE[kind]} {_who(kind)}")
     with st.form(f"propose-{kind}", border=False):
         given = _gate(panel, model) if kind == "change_gate" else _arguments(panel, model, kind)

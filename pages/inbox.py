@@ -59,6 +59,7 @@ with panel.db.read() as db:
     models = health.of_all(db, now)
     everywhere = health.everywhere(db)
     decided = recommendations.decided(db, cards.shown("inbox") + 1)
+    undone = recommendations.taken_back(db, decided)
 
 # render
 top = st.container()
@@ -100,4 +101,4 @@ if not models:
     ui.empty("There is no model yet.", "Upload a data set; its model comes with it.", "data")
 
 ui.section("Decided lately")
-cards.lines("inbox", decided, "Nothing was decided yet.")
+cards.lines("inbox", decided, "Nothing was decided yet.", undone=undone)

@@ -34,6 +34,7 @@ with panel.db.read() as db:
     changes = recommendations.difference(db, row)
     alike = {"model": row.model, "kind": row.kind, "besides": row.id}
     earlier = recommendations.decided(db, cards.shown(row.id) + 1, **alike)
+    undone = recommendations.taken_back(db, earlier)
     book, calls = recommendations.behind(db, row)
     before, after = recommendations.edits(db, row)
     action = recommendations.action(db, row.id)
@@ -81,7 +82,7 @@ ui.section("Questions")
 conversations.show(panel, actor, row)
 
 ui.section(f"Earlier decisions to {cards.what_to_do(row)}")
-cards.lines(row.id, earlier, "None yet.")
+cards.lines(row.id, earlier, "None yet.", undone=undone)
 if row.incident_id:
     ui.link("incidents", "The incident behind this", id=row.incident_id)
 st.caption(f"Sealed as {row.digest[:16]}: an approval counts for exactly this proposal.")

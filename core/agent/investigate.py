@@ -58,15 +58,17 @@ def investigate(
     The facts, the verdict and every prompt and answer are kept, also when nothing is proposed.
     An older waiting proposal of the same kind is superseded; the incident tells what was decided.
     Where the verdict holds several actions, each is a proposal of its own; the first is returned.
+    Telling the channels is proposed only where there is one.
 
     Raises: NotFoundError (model, incident); UnavailableError.
     """
     name = specs.canonical(model)
     conclusion = conclude(db, settings, name, advisor or RulesReasoner())
-    if conclusion.draft.actions:
+    channels = outbox.channels(settings)
+    if _heard(conclusion, channels):
         try:
             with db.command(AGENT, "recommendation.propose") as command:
-                rows = _propose(command, conclusion, incident_id, outbox.channels(settings))
+                rows = _propose(command, conclusion, incident_id, channels)
                 for row in rows:
                     autonomy.consider(command, row, settings=settings)
                 return rows[0]
@@ -80,6 +82,11 @@ def investigate(
         if incident_id:
             incidents.note_in(command, incident_id, f"{draft.decision}: {draft.reasoning}")
     return None
+
+
+def _heard(conclusion: Conclusion, channels: list[str]) -> list[Act]:
+    """Return the draft's actions; telling people is none where no channel is set up."""
+    return [act for act in conclusion.draft.actions if channels or act.kind != "notify"]
 
 
 def _keep_refused(db: Database, model: str, conclusion: Conclusion, why: str) -> None:
@@ -121,7 +128,7 @@ def _propose(
     """Propose each action of the draft; the channels are told of the first, the main one."""
     fact_book_id = _keep(command, conclusion, incident_id)
     rows = []
-    for place, act in enumerate(conclusion.draft.actions):
+    for place, act in enumerate(_heard(conclusion, channels)):
         basis = _basis(conclusion, act, fact_book_id, incident_id)
         if not place:
             basis = replace(basis, id=conclusion.book.recommendation)

@@ -19,6 +19,7 @@ from core.recommendations.deciding import (
 from core.recommendations.editing import edit
 from core.recommendations.gating import propose_gate
 from core.recommendations.kinds import EVERYWHERE, KINDS, Kind, is_risky
+from core.recommendations.means import has_means
 from core.recommendations.preview import difference
 from core.recommendations.promotion import propose_promotion
 from core.recommendations.proposing import (
@@ -44,6 +45,7 @@ from core.recommendations.reading import (
     edits,
     get,
     maybe_own,
+    taken_back,
     waiting,
 )
 from core.recommendations.trial import propose_experiment
@@ -82,6 +84,7 @@ __all__ = [
     "edits",
     "expire",
     "get",
+    "has_means",
     "is_risky",
     "is_sealed",
     "maybe_own",
@@ -94,6 +97,7 @@ __all__ = [
     "propose_promotion",
     "reject",
     "seal",
+    "taken_back",
     "tell_incident",
     "title",
     "unanswered",

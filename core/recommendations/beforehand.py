@@ -14,6 +14,7 @@ from core.recommendations.deciding import (
     check_target,
     check_time,
 )
+from core.recommendations.means import check_means
 from core.tables.entities import Recommendation
 
 DECIDE = "recommendation.decide"
@@ -43,6 +44,7 @@ def why_not(
         check_approving(session, actor, row, solo=solo)
         check_target(session, row)
         check_time(row, now)
+        check_means(session, row.kind)
 
     def rejecting() -> None:
         require(actor, DECIDE)

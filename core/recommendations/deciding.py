@@ -12,6 +12,7 @@ from core.db import Command, Database
 from core.errors import ConflictError, ForbiddenError, InvalidInputError
 from core.ids import new_id
 from core.recommendations.kinds import KINDS, is_risky
+from core.recommendations.means import check_means
 from core.recommendations.proposing import is_sealed, tell_incident
 from core.recommendations.reading import approvers, authors, get, maybe_own
 from core.tables.entities import ActionRow, Recommendation
@@ -31,7 +32,8 @@ def approve(
     """Approve what `digest` seals, and hand it to the executor.
 
     Raises: ForbiddenError (role, own proposal); NotFoundError; ConflictError (decided already,
-    lapsed, changed since it was shown, or another release serves by now).
+    lapsed, changed since it was shown, another release serves by now, or nothing is set up that
+    could do it).
     """
     with db.command(actor, "recommendation.decide") as command:
         row = _for_decision(command, recommendation_id, "approve", reason)
@@ -56,10 +58,11 @@ def approve_in(
 
 
 def check_open(command: Command, row: Recommendation, digest: str) -> None:
-    """Raise `ConflictError` unless what was shown still stands: seal, target and time."""
+    """Raise `ConflictError` unless what was shown stands (seal, target, time) and can be done."""
     check_seal(row, digest)
     check_target(command.session, row)
     check_time(row, command.now)
+    check_means(command.session, row.kind)
 
 
 def reject(db: Database, actor: Actor, recommendation_id: str, *, reason: str) -> Recommendation:

@@ -11,6 +11,7 @@ from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.recommendations import scaling
 from core.recommendations.arguments import BUILT_IN
 from core.recommendations.kinds import EVERYWHERE
+from core.recommendations.means import check_means
 from core.recommendations.reading import Difference
 from core.specs import gates
 from core.tables.decisions import PolicyVersion
@@ -166,11 +167,13 @@ def _silence(_session: Session, row: Recommendation) -> Difference:
     return [(f"alerts about {row.arguments['cause']} of {about}", "heard", held)]
 
 
-def _notify(_session: Session, row: Recommendation) -> Difference:
+def _notify(session: Session, row: Recommendation) -> Difference:
+    check_means(session, row.kind)
     return [("every channel", "not told", row.title)]
 
 
 def _scale(session: Session, row: Recommendation) -> Difference:
+    check_means(session, row.kind)
     return [("API replicas", str(scaling.replicas(session)), str(row.arguments["replicas"]))]
 
 

@@ -1,5 +1,6 @@
 """Looking at proposals: what waits, what was decided, what one would change."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -77,6 +78,13 @@ def action(session: Session, recommendation_id: str) -> ActionRow | None:
     """Return the action that an approval set in motion, or None."""
     query = select(ActionRow).filter_by(recommendation_id=recommendation_id)
     return session.scalars(query).first()
+
+
+def taken_back(session: Session, rows: Sequence[Recommendation]) -> frozenset[str]:
+    """Return the ids of those whose action was undone."""
+    asked = ActionRow.recommendation_id.in_([row.id for row in rows])
+    query = select(ActionRow.recommendation_id).where(asked, ActionRow.state == "reverted")
+    return frozenset(one for one in session.scalars(query) if one)
 
 
 def behind(session: Session, row: Recommendation) -> tuple[FactBook | None, list[ReasonerCall]]:

@@ -18,15 +18,20 @@ def check(session: Session, replicas: str) -> int:
 
     Raises: ConflictError (nothing is set up that could do it); InvalidInputError (out of range).
     """
+    check_set_up(session)
     settings = settings_of(session)
-    if not _is_set_up(settings):
+    if not _WHOLE.fullmatch(replicas) or int(replicas) > settings.scale_most:
+        raise InvalidInputError(f"replicas are a whole number from 1 to {settings.scale_most}")
+    return int(replicas)
+
+
+def check_set_up(session: Session) -> None:
+    """Raise `ConflictError` where nothing is set up that could scale."""
+    if not _is_set_up(settings_of(session)):
         raise ConflictError(
             "scaling is not set up here: an admin sets PILOTHOUSE_SCALE_COMMAND"
             " or PILOTHOUSE_SCALE_WEBHOOK_URL"
         )
-    if not _WHOLE.fullmatch(replicas) or int(replicas) > settings.scale_most:
-        raise InvalidInputError(f"replicas are a whole number from 1 to {settings.scale_most}")
-    return int(replicas)
 
 
 def newest(session: Session) -> ActionRow | None:

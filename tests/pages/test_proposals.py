@@ -1,3 +1,5 @@
+from pydantic import SecretStr
+
 from core import notes, recommendations
 from tests.pages.looking import text_of
 
@@ -39,7 +41,16 @@ def test_without_a_reason_or_out_of_range_nothing_is_proposed(open_page, panel, 
         assert recommendations.waiting(db) == []
 
 
-def test_every_kind_of_the_form_can_be_chosen(open_page, served, ana):
+def test_what_nothing_is_set_up_for_is_not_offered(open_page, served, ana):
+    page = drawer(open_page("releases", ana, model=served))
+    offered = page.selectbox(key="propose-kind").options
+    assert "Retrain" in offered
+    assert not {"Tell the channels about", "Scale"} & {*offered}
+
+
+def test_every_kind_of_the_form_can_be_chosen(open_page, panel, served, ana):
+    panel.settings.slack_webhook_url = SecretStr("http://127.0.0.1:9")
+    panel.settings.scale_command = "scale {replicas}"
     page = drawer(open_page("releases", ana, model=served))
     for kind in page.selectbox(key="propose-kind").options:
         assert kind

@@ -206,9 +206,9 @@ def test_without_a_key_the_card_shows_the_rules_and_no_fallback(db, settings, dr
     assert (row.kind, row.reasoner, row.fallback) == ("retrain", "rules", None)
 
 
-def test_each_action_of_a_verdict_is_a_proposal_of_its_own_and_told_once(
-    db, settings, drifted, monkeypatch
-):
+@pytest.fixture
+def and_tell(monkeypatch):
+    """A policy that wants people told beside the training."""
     from core.agent import policy
 
     decide = policy.decide
@@ -217,6 +217,11 @@ def test_each_action_of_a_verdict_is_a_proposal_of_its_own_and_told_once(
         return replace(decide(book, rules), actions=(policy.Act("retrain"), policy.Act("notify")))
 
     monkeypatch.setattr(policy, "decide", two)
+
+
+def test_each_action_of_a_verdict_is_a_proposal_of_its_own_and_told_once(
+    db, settings, drifted, and_tell
+):
     told = settings.model_copy(update={"slack_webhook_url": SecretStr("http://127.0.0.1:9")})
     first = look(db, told)
     found = {row.kind: row for row in rows(db, Recommendation)}
@@ -224,3 +229,10 @@ def test_each_action_of_a_verdict_is_a_proposal_of_its_own_and_told_once(
     assert found["notify"].evidence == first.evidence
     assert found["notify"].title == "Tell the channels about spam"
     assert [row.subject for row in rows(db, Delivery)] == [f"Decision needed: {first.title}"]
+
+
+def test_without_a_channel_nobody_is_asked_to_tell_the_channels(db, settings, drifted, and_tell):
+    assert look(db, settings).kind == "retrain"
+    assert [row.kind for row in rows(db, Recommendation)] == ["retrain"]
+    (book,) = rows(db, FactBook)
+    assert [act["kind"] for act in book.verdict["actions"]] == ["retrain", "notify"]

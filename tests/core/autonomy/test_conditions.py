@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from core import autonomy, specs
@@ -154,7 +155,8 @@ def database_url(sqlite_template, tmp_path):
 
 @pytest.fixture
 def settings(settings):
-    return settings.model_copy(update={"scale_command": "scale {replicas}"})
+    told = {"scale_command": "scale {replicas}", "slack_webhook_url": SecretStr("http://127.0.0.1")}
+    return settings.model_copy(update=told)
 
 
 @pytest.fixture

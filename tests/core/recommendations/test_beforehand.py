@@ -48,6 +48,14 @@ def test_what_has_lapsed_or_was_overtaken_cannot_be_approved_or_changed(db, ana,
     assert "what serves has changed" in asked(db, ana, row).change
 
 
+def test_what_no_channel_would_carry_is_refused_beforehand_and_may_be_rejected(db, ana):
+    row = propose(db, kind="notify")
+    before = asked(db, ana, row)
+    assert before.approve == refusal(approve, db, ana, row)
+    assert "no channel is set up" in before.approve
+    assert not before.reject
+
+
 def test_a_viewer_decides_nothing_and_asking_leaves_no_trace(db, vic):
     from core import audit
 
