@@ -123,11 +123,16 @@ def _reject(panel: Panel, actor: Actor, row: Recommendation) -> None:
 
 
 def undo(panel: Panel, actor: Actor, action: ActionRow) -> None:
-    """Offer to take an action back, where it has an inverse; says first what that does."""
+    """Offer to take an action back, saying first what that does; or say why it cannot be."""
     inverse = actions.inverse_of(action)
     if action.state == "succeeded" and (why := actions.final(action)):
         st.caption(f"There is no undo: {ui.plain(why)}.")
     if inverse is None or not may(actor, "action.undo"):
+        return
+    with panel.db.read() as db:
+        why_not = actions.why_no_undo(db, action, panel.clock())
+    if why_not:
+        st.caption(ui.plain(f"An undo would be refused: {why_not}."))
         return
     with st.expander(f"Undo: {ui.plain(words(action.model, inverse))}"):
         reason = ui.reason_form(f"undo-{action.id}", "Undo now")

@@ -234,6 +234,10 @@ def _version(one: Told, now: datetime) -> None:
 def _undo(panel: Panel, actor: Actor, one: Told) -> None:
     if one.action is None or actions.inverse_of(one.action) is None:
         return
+    with panel.db.read() as db:
+        if why_not := actions.why_no_undo(db, one.action, panel.clock()):
+            st.caption(ui.plain(f"An undo would be refused: {why_not}."))
+            return
     with st.expander("Undo"):
         st.caption("Another policy is two people's decision: this proposes the one before.")
         reason = ui.reason_form(f"undo-{one.action.id}", "Undo")

@@ -62,10 +62,15 @@ def close_in(command: Command, request_id: str, *, because: str) -> LabelRequest
     query = select(LabelRequest).filter_by(id=request_id).with_for_update()
     row = command.session.scalars(query).first() or get(command.session, request_id)
     command.note(model=row.model, label_request=row.id, reason=because)
-    if row.state != "open":
-        raise ConflictError(f"this request is closed already: {row.closed_because}")
+    check_open(row)
     row.state, row.closed_at, row.closed_because = "closed", command.now, because
     return row
+
+
+def check_open(row: LabelRequest) -> None:
+    """Raise `ConflictError` once a request is closed."""
+    if row.state != "open":
+        raise ConflictError(f"this request is closed already: {row.closed_because}")
 
 
 def close(db: Database, actor: Actor, request_id: str, *, reason: str) -> LabelRequest:

@@ -65,15 +65,25 @@ def end(db: Database, actor: Actor, note_id: str) -> Note:
 
 def end_in(command: Command, note_id: str) -> Note:
     """Do what `end` does inside a command. Raises: NotFoundError; ConflictError (it is over)."""
-    query = select(Note).filter_by(id=note_id).with_for_update()
-    row = command.session.scalars(query).first()
-    if row is None:
-        raise NotFoundError(f"there is no note {note_id[:40]}")
+    row = get(command.session, note_id, lock=True)
     command.note(model=row.model, note=row.id, freeze=row.freeze)
-    if over := _over(row, command.now):
-        raise ConflictError(f"this {'freeze' if row.freeze else 'note'} {over} already")
+    check_counts(row, command.now)
     row.ends_at, row.ended_by = command.now, command.actor.name
     return row
+
+
+def get(session: Session, note_id: str, *, lock: bool = False) -> Note:
+    """Return a note. Raises: NotFoundError."""
+    query = select(Note).filter_by(id=note_id)
+    if row := session.scalars(query.with_for_update() if lock else query).first():
+        return row
+    raise NotFoundError(f"there is no note {note_id[:40]}")
+
+
+def check_counts(row: Note, now: datetime) -> None:
+    """Raise `ConflictError` once a note is over."""
+    if over := _over(row, now):
+        raise ConflictError(f"this {'freeze' if row.freeze else 'note'} {over} already")
 
 
 def _over(row: Note, now: datetime) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from core import actions, notes, policies, recommendations, releases, specs
 from core.access import Actor, Role
 from core.chain import canonical
+from core.errors import PilothouseError
 from core.experiments import lifecycle
 from core.experiments.drafting import MODES
 from core.incidents import silences
@@ -79,9 +80,8 @@ class World:
 
     def __init__(self, db, settings, clock):
         self.db, self.clock, self.name = db, clock, f"m{next(NAMES)}"
-        self.settings = settings.model_copy(
-            update={"slack_webhook_url": SecretStr("http://127.0.0.1:9")}
-        )
+        settings.slack_webhook_url = SecretStr("http://127.0.0.1:9")
+        self.settings = settings
         watched = Plain(db, settings, clock, TEXT.replace("name: spam", f"name: {self.name}"))
         for version in ("1.0.0", "2.0.0"):
             watched.release(version)
@@ -135,14 +135,30 @@ class World:
         return carry_out(self.db, self.settings)
 
     def undo(self, action, actor=ANA):
-        """Take an action back, with a second person where that is proposed."""
+        """Take an action back, with a second person where that is proposed.
+
+        What it would be refused for is asked before, and has to be what it is refused for.
+        """
         self.clock.forward(seconds=1)
-        said = actions.undo(self.db, actor, action.id, reason="regret")
+        beforehand = self.why_no_undo(action)
+        said, refused = "", None
+        try:
+            said = actions.undo(self.db, actor, action.id, reason="regret")
+        except PilothouseError as problem:
+            refused = problem
+        assert beforehand == str(refused or "")
+        if refused:
+            raise refused
         if "another person decides" in said:
             with self.db.read() as session:
                 (row,) = recommendations.waiting(session, model=self.name)
             self.approve(row)
         return said
+
+    def why_no_undo(self, action):
+        with self.db.read() as session:
+            row = actions.get(session, action.id)
+            return actions.why_no_undo(session, row, self.clock())
 
     def digest(self):
         with self.db.read() as session:

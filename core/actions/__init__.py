@@ -9,7 +9,7 @@ from core.actions.executing import execute, fail
 from core.actions.external import Scaler
 from core.actions.reading import get, inverse_of, recent
 from core.actions.reconcile import reconcile
-from core.actions.undoing import undo
+from core.actions.undoing import undo, why_no_undo
 
 __all__ = [
     "EXECUTOR",
@@ -22,4 +22,5 @@ __all__ = [
     "recent",
     "reconcile",
     "undo",
+    "why_no_undo",
 ]

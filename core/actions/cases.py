@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -83,6 +84,24 @@ class Back:
         arguments: Mapping[str, Any] = self.action.inverse["arguments"]
         return arguments
 
+
+@dataclass(frozen=True)
+class Found:
+    """One succeeded action as it stands at `now`, to ask whether it could be taken back."""
+
+    session: Session
+    action: ActionRow
+    now: datetime
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """Those of the inverse, as its effect left them."""
+        arguments: Mapping[str, Any] = self.action.inverse["arguments"]
+        return arguments
+
+
+Still = Callable[[Found], None]
+"""Raises `ConflictError` where events have overtaken an undo, in the words of the undo itself."""
 
 Inverse = Callable[[Back], str]
 """Takes an action back, or proposes it, and says in a sentence what that did."""

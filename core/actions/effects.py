@@ -6,7 +6,7 @@ A new kind goes into the file that it is nearest to, and with its file into this
 from collections.abc import Mapping
 
 from core.actions import experimenting, external, holding, releasing, ruling, telling
-from core.actions.cases import Effect, Inverse
+from core.actions.cases import Effect, Inverse, Still
 from core.errors import ConflictError
 from core.tables.entities import ActionRow
 
@@ -28,6 +28,16 @@ INVERSES: Mapping[str, Inverse] = {
     **external.INVERSES,
 }
 """Kind of inverse → how it takes an action back."""
+
+STILL: Mapping[str, Still] = {
+    **telling.STILL,
+    **releasing.STILL,
+    **experimenting.STILL,
+    **holding.STILL,
+    **ruling.STILL,
+    **external.STILL,
+}
+"""Kind of inverse → whether events have overtaken it."""
 
 FINAL: Mapping[str, str] = {
     **telling.FINAL,

@@ -1,7 +1,7 @@
 """Kinds about experiments: start, widen, stop."""
 
 from core import releases
-from core.actions.cases import Back, Case, Effect, inverse, serving
+from core.actions.cases import Back, Case, Effect, Found, inverse, serving
 from core.actions.proposing import propose_back
 from core.actions.releasing import note_back, own_release
 from core.errors import ConflictError
@@ -49,10 +49,19 @@ def _narrow(back: Back) -> str:
     return f"experiment {row.name} has {share:.1%} of the traffic again"
 
 
-def _running(back: Back) -> Experiment:
+def _runs(found: Found) -> None:
+    _running(found)
+
+
+def _runs_as_set(found: Found) -> None:
+    _running(found)
+    own_release(found)
+
+
+def _running(done: Back | Found) -> Experiment:
     """Return the action's experiment. Raises: ConflictError (it does not run any more)."""
-    row = lifecycle.get(back.session, back.arguments["experiment_id"])
-    if (state := lifecycle.true_state(back.session, row)) != "running":
+    row = lifecycle.get(done.session, done.arguments["experiment_id"])
+    if (state := lifecycle.true_state(done.session, row)) != "running":
         raise ConflictError(f"experiment {row.name} is {state} already")
     return row
 
@@ -64,5 +73,7 @@ EFFECTS = {
 }
 
 INVERSES = {"stop_experiment": _end, "widen_experiment": _narrow}
+
+STILL = {"stop_experiment": _runs, "widen_experiment": _runs_as_set}
 
 FINAL = {"stop_experiment": "draft a new experiment to compare these versions again"}

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import jobs, recommendations
-from core.actions.cases import Back, Inverse, inverse
+from core.actions.cases import Back, Found, Inverse, Still, inverse
 from core.actions.checking import approved
 from core.actions.ending import EXECUTOR, OPEN, enqueue, succeed_in
 from core.actions.reading import get, locked
@@ -137,17 +137,29 @@ def _way_back(replicas: str) -> Json:
 
 def _scale_back(back: Back) -> str:
     """Queue an action of its own that sets the former number, unless another was set since."""
-    session, original = back.session, back.action
-    newest = scaling.newest(session)
-    if newest is None or newest.id != original.id:
+    key, tries = _tries(back)
+    _queue(back, f"{key}{tries + 1}")
+    return f"scaling back to {back.arguments['replicas']} replicas is under way"
+
+
+def _tries(done: Back | Found) -> tuple[str, int]:
+    """Return how the keys of this undo begin, and how often it was tried.
+
+    Raises: ConflictError (another number was set since, or it is under way).
+    """
+    newest = scaling.newest(done.session)
+    if newest is None or newest.id != done.action.id:
         raise ConflictError("the number was changed again since; propose the one that you want")
-    key = f"{UNDO}:{original.id}:"
+    key = f"{UNDO}:{done.action.id}:"
     begins = ActionRow.idempotency_key.startswith(key, autoescape=True)
-    tries = list(session.scalars(select(ActionRow).where(begins)))
+    tries = list(done.session.scalars(select(ActionRow).where(begins)))
     if any(one.state in OPEN for one in tries):
         raise ConflictError("this is being taken back already")
-    _queue(back, f"{key}{len(tries) + 1}")
-    return f"scaling back to {back.arguments['replicas']} replicas is under way"
+    return key, len(tries)
+
+
+def _set_last(found: Found) -> None:
+    _tries(found)
 
 
 def _queue(back: Back, key: str) -> None:
@@ -172,3 +184,5 @@ def _queue(back: Back, key: str) -> None:
 
 
 INVERSES: Mapping[str, Inverse] = {"scale": _scale_back}
+
+STILL: Mapping[str, Still] = {"scale": _set_last}

@@ -3,7 +3,7 @@
 from textwrap import shorten
 
 from core import notes
-from core.actions.cases import Back, Case, Effect, inverse
+from core.actions.cases import Back, Case, Effect, Found, inverse
 from core.incidents import silences
 from core.recommendations import EVERYWHERE
 from core.tables.base import Json
@@ -50,8 +50,8 @@ def _speak(back: Back) -> str:
 
 
 def _words(case: Case) -> str:
-    """Return the proposal's own words, as short as a note has to be."""
-    said = f"{case.row.title}. {case.row.reasoning}"
+    """Return why it was proposed, as short as a note has to be: what holds, it shows itself."""
+    said = case.row.reasoning.strip() or case.row.title
     return shorten(said, notes.LONGEST_TEXT, placeholder=" …")
 
 
@@ -66,4 +66,15 @@ def _whose(model: str) -> str:
 
 EFFECTS = {"freeze": Effect(_freeze), "silence": Effect(_silence)}
 
+
+def _is_frozen(found: Found) -> None:
+    notes.check_counts(notes.get(found.session, found.arguments["note"]), found.now)
+
+
+def _is_silent(found: Found) -> None:
+    silences.check_counts(silences.get(found.session, found.arguments["silence"]), found.now)
+
+
 INVERSES = {"end_freeze": _thaw, "end_silence": _speak}
+
+STILL = {"end_freeze": _is_frozen, "end_silence": _is_silent}

@@ -4,7 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import recommendations
-from core.actions.cases import Back
+from core.actions.cases import Back, Found
 from core.errors import ConflictError
 from core.recommendations import Basis
 from core.tables.entities import ActionRow, Recommendation
@@ -18,7 +18,7 @@ def propose_back(back: Back, kind: str, title: str) -> str:
 
     Raises: ConflictError (it is proposed already); and as `recommendations.propose_in`.
     """
-    _check_once(back)
+    check_once(back)
     row = recommendations.propose_in(
         back.command,
         model=back.action.model,
@@ -33,9 +33,10 @@ def propose_back(back: Back, kind: str, title: str) -> str:
     return f"it is proposed; another person decides: {title}"
 
 
-def _check_once(back: Back) -> None:
-    earlier = back.action.inverse.get("proposal")
-    row = back.session.get(Recommendation, earlier) if earlier else None
+def check_once(done: Back | Found) -> None:
+    """Raise `ConflictError` while taking an action back is proposed already."""
+    earlier = done.action.inverse.get("proposal")
+    row = done.session.get(Recommendation, earlier) if earlier else None
     if row is not None and row.state in _OPEN:
         raise ConflictError("taking this back is proposed already; it waits in the inbox")
 

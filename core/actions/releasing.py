@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import releases
-from core.actions.cases import Back, Case, Effect, inverse, serving
+from core.actions.cases import Back, Case, Effect, Found, inverse, serving
 from core.actions.proposing import propose_back
 from core.errors import ConflictError
 from core.experiments import lifecycle
@@ -110,19 +110,24 @@ def _promote_again(back: Back) -> str:
     return propose_back(back, "promote", title)
 
 
-def own_release(back: Back) -> Release:
+def own_release(done: Back | Found) -> Release:
     """Return what serves now, where it is the action's own release, or that one again.
 
     It is that one again once all that came after it was taken back. Another one that serves the
     same is not: its action is the one to undo.
     Raises: ConflictError (something else serves).
     """
-    current = releases.current(back.session, back.action.model)
-    own = back.session.get(Release, (current.model, back.action.after.get("release") or 0))
-    again = _as_it_was(back.session, current)
+    session, action = done.session, done.action
+    current = releases.current(session, action.model)
+    own = session.get(Release, (current.model, action.after.get("release") or 0))
+    again = _as_it_was(session, current)
     if own is None or own.seq != again or not releases.same(current, own):
         raise ConflictError("another release serves by now; roll back that one instead")
     return current
+
+
+def _serves_own(found: Found) -> None:
+    own_release(found)
 
 
 def note_back(action: ActionRow, release: Release) -> None:
@@ -153,5 +158,7 @@ INVERSES = {
     "change_weights": _take_weight_back,
     "set_threshold": _take_back,
 }
+
+STILL = {kind: _serves_own for kind in INVERSES}
 
 FINAL = {"promote": "nothing served before this release; there is nothing to go back to"}

@@ -1,7 +1,7 @@
 """Kinds about who decides what: the policy in force, the gate, and leaves to act alone."""
 
 from core import autonomy, policies, specs
-from core.actions.cases import Back, Case, Effect, inverse
+from core.actions.cases import Back, Case, Effect, Found, inverse
 from core.actions.proposing import propose_back
 from core.errors import ConflictError
 from core.recommendations.arguments import BUILT_IN
@@ -23,13 +23,17 @@ def _change(case: Case) -> tuple[Json, Json]:
 
 def _change_back(back: Back) -> str:
     """Another policy is another person's decision, also where it is an earlier one."""
-    row, scope = policies.active(back.session, back.action.model), back.action.model
-    if (str(row.version) if row else BUILT_IN) != back.action.after["policy"]:
-        raise ConflictError("another policy is in force by now; propose the one that should be")
-    version = back.arguments["version"]
+    _in_force(back)
+    version, scope = back.arguments["version"], back.action.model
     what = "what it lies over" if version == BUILT_IN else f"version {version}"
     title = f"Let the policy of {policies.scope_words(scope)} be {what} again"
     return propose_back(back, "change_policy", title)
+
+
+def _in_force(done: Back | Found) -> None:
+    row = policies.active(done.session, done.action.model)
+    if (str(row.version) if row else BUILT_IN) != done.action.after["policy"]:
+        raise ConflictError("another policy is in force by now; propose the one that should be")
 
 
 def _gate(case: Case) -> tuple[Json, Json]:
@@ -43,10 +47,14 @@ def _gate(case: Case) -> tuple[Json, Json]:
 
 def _gate_back(back: Back) -> str:
     """Another gate is another person's decision, also where it is the earlier one."""
-    model, after = back.action.model, gates.of(back.action.after["gate"])
-    if specs.active(back.session, model).gate != after:
+    _gate_stands(back)
+    return propose_back(back, "change_gate", f"Let the gate of {back.action.model} be as it was")
+
+
+def _gate_stands(done: Back | Found) -> None:
+    after = gates.of(done.action.after["gate"])
+    if specs.active(done.session, done.action.model).gate != after:
         raise ConflictError("another gate is in force by now; propose the one that should be")
-    return propose_back(back, "change_gate", f"Let the gate of {model} be as it was")
 
 
 def _grant(case: Case) -> tuple[Json, Json]:
@@ -68,6 +76,10 @@ def _withdraw(back: Back) -> str:
     return f"a person decides again to {kind.replace('_', ' ')} {model}"
 
 
+def _has_leave(found: Found) -> None:
+    autonomy.granted(found.session, found.action.model, found.arguments["kind"])
+
+
 EFFECTS = {
     "change_policy": Effect(_change),
     "change_gate": Effect(_gate),
@@ -78,4 +90,10 @@ INVERSES = {
     "change_policy": _change_back,
     "change_gate": _gate_back,
     "withdraw_autonomy": _withdraw,
+}
+
+STILL = {
+    "change_policy": _in_force,
+    "change_gate": _gate_stands,
+    "withdraw_autonomy": _has_leave,
 }

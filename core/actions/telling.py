@@ -1,8 +1,9 @@
 """Kinds that ask others for something, or tell them: a training, labels, a message."""
 
 from core import label_requests, outbox, runs
-from core.actions.cases import Back, Case, Effect, inverse
+from core.actions.cases import Back, Case, Effect, Found, inverse
 from core.errors import ConflictError
+from core.recommendations import means
 from core.tables.base import Json
 
 
@@ -28,11 +29,13 @@ def _close(back: Back) -> str:
     return f"no more labels of {row.model} are asked for; those that were given stay"
 
 
+def _is_open(found: Found) -> None:
+    label_requests.check_open(label_requests.get(found.session, found.arguments["request"]))
+
+
 def _somebody_listens(case: Case) -> None:
     if not case.channels:
-        raise ConflictError(
-            "no channel is set up, so nobody would hear it: set Slack, email or the webhook"
-        )
+        raise ConflictError(means.NO_CHANNEL)
 
 
 def _notify(case: Case) -> tuple[Json, Json]:
@@ -55,6 +58,8 @@ EFFECTS = {
 }
 
 INVERSES = {"close_request": _close}
+
+STILL = {"close_request": _is_open}
 
 FINAL = {
     "retrain": "a training changes nothing that serves; cancel it while it runs",

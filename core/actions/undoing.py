@@ -1,13 +1,18 @@
 """Taking an action back: at once where that is safe, else as a proposal."""
 
 from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.orm import Session
 
 from core.access import Actor
-from core.actions.cases import Back
-from core.actions.effects import INVERSES, final
+from core.actions.cases import Back, Found
+from core.actions.effects import INVERSES, STILL, final
+from core.actions.proposing import check_once
 from core.actions.reading import locked
 from core.db import Database
-from core.errors import ConflictError
+from core.errors import ConflictError, PilothouseError
+from core.tables.entities import ActionRow
 
 
 def undo(
@@ -37,3 +42,21 @@ def undo(
         sentence = take_back(Back(command, action, reason or "undone", channels))
         command.note(did=sentence)
         return sentence
+
+
+def why_no_undo(session: Session, action: ActionRow, now: datetime) -> str:
+    """Say why taking an action back would be refused now; empty where it would not.
+
+    Asked before anybody tries: nothing is changed by it. Who may undo is not asked.
+    """
+    if action.state != "succeeded":
+        return f"this action has {action.state}; there is nothing to undo"
+    if why := final(action):
+        return why
+    found = Found(session, action, now)
+    try:
+        STILL[action.inverse["kind"]](found)
+        check_once(found)
+    except PilothouseError as problem:
+        return str(problem)
+    return ""

@@ -7,13 +7,14 @@ itself: the retraining in the middle of the drift ladder, which yields a candida
 
 from core.autonomy.acting import check_leave, consider
 from core.autonomy.ladder import Rung, ladder, may_act, rung
-from core.autonomy.leaves import grant_in, propose, withdraw, withdraw_in
+from core.autonomy.leaves import grant_in, granted, propose, withdraw, withdraw_in
 
 __all__ = [
     "Rung",
     "check_leave",
     "consider",
     "grant_in",
+    "granted",
     "ladder",
     "may_act",
     "propose",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from core import outbox, recommendations, specs
 from core.access import Actor
@@ -66,14 +67,20 @@ def grant_in(command: Command, *, model: str, kind: str, reason: str, by: str = 
     return _set(command, row, model, kind, GRANTED, reason, by)
 
 
+def granted(session: Session, model: str, kind: str, *, lock: bool = False) -> Autonomy:
+    """Return the leave that is given. Raises: ConflictError (there is none)."""
+    row = session.get(Autonomy, (model, kind), with_for_update=lock)
+    if row is None or row.state != GRANTED:
+        raise ConflictError(f"the product has no leave to {verb(kind)} {model}")
+    return row
+
+
 def withdraw_in(command: Command, *, model: str, kind: str, reason: str, by: str = "") -> Autonomy:
     """Take the leave away inside a command; what waits to be carried out by it is cancelled.
 
     Raises: ConflictError (there is none).
     """
-    row = command.session.get(Autonomy, (model, kind), with_for_update=True)
-    if row is None or row.state != GRANTED:
-        raise ConflictError(f"the product has no leave to {verb(kind)} {model}")
+    row = granted(command.session, model, kind, lock=True)
     _cancel(command, model, kind)
     return _set(command, row, model, kind, WITHDRAWN, reason, by)
 

@@ -148,8 +148,7 @@ def end_in(command: Command, silence_id: str, reason: str) -> Silence:
         raise InvalidInputError("say in a few words why the silence ends")
     row = get(command.session, silence_id, lock=True)
     command.note(model=row.matchers.get("model"), reason=reason.strip(), silence=row.id)
-    if state(row, command.now) == "expired":
-        raise ConflictError("this silence is over already")
+    check_counts(row, command.now)
     row.ends_at, row.ended_by = command.now, command.actor.name
     return row
 
@@ -160,6 +159,12 @@ def get(session: Session, silence_id: str, *, lock: bool = False) -> Silence:
     if row := session.scalars(query.with_for_update() if lock else query).first():
         return row
     raise NotFoundError(f"there is no silence {silence_id}")
+
+
+def check_counts(silence: Silence, now: datetime) -> None:
+    """Raise `ConflictError` once a silence is over."""
+    if state(silence, now) == "expired":
+        raise ConflictError("this silence is over already")
 
 
 def state(silence: Silence, now: datetime) -> str:

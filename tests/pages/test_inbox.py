@@ -2,6 +2,7 @@ from sqlalchemy import select
 
 from core import recommendations
 from core.access import system
+from core.incidents import silences
 from core.recommendations import propose
 from core.tables.access import User
 from core.tables.entities import ActionRow
@@ -148,10 +149,13 @@ def test_a_card_shows_what_came_of_earlier_ones_of_its_kind(open_page, panel, ca
 
 
 def test_what_the_product_did_alone_is_listed_with_the_way_back(open_page, panel, done, ana, clock):
+    silenced = silences.create(
+        panel.db, ana, matchers={"model": "sms_spam"}, hours=1, comment="maintenance"
+    )
     with panel.db.command(system("agent"), "autonomy.act") as command:
         action = command.session.scalars(select(ActionRow)).one()
         action.origin = recommendations.ALONE
-        action.inverse = {"kind": "end_silence", "arguments": {"silence": "s1"}}
+        action.inverse = {"kind": "end_silence", "arguments": {"silence": silenced.id}}
 
     page = open_page("inbox", ana)
     assert "Acted alone in the last 24 hours" in text_of(page)

@@ -88,3 +88,24 @@ def test_each_action_has_its_undo_or_says_why_there_is_none(open_page, panel, se
     button(page, "Undo now").click().run()
     with panel.db.read() as db:
         assert releases.set_thresholds(releases.current(db, served)) == {}
+    assert "undone" in text_of(open_page("inbox", ana))
+
+
+def test_an_undo_that_is_overtaken_is_not_offered_and_says_why(open_page, panel, served, apo, ana):
+    for cut in ("0.7", "0.8"):
+        given = {"threshold": cut}
+        row = recommendations.propose(
+            panel.db,
+            ana,
+            model=served,
+            kind="set_threshold",
+            arguments=given,
+            title=cut,
+            reasoning="because",
+        )
+        recommendations.approve(panel.db, apo, row.id, digest=row.digest, solo=False)
+        carry_out(panel.db, panel.settings)
+        panel.clock.forward(seconds=1)
+    page = open_page("releases", ana, model=served)
+    assert [one.label for one in page.button].count("Undo now") == 1
+    assert "An undo would be refused: another release serves by now" in text_of(page)

@@ -188,6 +188,9 @@ def test_what_is_taken_back_is_taken_back_once(db, ana, turn):
     actions.undo(db, ana, first.id)
     with pytest.raises(ConflictError, match="taken back already"):
         actions.undo(db, ana, first.id)
+    with db.read() as session:
+        row = actions.get(session, first.id)
+        assert "taken back already" in actions.why_no_undo(session, row, db.clock())
     turn()
     with pytest.raises(ConflictError, match="has reverted"):
         actions.undo(db, ana, first.id)

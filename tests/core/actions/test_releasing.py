@@ -107,7 +107,7 @@ def test_what_is_proposed_back_is_proposed_once_and_reverts_the_action_when_it_i
     ended = world.do("change_weights", version="3.0.0", share="0")
     actions.undo(world.db, ANA, ended.id, reason="it was fine")
     with pytest.raises(ConflictError, match="proposed already; it waits in the inbox"):
-        actions.undo(world.db, ANA, ended.id, reason="again")
+        world.undo(ended)
     assert world.action(ended).state == "succeeded"
     world.approve(*waiting(world))
     assert label(world) == "2.0.0 70% + 3.0.0 30%"

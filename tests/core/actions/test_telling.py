@@ -1,6 +1,6 @@
 import pytest
 
-from core import actions, label_requests, outbox
+from core import actions, label_requests, outbox, recommendations
 from core.errors import ConflictError
 from tests.state_kit import APO
 
@@ -24,10 +24,20 @@ def test_a_message_cannot_be_taken_back_and_says_so(world):
         world.undo(action)
 
 
-def test_a_message_that_nobody_would_hear_is_not_sent(world, settings):
-    world.settings = settings
+def test_a_message_that_nobody_would_hear_is_not_sent(world):
+    row = world.propose("notify")
+    world.settings = world.settings.model_copy(update={"slack_webhook_url": None})  # the worker's
     with pytest.raises(ConflictError, match="no channel is set up, so nobody would hear it"):
-        world.do("notify")
+        world.approve(row)
+
+
+def test_without_a_channel_a_message_cannot_even_be_approved(world):
+    row = world.propose("notify")
+    world.settings.slack_webhook_url = None
+    with pytest.raises(ConflictError, match="no channel is set up, so nobody would hear it"):
+        world.approve(row)
+    with world.db.read() as session:
+        assert recommendations.get(session, row.id).state == "proposed"
 
 
 def test_labels_are_asked_for_until_it_is_undone(world):

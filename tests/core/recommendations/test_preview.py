@@ -85,6 +85,23 @@ def test_what_changes_nothing_that_serves_says_what_it_does(world, kind, argumen
     assert after.startswith(row[2])
 
 
+@pytest.mark.parametrize(
+    ("kind", "arguments", "why"),
+    [("notify", {}, "no channel is set up"), ("scale", {"replicas": "3"}, "scaling is not set up")],
+)
+def test_what_nothing_here_could_do_says_so(world, settings, kind, arguments, why):
+    settings.scale_command = "scale {replicas}"
+    with world.db.read() as session:
+        assert recommendations.has_means(session, kind)
+    row = world.propose(kind, **arguments)
+    settings.scale_command = settings.slack_webhook_url = None
+    with world.db.read() as session:
+        ((_, before, after),) = recommendations.difference(session, row)
+        assert not recommendations.has_means(session, kind)
+    assert before == "it cannot be done"
+    assert why in after
+
+
 def test_a_policy_shows_each_threshold_that_it_changes(world):
     version = world.draft_policy(drift_urgent=0.2)
     assert shown(world, "change_policy", version=version) == [
