@@ -9,7 +9,7 @@ import streamlit as st
 from app import ui
 from app.charts import AMBER, BLUE, GRAY, SERIES, base
 from core.specs import ModelSpec
-from core.tables.entities import Run
+from core.tables.entities import DatasetVersion, Run
 
 METRICS = ("f1", "accuracy", "balanced_accuracy", "precision", "recall", "roc_auc", "brier")
 RULES = {
@@ -19,10 +19,19 @@ RULES = {
     "balanced_accuracy": "the best balanced accuracy",
     "cost": "the lowest cost of mistakes",
 }
+DATA = ("validated", "pending")
+"""States of data that a training may be asked for: it waits for what is being checked."""
+
 PRICES = ("false_positive", "false_negative")
 FEWEST = 3  # trials that make a plot
 
 Trials = Sequence[Mapping[str, Any]]
+
+
+def data_words(row: DatasetVersion) -> str:
+    """Say which rows a training would learn from, and whether they are still being checked."""
+    checked = ", still being checked" if row.state == "pending" else ""
+    return f"{row.n_rows:,} rows, {row.source} ({ui.utc(row.at)}){checked}"
 
 
 def best_so_far(trials: Trials, metric: str, *, maximise: bool) -> go.Figure:

@@ -116,7 +116,7 @@ def _check_dataset(session: Session, model: str, dataset_id: str) -> None:
     dataset = session.get(DatasetVersion, dataset_id)
     if dataset is None or dataset.model != model or dataset.role != "train":
         raise NotFoundError(f"{model} has no training data {dataset_id}")
-    if dataset.state != "validated":
+    if dataset.state not in ("validated", "pending"):  # what is being checked is waited for
         raise ConflictError(f"this data is {dataset.state}; a training needs validated data")
 
 

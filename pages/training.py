@@ -45,7 +45,7 @@ def start() -> None:
             format_func=lambda key: (
                 "the best there is, as page Data ranks them"
                 if key is None
-                else f"{by_id[key].n_rows:,} rows, {by_id[key].source} ({ui.utc(by_id[key].at)})"
+                else trainings.data_words(by_id[key])
             ),
         )
         given = trainings.options(spec)
@@ -90,7 +90,7 @@ with panel.db.read() as db:
     history = runs.history(db, model, limit=30)
     known = versions.history(db, model)
     cuts = {row.version: row.threshold for row in registry.versions(db, model)}
-datasets = [row for row in known if (row.role, row.state) == ("train", "validated")][:20]
+datasets = [row for row in known if row.role == "train" and row.state in trainings.DATA][:20]
 busy = next((run for run in history if run.state in runs.OPEN), None)
 ended = [run for run in history if run.state not in runs.OPEN]
 

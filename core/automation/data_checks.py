@@ -1,11 +1,11 @@
 """Judging data with the validation library; for processes of their own, which end afterwards."""
 
-from core import runs, specs
+from core import jobs, runs
 from core.access import system
 from core.datasets import versions
 from core.errors import NotFoundError
+from core.jobs import Claim
 from core.panel import Panel
-from core.specs import ModelSpec
 from core.tables.entities import DatasetVersion, Run
 
 _WORKER = system("worker")
@@ -27,28 +27,26 @@ def refuse(panel: Panel, dataset_id: str, why: str) -> None:
         return
 
 
-def before_training(panel: Panel, run_id: str) -> None:
-    """Judge what a run may learn from: uploads that wait for it, and the rows of the source.
+def before_training(panel: Panel, claim: Claim) -> None:
+    """Let a run wait for the uploads that it may learn from: judge them before it begins.
 
-    What the same suite has judged before costs nothing again. A rejection is not an error here:
-    the training itself refuses such data, with the report's words.
-    Raises: NotFoundError (run), InvalidInputError (no source answers).
+    Its progress says so. A rejection is not an error here: the training itself refuses such data,
+    with the report's words. The job `validate` of an upload that was judged here does nothing.
+    Raises: NotFoundError (the rows are gone), ConflictError (their file was changed).
     """
     with panel.db.read() as session:
-        run = runs.get(session, run_id)
-        spec = specs.at_version(session, run.model, run.spec_version)
-        waiting = [row.id for row in versions.pending(session, spec.name)]
-    for dataset_id in waiting:
-        judge(panel, dataset_id)
-    if _reads_source(run, spec):
-        from core.adapters.expectations import GreatExpectations
-
-        versions.load(
-            panel.db, _WORKER, panel.settings, spec.name, spec=spec, validator=GreatExpectations()
-        )
+        run = runs.get(session, claim.payload["run_id"])
+        waiting = [row for row in versions.pending(session, run.model) if _may_learn(run, row)]
+    for row in waiting:
+        words = f"waits until the data is checked: {row.n_rows:,} rows, {row.source}"
+        jobs.say(panel.db, claim.job_id, words)
+        jobs.progress(panel.db, claim, done=0, total=1, note=words)
+        judged = judge(panel, row.id)
+        jobs.say(panel.db, claim.job_id, f"the data is {judged.state}")
 
 
-def _reads_source(run: Run, spec: ModelSpec) -> bool:
-    source = spec.source
-    named = source.path or source.download or source.builtin
-    return run.dataset_id is None and run.kind == "train" and run.version is None and bool(named)
+def _may_learn(run: Run, row: DatasetVersion) -> bool:
+    """Say whether a run may learn from an upload: the one that it names, or the best there is."""
+    if run.state not in runs.OPEN:
+        return False
+    return row.id == run.dataset_id or (run.dataset_id is None and run.kind == "train")

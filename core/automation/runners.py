@@ -47,6 +47,7 @@ def train(panel: Panel, claim: Claim) -> Result:
     from core.training.run import carry_out
 
     run_id, settings = claim.payload["run_id"], panel.settings
+    data_checks.before_training(panel, claim)
     tracker = MlflowRegistry(settings)
     version = carry_out(settings, panel.db, claim, run_id, tracker, _tools(settings))
     with panel.db.keep() as session:

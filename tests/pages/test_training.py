@@ -1,7 +1,10 @@
 from datetime import timedelta
 
+import pandas as pd
+
 from app import trainings
 from core import jobs, runs
+from core.datasets import versions
 from tests.pages.looking import button, field, text_of
 
 
@@ -23,6 +26,21 @@ def test_a_person_starts_a_training(open_page, panel, model, ana):
     )
     assert len(run.candidates) == 2
     assert "A training is queued" in text_of(page)
+
+
+def test_data_that_is_still_being_checked_may_be_chosen(open_page, panel, model, ana, clock):
+    frame = pd.DataFrame(
+        {"message": [f"text {n}" for n in range(200)], "label": ["ham", "spam"] * 100}
+    )
+    row = versions.receive(panel.db, ana, panel.settings, model, frame, source="mine.csv")
+    assert row.state == "pending"
+    page = open_page("training", ana, model=model)
+    data = next(box for box in page.selectbox if box.label == "Data")
+    (index,) = [n for n, words in enumerate(data.options) if "still being checked" in words]
+    data.select_index(index)
+    button(page, "Start training").click().run()
+    with panel.db.read() as db:
+        assert runs.history(db, model)[0].dataset_id == row.id
 
 
 def test_progress_and_log_of_a_running_one_are_shown_after_coming_back(

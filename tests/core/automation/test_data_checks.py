@@ -7,8 +7,11 @@ from core import jobs, runs, specs
 from core.automation import data_checks
 from core.automation.runners import RUNNERS
 from core.datasets import suites, versions
+from core.errors import InvalidInputError
 from core.panel import Panel
 from core.settings import ROOT
+from core.tables.operational import Job
+from core.training import data
 from tests.core.datasets.test_versions import messages
 
 
@@ -93,14 +96,49 @@ def test_an_upload_whose_rows_are_gone_ends_rejected_with_the_reason(panel, uplo
     )
 
 
-def test_a_training_judges_what_waits_and_what_its_source_gives_before_it_learns(
-    panel, upload, ana, model
-):
-    row = upload(messages())
-    run = runs.request(panel.db, ana, model, trigger="panel", reason="")
-    data_checks.before_training(panel, run.id)
+def progress_of(panel, run):
     with panel.db.read() as session:
-        found = versions.history(session, model)
-    assert stored(panel, row).state == "validated"
-    assert len(found) == 2
-    assert {one.report["engine"] for one in found} == {"Great Expectations"}
+        job = jobs.get(session, run.job_id)
+        return job.note, [line.text for line in jobs.lines(session, run.job_id)]
+
+
+def trained_at_once(panel, ana, model, **more):
+    """Ask for a training while its upload is still being checked; returns the run, begun or not."""
+    with panel.db.keep() as session:
+        session.query(Job).delete()  # the training is claimed first
+    run = runs.request(panel.db, ana, model, trigger="panel", **more)
+    RUNNERS["train"].work(panel, claimed(panel))
+    return run
+
+
+@pytest.fixture(autouse=True)
+def learns_at_once(monkeypatch):
+    """What follows the check is tested elsewhere."""
+    monkeypatch.setattr("core.training.run.carry_out", lambda *_of: "1.0.0")
+
+
+def test_a_training_waits_for_the_check_of_its_data_and_says_so(panel, upload, ana, model):
+    row = upload(messages())
+    run = trained_at_once(panel, ana, model)
+    note, lines = progress_of(panel, run)
+    assert (stored(panel, row).state, run.state) == ("validated", "queued")
+    assert note == "waits until the data is checked: 600 rows, a file"
+    assert set(lines) == {note, "the data is validated"}
+
+
+def test_a_training_on_data_that_the_check_rejects_fails_with_its_words(panel, upload, ana, model):
+    row = upload(messages())
+    strict = {"kind": "length_between", "column": "message", "severity": "hard"}
+    strict["arguments"] = {"low": 1, "high": 2}
+    suites.edit(panel.db, ana, model, [strict], reason="short ones only")
+    run = trained_at_once(panel, ana, model, dataset_id=row.id)
+    with panel.db.read() as session:
+        spec = specs.active(session, model)
+    with pytest.raises(InvalidInputError, match="This data cannot be trained on"):
+        data.prepare(panel.db, panel.settings, run, spec)
+
+
+def test_a_retrain_waits_for_no_upload_that_it_will_not_learn_from(panel, upload, ana, model):
+    row = upload(messages())
+    trained_at_once(panel, ana, model, kind="retrain")
+    assert stored(panel, row).state == "pending"
