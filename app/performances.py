@@ -13,9 +13,12 @@ from app.performance_charts import Moments
 from app.series import Bin
 from core import releases
 from core.monitoring import reports
+from core.monitoring.performance import LEVEL, NEWEST, Standard
 from core.monitoring.trends import Quality, interval
+from core.predictions import Outcome
 from core.releases import Served
 from core.specs import ModelSpec
+from core.statistics.intervals import wilson
 from core.tables.entities import ModelVersion
 from core.tables.telemetry import MonitorReport
 
@@ -65,12 +68,52 @@ def unjudged(
     return f"{said}No request was answered in the last {span}.", "gray"
 
 
-def findings(latest: Mapping[str, MonitorReport | None], shown: MonitorReport | None) -> None:
-    """Say what the newest check of each kind found, but for what the head has said."""
+def fell(
+    said: MonitorReport | None,
+    labelled: Sequence[Outcome],
+    serves: Serving | None,
+    spec: ModelSpec,
+    version: ModelVersion | None,
+) -> str:
+    """Say what labels show that no check has judged yet, where an estimate expects no fall.
+
+    `labelled` are newest first. Nothing where the head is of another kind, or where these are too
+    few or agree with it.
+    """
+    if said is None or (said.kind, said.state) != ("estimate", "pass") or not (serves and version):
+        return ""
+    own = [row for row in labelled if row.version == serves.version and row.at >= serves.since]
+    own = own[:NEWEST]
+    if "accuracy" not in version.metrics:
+        return ""
+    standard = Standard.of(spec, version.metrics)
+    if len(own) < standard.fewest:
+        return ""
+    share = wilson(sum(row.correct for row in own), len(own), level=LEVEL)
+    if share.high >= standard.accuracy or standard.accuracy - share.value <= standard.warning:
+        return ""
+    return (
+        f"Accuracy {share.value:.1%} ({share.low:.1%} to {share.high:.1%}) on the "
+        f"{ui.count(len(own), 'label')} so far; {standard.accuracy:.1%} at registration. Labels "
+        "show a fall that the estimate does not; it is not judged yet whether they are typical."
+    )
+
+
+def findings(
+    latest: Mapping[str, MonitorReport | None], shown: MonitorReport | None, *, fallen: bool = False
+) -> None:
+    """Say what the newest check of each kind found, but for what the head has said.
+
+    Where labels show that accuracy has `fallen`, an estimate that expects none is not to be green.
+    """
     for kind, title in KINDS.items():
         report = latest.get(kind)
-        if report is not None and report is not shown:
-            st.markdown(f"{ui.dot(ui.color(report.state))} {title}: {ui.plain(report.sentence)}")
+        if report is None or (report is shown and not fallen):
+            continue
+        doubted = fallen and report is shown
+        dot = ui.dot("gray" if doubted else ui.color(report.state))
+        more = " Labels say otherwise: believe them." if doubted else ""
+        st.markdown(f"{dot} {title}: {ui.plain(report.sentence + more)}")
 
 
 def what_to_do(shown: MonitorReport | None, model: str) -> None:

@@ -57,10 +57,11 @@ marks = performances.marks(history)
 live = [row for row in counts if row.variant != "shadow"]
 requests, errors = sum(row.requests for row in live), sum(row.errors for row in live)
 said = asked or performances.gravest(latest)
+fell = "" if asked else performances.fell(said, drawn, serves, spec, version)
 
 # render
 if said:
-    finding, tone = said.sentence, ui.color(said.state)
+    finding, tone = fell or said.sentence, ui.color("warn" if fell else said.state)
 else:
     finding, tone = performances.unjudged(serves, len(drawn), requests, span, now)
 ui.head("Performance", finding, tone, at=top)
@@ -70,7 +71,7 @@ with top:
         ui.link("performance", "What counts now", model=model)
     else:
         performances.what_to_do(said, model)
-    performances.findings(latest, said)
+    performances.findings(latest, said, fallen=bool(fell))
 
 answered, failed, slow, known = st.columns(4)
 answered.metric(f"Requests, {span}", f"{requests:,}")

@@ -52,7 +52,8 @@ class Maturity:
 
     `settled` says that the delay is known, `learned` that it was learnt rather than set. Lags are
     None before the first label; `selective`: labelled answers differ from the others; `waiting`
-    labels are of answers that are still too young. Numbers are of the sample.
+    labels are of answers that are still too young. Numbers are of the sample. `until` says, where
+    the delay is not known, when it will be.
     """
 
     n: int
@@ -68,6 +69,7 @@ class Maturity:
     probability_labelled: float | None
     probability_unlabelled: float | None
     waiting: int
+    until: str = ""
 
     @property
     def coverage(self) -> float:
@@ -84,7 +86,7 @@ class Maturity:
             f"{words_of(self.lag_median)}, 90 % within {words_of(self.lag_p90)}."
         )
         if not self.settled:
-            words += " How late labels come is not known yet: they still arrive at every age."
+            words += f" How late labels come is not known yet. {self.until}"
         elif self.delay:
             words += f" Answers are judged once they are {words_of(self.delay)} old."
         return f"{words} {self._caution}".strip()
@@ -123,9 +125,9 @@ def learn(answers: Answers, *, delay: float | None = None) -> Maturity:
     sizes = {len(x) for x in (answers.age, answers.lag, answers.positive, answers.probability)}
     if len(sizes) > 1:
         raise InvalidInputError("answers need one age, lag, label and probability each")
-    learned, settled = delay is None, True
+    learned, settled, until = delay is None, True, ""
     if delay is None:
-        delay, settled = _delay(answers)
+        delay, settled, until = _delay(answers)
     old = answers.age >= delay if settled else np.ones(len(answers.age), dtype=bool)
     labelled = answers.labelled
     lags = answers.lag[labelled]
@@ -145,22 +147,28 @@ def learn(answers: Answers, *, delay: float | None = None) -> Maturity:
         probability_labelled=_mean(answers.probability[known]),
         probability_unlabelled=_mean(answers.probability[other]),
         waiting=int((labelled & ~old).sum()),
+        until=until,
     )
 
 
-def _delay(answers: Answers) -> tuple[float, bool]:
-    """Return after how many seconds nearly all labels have come, and whether that is known."""
+def _delay(answers: Answers) -> tuple[float, bool, str]:
+    """Return after how many seconds nearly all labels have come, whether that is known, or when."""
     labelled = answers.labelled
     if not labelled.any():
-        return 0.0, False
+        return 0.0, False, ""
     time = np.where(labelled, answers.lag, answers.age)
     times, share = labelled_by(time, labelled)
     delay = float(times[np.searchsorted(share, NEARLY_ALL * share[-1])])
-    watched = int((answers.age >= max(_WATCHED * delay, QUICK_SECONDS)).sum())
-    if watched >= min(_FEWEST, len(time)):
-        return (0.0 if delay <= QUICK_SECONDS else delay), True
-    at_once = delay <= QUICK_SECONDS and float(labelled.mean()) >= _MOSTLY
-    return 0.0, bool(at_once or labelled.all())
+    quick, old = delay <= QUICK_SECONDS, max(_WATCHED * delay, QUICK_SECONDS)
+    wanted = min(_FEWEST, len(time))
+    if int((answers.age >= old).sum()) >= wanted:
+        return (0.0 if quick else delay), True, ""
+    if (quick and float(labelled.mean()) >= _MOSTLY) or labelled.all():
+        return 0.0, True, ""
+    left = old - float(np.sort(answers.age)[-wanted])
+    until = f"They are judged once {wanted} answers are {words_of(old)} old"
+    sooner = ", or as soon as half of the answers have a label" if quick else ""
+    return 0.0, False, f"{until} (in {words_of(left)} at the soonest){sooner}."
 
 
 def labelled_by(time: Floats, labelled: Mask) -> tuple[Floats, Floats]:

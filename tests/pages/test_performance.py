@@ -4,6 +4,7 @@ from datetime import timedelta
 import pytest
 
 from core import predictions, releases
+from core.ids import new_id
 from core.tables.entities import Run
 from core.tables.telemetry import Label, Prediction
 from tests.fakes.counted import count
@@ -110,6 +111,32 @@ def test_an_estimate_stands_in_until_labels_come(open_page, put_report, ana):
     shown = text_of(open_page("performance", ana, model="sms_spam"))
     assert "all that is known is an estimate" in shown
     assert "It assumes that the concept has not changed" in shown
+
+
+def test_labels_that_show_a_fall_head_the_page_before_they_are_judged(
+    open_page, panel, served, put_report, clock, ana
+):
+    put_report("estimate", sentence="Estimated accuracy 93.6 %: no fall is expected.")
+    some_wrong(panel, served, clock, 49)
+    assert "no fall" in open_page("performance", ana, model=served).markdown[0].value
+    some_wrong(panel, served, clock, 11)
+    page = open_page("performance", ana, model=served)
+    head = page.markdown[0].value.replace("\\", "")
+    assert ":orange" in head
+    assert "on the 60 labels so far; 97.0% at registration. Labels show a fall" in head
+    assert "no fall is expected. Labels say otherwise: believe them." in text_of(page)
+
+
+def some_wrong(panel, model, clock, n):
+    """Answers that are labelled in the same second, three of ten of them wrong."""
+    with panel.db.append() as db:
+        for number in range(n):
+            one = prediction(model, new_id(clock.now), clock.now)
+            truth = "spam" if number % 10 < 3 else "ham"
+            label = Label(prediction_id=one.id, source="t", value=truth, state="confirmed")
+            label.at = clock.now
+            count(db, [one])
+            db.add_all([one, label])
 
 
 def test_a_changed_concept_is_told_with_both_figures(open_page, put_report, ana):

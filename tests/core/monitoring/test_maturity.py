@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -70,11 +72,14 @@ def test_a_release_a_few_seconds_ago_is_judged_when_half_of_it_is_labelled():
 def test_a_few_complaints_in_the_first_minutes_settle_nothing():
     known = learn(sample(age=600.0, lag=600.0, share=0.05))
     assert not known.settled
-    assert "not known yet" in known.sentence
+    assert "not known yet. They are judged once 30 answers are 15 min old (in " in known.sentence
+    assert "at the soonest), or as soon as half of the answers have a label." in known.sentence
 
 
 def test_labels_that_still_arrive_at_every_age_settle_nothing():
-    assert not learn(sample(age=2 * DAY, lag=5 * DAY)).settled
+    known = learn(sample(age=2 * DAY, lag=5 * DAY))
+    assert (known.settled, "half of the answers" in known.until) == (False, False)
+    assert re.search(r"30 answers are \S+ days old \(in \S+ \S+ at the soonest\)", known.until)
 
 
 def test_when_every_answer_has_its_label_no_other_can_come():
