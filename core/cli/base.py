@@ -113,6 +113,12 @@ def say(text: str = "") -> None:
     print(text, flush=True)
 
 
+def stand_out(text: str) -> None:
+    """Print one line that is found among the logs of a start: between rules, with room around."""
+    rule = "=" * min(100, len(text))
+    say(f"\n{rule}\n{text}\n{rule}\n")
+
+
 def stamped(panel: "Panel", text: str) -> None:
     """Print one line with the time in front."""
     say(f"{panel.clock():%H:%M:%S}  {text}")

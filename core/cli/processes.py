@@ -3,6 +3,7 @@
 import logging
 import os
 import resource
+import secrets
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core import lifeline
-from core.cli.base import app, panel, read_settings, say
+from core.cli.base import app, panel, read_settings, say, stand_out
 from core.errors import InvalidInputError, PilothouseError, UnavailableError
 from core.settings import ROOT, Settings
 
@@ -44,7 +45,9 @@ def up(
     check_ports(settings)
     set_up(panel())
     say(f"Starting; a line says when the panel at {settings.panel_address} is ready.")
-    os.execve(_beside("supervisord"), ["supervisord", "-n", "-c", str(_config())], _env(settings))
+    words = ["supervisord", "-n", "-c", str(_config())]
+    as_root = ["-u", "root"] if os.getuid() == 0 else []  # said, it is no news at each start
+    os.execve(_beside("supervisord"), words + as_root, _env(settings))
 
 
 def _config() -> Path:
@@ -59,8 +62,18 @@ def _env(settings: Settings) -> dict[str, str]:
     return {
         **os.environ,  # noqa: TID251 (handed on to the children as it is)
         "PILOTHOUSE_RUN_DIR": str(settings.folder("run")),
+        "PILOTHOUSE_RUN_KEY": _run_key(settings.folder("run") / "supervisor.key"),
         "PILOTHOUSE_BIN": _beside("pilothouse"),
     }
+
+
+def _run_key(file: Path) -> str:
+    """Return a fresh password for supervisord's socket; `file` keeps it for whoever asks there."""
+    file.unlink(missing_ok=True)
+    key = secrets.token_hex(16)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        opened.write(key)
+    return key
 
 
 def check_ports(settings: Settings) -> None:
@@ -261,7 +274,7 @@ def _relay(server: "subprocess.Popen[str]", log: logging.Logger) -> None:
 
 @app.command()
 def ready() -> None:
-    """Wait until panel and api answer, then print where to go."""
+    """Wait until panel and api answer, and a while for MLflow, then print where to go."""
     settings = read_settings()
     api = f"http://{settings.host}:{settings.api_port}"
     for what, url in (
@@ -269,7 +282,20 @@ def ready() -> None:
         ("api", f"{api}/health/ready"),
     ):
         _wait_for(what, url)
-    say(f"Pilothouse is ready: panel {settings.panel_address} · REST {api}/docs")
+    places = f"panel {settings.panel_address} · REST {api}/docs · MLflow {_mlflow_place(settings)}"
+    stand_out(f"Pilothouse is ready: {places}")
+
+
+def _mlflow_place(settings: Settings) -> str:
+    """Return where MLflow is; nothing else waits for it, so it may still be starting."""
+    if settings.tracking_uri.startswith("http"):
+        return "on the server that is set"
+    place = f"http://{settings.host}:{settings.mlflow_port}"
+    try:
+        _wait_for("MLflow", f"{place}/health", seconds=20)
+    except PilothouseError:
+        return f"{place} (still starting)"
+    return place
 
 
 def _wait_for(what: str, url: str, *, seconds: float = 120) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from core import jobs, migrations, releases, runs, specs, users, worker
 from core.access import Role, system
 from core.automation import schedule
-from core.cli.base import app, panel, say
+from core.cli.base import app, panel, say, stand_out
 from core.panel import Panel
 from core.tables.entities import Run
 
@@ -28,9 +28,9 @@ def set_up(built: Panel) -> None:
     Raises: PilothouseError (with the step that failed).
     """
     migrations.upgrade(built.db)
-    _first_admin(built)
     _apply_shipped_specs(built)
     _first_version(built)
+    _first_admin(built)  # last: the password is not to scroll away, nor be lost to what fails
 
 
 def _first_admin(built: Panel) -> None:
@@ -42,7 +42,7 @@ def _first_admin(built: Panel) -> None:
     name = built.settings.admin_name
     users.create(built.db, BOOTSTRAP, name=name, role=Role.ADMIN, password=password)
     shown = "the one in PILOTHOUSE_ADMIN_PASSWORD" if given else password
-    say(f"First admin: {name}   password: {shown}   (shown this once)")
+    stand_out(f"First admin: {name}   password: {shown}   (shown this once)")
 
 
 def _apply_shipped_specs(built: Panel) -> None:

@@ -115,10 +115,10 @@ class Product:
     def children(self) -> dict[str, int]:
         """The pid of each process that supervisord keeps, by name."""
         socket = f"unix://{self.home}/run/supervisor.sock"
-        with (
-            suppress(OSError, Fault),  # it just starts or ends
-            ServerProxy("http://127.0.0.1", SupervisorTransport(serverurl=socket)) as asked,
-        ):
-            rows = asked.supervisor.getAllProcessInfo()
+        with suppress(OSError, Fault):  # it just starts or ends
+            key = (self.home / "run" / "supervisor.key").read_text()
+            way = SupervisorTransport("pilothouse", key, serverurl=socket)
+            with ServerProxy("http://127.0.0.1", way) as asked:
+                rows = asked.supervisor.getAllProcessInfo()
             return {row["name"]: row["pid"] for row in rows if row["statename"] == "RUNNING"}
         return {}

@@ -41,7 +41,11 @@ def set_up(bare, capsys):
 
 def test_a_generated_password_is_printed_once_and_works(bare, train, capsys):
     train(error="no data")
-    password = re.search(r"First admin: admin   password: (\S+)   ", set_up(bare, capsys))[1]
+    said = set_up(bare, capsys)
+    password = re.search(r"First admin: admin   password: (\S+)   ", said)[1]
+    rule, line, end = said.splitlines()[-4:-1]
+    assert password in line
+    assert set(rule + end) == {"="}
     assert users.check(bare.db, "admin", password).role == "admin"
     assert "password" not in set_up(bare, capsys)
 
