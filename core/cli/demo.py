@@ -102,19 +102,21 @@ def _wait_until_ready(settings: Settings, product: "subprocess.Popen[bytes]", ho
 def _tell(
     panel: Panel, campaign: str, *, hands_free: bool, product: "subprocess.Popen[bytes]"
 ) -> None:
-    source, client = Source(panel, MODEL, seed=7), Client(panel, local("demo"), name="demo clients")
+    source = Source(panel, MODEL, seed=7)
     teller = Teller(panel, hands_free=hands_free)
     teller.tell(f"Clients send {ROWS_A_SECOND} messages a second and report labels for most.")
     teller.tell("Look at Performance: accuracy with its interval, traffic, latency.")
     begun = False
-    while (elapsed := teller.elapsed()) < STORY_SECONDS and product.poll() is None:
-        if elapsed > CALM_SECONDS and not begun:
-            begun = True
-            teller.tell(f"A new spam campaign begins ({campaign}, 30 % of messages): see Drift.")
-        _one_second(client, source, campaign if begun else None)
-        teller.look()
-        if teller.over:
-            break
+    with Client(panel, local("demo"), name="demo clients") as client:
+        while (elapsed := teller.elapsed()) < STORY_SECONDS and product.poll() is None:
+            if elapsed > CALM_SECONDS and not begun:
+                begun = True
+                words = f"A new spam campaign begins ({campaign}, 30 % of messages): see Drift."
+                teller.tell(words)
+            _one_second(client, source, campaign if begun else None)
+            teller.look()
+            if teller.over:
+                break
     ending = "The story is over" if teller.over else "Time is up; what waits is in the Inbox"
     teller.tell(f"{ending}. Audit shows who did what and why; Releases can roll back.")
 

@@ -2,9 +2,10 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pandas as pd
@@ -12,7 +13,7 @@ import pandas as pd
 from core import keys, registry, releases, specs
 from core.access import Actor
 from core.datasets import generator, versions
-from core.errors import InvalidInputError, UnavailableError
+from core.errors import ConflictError, InvalidInputError, UnavailableError
 from core.panel import Panel
 from core.specs import ModelSpec
 from core.tables.entities import DatasetVersion
@@ -32,9 +33,13 @@ class Row:
 
 
 class Client:
-    """A client application with a key of its own, which ends after an hour."""
+    """A client application with a key of its own, which ends with it: after an hour at the latest.
+
+    Use it as a context manager; what ended the key before leaves it ended.
+    """
 
     def __init__(self, panel: Panel, actor: Actor, *, name: str) -> None:
+        self._panel, self._actor = panel, actor
         row, secret = keys.create(
             panel.db,
             actor,
@@ -49,6 +54,14 @@ class Client:
             timeout=10,
             trust_env=False,
         )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_of: object) -> None:
+        self._http.close()
+        with suppress(ConflictError):  # a person was faster
+            keys.revoke(self._panel.db, self._actor, self.key_id)
 
     def predict(self, model: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
         """Send rows in batches; returns the answers.

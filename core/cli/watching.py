@@ -24,7 +24,8 @@ from core.cli.base import (
     say,
     stamped,
 )
-from core.cli.traffic import Client, Source
+from core.cli.traffic import SHIFT, Client, Source
+from core.datasets import generator
 from core.errors import InvalidInputError
 from core.monitoring import reports
 from core.monitoring.checks import subject, watching
@@ -32,6 +33,7 @@ from core.panel import Panel
 from core.tables.telemetry import MonitorReport
 
 _MOST_SHOWN = 10
+_CAMPAIGNS = f"texts: {', '.join(generator.CAMPAIGNS)}; rows of numbers: {SHIFT}"
 
 
 @app.command()
@@ -51,7 +53,7 @@ def drift(  # noqa: PLR0913 (each one is an option)
     fail_on_drift: Annotated[
         bool, typer.Option("--fail-on-drift", help="Exit with 1 on drift, 3 where none can tell.")
     ] = False,
-    campaign: Annotated[str, typer.Option(help="inject: which campaign.")] = "crypto",
+    campaign: Annotated[str, typer.Option(help=f"inject: {_CAMPAIGNS}.")] = "crypto",
     share: Annotated[float, typer.Option(min=0, max=1, help="inject: its share.")] = 0.3,
     n: Annotated[int, typer.Option(min=1, max=100_000, help="inject: how many.")] = 700,
     labels: Annotated[float, typer.Option(min=0, max=1, help="inject: share labelled.")] = 0.5,
@@ -121,10 +123,10 @@ def _inject(
 ) -> None:
     name = model_name(built, model)
     rows = Source(built, name, seed=seed).rows(n, campaign=campaign, share=share)
-    client = Client(built, actor(built), name="drift inject")
-    answers = client.predict(name, rows)
     taken = round(n * labels)
-    labelled = client.label(answers[:taken], rows[:taken])
+    with Client(built, actor(built), name="drift inject") as client:
+        answers = client.predict(name, rows)
+        labelled = client.label(answers[:taken], rows[:taken])
     say(
         f"Sent {n} rows to {name}, {share:.0%} of them from campaign {campaign}; {labelled} labels."
     )
@@ -207,8 +209,9 @@ def _tell(built: Panel, session: Session, name: str) -> None:
     for incident in incidents.all(session, model=name, open_only=True):
         stamped(built, f"{name}: incident {incident.state}: {incident.title}")
     waiting = [rec for rec in recommendations.waiting(session) if rec.model == name]
+    address = built.settings.panel_address
     for rec in waiting:
-        stamped(built, f"{name}: decision: {rec.decision} ({rec.severity}): {rec.title}")
-        stamped(built, f"{name}: waits for a person: {built.settings.panel_address}")
+        stamped(built, f"{name}: decision: proposed, {rec.severity} severity: {rec.title}")
+        stamped(built, f"{name}: what follows: it waits for a person at {address}")
     if not waiting:
         stamped(built, f"{name}: decision: nothing waits for a person")

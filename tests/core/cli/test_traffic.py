@@ -1,6 +1,7 @@
 import pytest
 
-from core.cli.traffic import Source
+from core import keys
+from core.cli.traffic import Client, Source
 from core.datasets import versions
 from core.errors import InvalidInputError
 from core.panel import Panel
@@ -49,3 +50,14 @@ def test_rows_of_numbers_drift_by_a_shift_and_by_nothing_else(source):
     assert sum(moved) / 600 == pytest.approx(usual + spread)
     with pytest.raises(InvalidInputError, match="by the campaign `shift` only"):
         clients.rows(10, campaign="crypto", share=0.5)
+
+
+def test_the_key_of_a_simulated_client_ends_with_it(db, settings, clock, adm):
+    panel = Panel(settings, db, clock)
+    with pytest.raises(InvalidInputError), Client(panel, adm, name="drift inject") as client:
+        raise InvalidInputError("the api refused the rows")
+    with Client(panel, adm, name="drift inject") as other:
+        keys.revoke(db, adm, other.key_id)
+    with db.read() as session:
+        ended = {row.id: row.revoked_at for row in keys.all(session)}
+    assert ended[client.key_id] == ended[other.key_id] == clock()

@@ -1,4 +1,5 @@
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from core.automation.drill import rows
 from core.cli import bar, drill
 from core.clock import utc_now
+from core.datasets import generator
 from core.panel import Panel
 from core.tables.telemetry import MonitorReport
 from tests.fakes.watched import Watched, be_quick
@@ -30,6 +32,18 @@ def test_checking_one_model_now_is_also_told_as_json(say, spam):
     assert code == 0
     assert set(states) & {"warn", "fail"}
     assert "spam: drift" in say("monitor", "--check-now", "--model", "spam")[1]
+
+
+def test_what_is_proposed_and_what_follows_is_told_in_plain_words(say, spam):
+    told = say("monitor", "spam", "--check-now")[1]
+    assert re.search(r"^..:..:..  spam: decision: proposed, \w+ severity: [A-Z]", told, re.M), told
+    assert "what follows: it waits for a person at http" in told
+    assert "_" not in told.split("decision:")[1].splitlines()[0]
+
+
+def test_the_campaigns_are_listed_by_help(say):
+    told = " ".join(say("drift", "--help")[1].replace("│", " ").split())
+    assert all(name in told for name in (*generator.CAMPAIGNS, "shift")), told
 
 
 def test_the_past_is_judged_window_by_window_with_progress(say, spam):
