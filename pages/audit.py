@@ -16,7 +16,10 @@ now = panel.clock()
 ALL = "all"
 MOST = 300
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}")
-WIDTHS = {"what": 180, "model": 110, "why": 240, "details": 420}
+WIDTHS = {
+    **{"when": 85, "who": 100, "what": 165},  # together as wide as a phone
+    **{"model": 110, "why": 240, "details": 420, "at (UTC)": 160, "#": 60},
+}
 OWN = ("model", "reason", "refused_because")
 
 
@@ -57,13 +60,14 @@ if rows:
         widths=WIDTHS,
         rows=(
             {
-                "#": row.seq,
-                "when": ui.when(row.at, now),
+                "when": ui.ago(row.at, now),
                 "who": f"{row.actor} ({row.role})" if row.actor_kind == "person" else row.actor,
                 "what": row.action,
                 "model": row.model or "",
                 "outcome": row.outcome,
                 "why": row.reason or str(row.detail.get("refused_because", "")),
+                "at (UTC)": ui.utc(row.at).removesuffix(" UTC"),
+                "#": row.seq,
                 "details": _details(row.detail),
             }
             for row in rows

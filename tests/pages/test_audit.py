@@ -16,6 +16,12 @@ def test_details_are_words_and_ids_come_last(open_page, panel, card, ana):
     assert details[0].index("arguments: ") < details[0].index("digest: ")
 
 
+def test_when_who_and_what_come_first_so_that_a_phone_shows_them(open_page, served, ana):
+    frame = open_page("audit", ana).dataframe[0].value
+    assert list(frame.columns)[:3] == ["when", "who", "what"]
+    assert {"#", "at (UTC)"} <= set(frame.columns)
+
+
 def test_filters_come_from_the_address(open_page, served, ana):
     page = open_page("audit", ana, what="version.register")
     assert set(page.dataframe[0].value["what"]) == {"version.register"}
