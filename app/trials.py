@@ -1,20 +1,70 @@
 """What can be done with an experiment: set it up, propose its start or another share, end it."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
 from app import ui, verdicts
-from core import recommendations
+from core import recommendations, registry, releases
 from core.access import Actor, may
-from core.experiments import lifecycle
+from core.experiments import lifecycle, results
 from core.panel import Panel
-from core.tables.entities import Experiment, ModelVersion
+from core.tables.entities import Experiment, ModelVersion, Recommendation
 
 MODES = {
     "canary": "Canary: it answers a part of the users",
     "shadow": "Shadow: it answers for the log only",
 }
+
+
+def waits(panel: Panel, row: Experiment, status: Mapping[str, Any]) -> list[Recommendation]:
+    """Link to what waits for a decision about an experiment, and return it.
+
+    That is also the release of its winner; what was proposed of an earlier release is left out.
+    """
+    with panel.db.read() as db:
+        current = releases.find_current(db, row.model)
+        found = [one for one in recommendations.waiting(db, model=row.model)
+                 if current is None or one.release_seq == current.seq]  # fmt: skip
+    won = {"version": row.treatment} if status["result"] == "won" else None
+    about = [one for one in found
+             if one.arguments.get("experiment_id") == row.id
+             or (one.kind == "promote" and one.arguments == won)]  # fmt: skip
+    for one in about:
+        ui.link("recommendation", f"Waits for a decision: {one.title}", id=one.id)
+    return about
+
+
+def follow(panel: Panel, actor: Actor, row: Experiment, status: Mapping[str, Any]) -> None:
+    """Say what to do next while the control serves; offer to propose the release of a winner."""
+    with panel.db.read() as db:
+        current = releases.find_current(db, row.model)
+        winner = registry.get(db, row.model, row.treatment)
+    if current is None or releases.champion(current) != row.control:
+        return
+    st.markdown(ui.plain(results.advice(status)))
+    if status["result"] != "won" or status["state"] != "stopped":
+        return
+    if not registry.releasable(winner):
+        st.caption("The gate does not let it through: an approver may override that on its page.")
+        ui.link("models", f"Version {row.treatment}", model=row.model, version=row.treatment)
+    elif may(actor, "recommendation.propose"):
+        _release(panel, actor, row, str(status["sentence"]))
+
+
+def _release(panel: Panel, actor: Actor, row: Experiment, sentence: str) -> None:
+    if st.button(f"Propose to release {row.treatment}", key=f"release-{row.id}", type="primary"):
+        with ui.reporting():
+            recommendations.propose_promotion(
+                panel.db,
+                panel.settings,
+                actor,
+                model=row.model,
+                version=row.treatment,
+                reason=f"It won experiment {row.name}: {sentence}",
+            )
+            ui.done(f"{row.treatment} waits for an approver in the inbox.")
 
 
 def start(panel: Panel, actor: Actor, row: Experiment) -> None:

@@ -16,8 +16,7 @@ def show(row: Experiment, status: Mapping[str, Any]) -> None:
     answered, known, right = (status[name] for name in ("predictions", "labelled", "correct"))
     ui.small_table(
         {
-            "arm": arm,
-            "version": status["versions"][arm],
+            "arm": f"{arm} {status['versions'][arm]}",
             "predictions": answered[arm],
             "labelled": known[arm],
             "right": f"{right[arm] / known[arm]:.2%}" if known[arm] else ui.NOTHING,

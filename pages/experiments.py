@@ -30,7 +30,10 @@ def show(row: Experiment) -> None:
                 f"{lifecycle.plan(row)}; drafted {ui.when(row.at, now)} by {row.author}{began}"
             )
         )
-        if status["state"] == "draft":
+        waiting = trials.waits(panel, row, status)
+        if status["state"] != "draft" and not waiting:
+            trials.follow(panel, actor, row, status)
+        if status["state"] == "draft" and not waiting:
             trials.start(panel, actor, row)
         elif status["state"] == "running":
             trials.widen(panel, actor, row)

@@ -72,6 +72,23 @@ def advice(found: Mapping[str, Any]) -> str:
     return f"Let it run: {more:,} more outcomes are needed." if more else "Let it run."
 
 
+def won_by(session: Session, model: str, version: str) -> dict[str, Any] | None:
+    """Return the newest result by which a version won as treatment; None where it won none.
+
+    `name`, `id`, `control`, and of the verdict `difference` (in accuracy, treatment minus
+    control) and `interval` (`level`, `low`, `high`, `n` labelled predictions of both arms).
+    """
+    for row in lifecycle.all(session, model):
+        if row.treatment != version or row.state == "draft":
+            continue
+        ended = row.state == "stopped"
+        found = row.verdict if ended else lifecycle.status(session, row.id)["verdict"] or {}
+        if (row.result if ended else found.get("result")) == "won":
+            named = {"name": row.name, "id": row.id, "control": row.control}
+            return {**named, **{name: found[name] for name in ("difference", "interval")}}
+    return None
+
+
 def _all_rates(session: Session, row: Experiment) -> dict[str, dict[str, float | None]]:
     """Return precision, recall and F1 per arm, of all its labelled answers; None where undefined.
 

@@ -10,6 +10,7 @@ from core import outbox, registry, releases
 from core.access import Actor, Kind
 from core.db import Database
 from core.errors import ConflictError
+from core.experiments import results
 from core.recommendations.proposing import Basis, propose, tell_incident
 from core.settings import Settings
 from core.tables.entities import ActionRow, ModelVersion, Recommendation
@@ -36,6 +37,7 @@ def propose_promotion(
         candidate = registry.get(session, model, version)
         incident_id = _incident_of(session, candidate)
         current = releases.find_current(session, candidate.model)
+        won = results.won_by(session, candidate.model, candidate.version)
     if not registry.releasable(candidate) and actor.kind is Kind.SYSTEM:
         _withhold(db, settings, actor, candidate, incident_id)
         return None
@@ -51,7 +53,7 @@ def propose_promotion(
         arguments={"version": version},
         title=f"Release {model} {version}",
         reasoning=" ".join(part for part in (_ended(reason), gate, _overridden(candidate)) if part),
-        basis=_gate_basis(candidate, incident_id),
+        basis=_gate_basis(candidate, incident_id, won),
         channels=outbox.channels(settings),
     )
 
@@ -120,7 +122,23 @@ def _compared_with(gate: Mapping[str, Any]) -> str:
     return "difference in accuracy to what serves, on the same rows"
 
 
-def _gate_basis(candidate: ModelVersion, incident_id: str | None) -> Basis:
+def _trial(candidate: ModelVersion, won: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the result of an experiment as evidence; its interval holds at every look."""
+    spread = won["interval"]
+    versions = f"accuracy of {candidate.version} minus {won['control']}"
+    return {
+        "fact": "experiment.won",
+        "label": f"{versions} on live traffic, experiment {won['name']}",
+        "value": won["difference"],
+        "interval": [spread["low"], spread["high"]],
+        "n": spread["n"],
+        "link": f"/experiments?model={candidate.model}&id={won['id']}",
+    }
+
+
+def _gate_basis(
+    candidate: ModelVersion, incident_id: str | None, won: Mapping[str, Any] | None
+) -> Basis:
     gate, link = candidate.gate, f"/models?model={candidate.model}&version={candidate.version}"
     change = gate.get("difference") or {}
     interval = [change.get("low"), change.get("high")]
@@ -134,6 +152,8 @@ def _gate_basis(candidate: ModelVersion, incident_id: str | None) -> Basis:
             "link": link,
         }
     ]
+    if won:
+        evidence.append(_trial(candidate, won))
     for name in ("accuracy", "f1"):
         if name in candidate.metrics:
             value, n = candidate.metrics[name], candidate.metrics.get("n_test")

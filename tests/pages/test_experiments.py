@@ -2,6 +2,7 @@ import pytest
 
 from core import recommendations
 from core.experiments import lifecycle
+from core.tables.entities import ModelVersion
 from tests.pages.looking import button, field, text_of
 
 
@@ -51,6 +52,49 @@ def test_its_start_is_proposed_not_done(open_page, panel, drafted, ana):
     with panel.db.read() as db:
         assert recommendations.waiting(db)[0].arguments == {"experiment_id": drafted.id}
         assert lifecycle.running(db, "sms_spam") is None
+
+
+def test_a_draft_whose_start_waits_links_to_the_proposal(open_page, drafted, ana):
+    page = open_page("experiments", ana, model="sms_spam")
+    button(page, "Propose to start").click().run()
+    assert "Propose to start" not in [one.label for one in page.button]
+    (waits,) = [one for one in page.get("page_link") if "Waits for" in one.proto.label]
+    assert "Start experiment three" in waits.proto.label
+
+
+@pytest.fixture
+def won(panel, running, ana, worker):
+    """The experiment, stopped after its treatment was right more often."""
+    lifecycle.stop(panel.db, ana, running.id, reason="enough seen")
+    interval = {"value": 0.04, "low": 0.01, "high": 0.07, "level": 0.95, "n": 900}
+    with panel.db.command(worker, "experiment.start") as command:
+        row = lifecycle.get(command.session, running.id)
+        row.result, row.verdict = "won", {"difference": 0.04, "interval": interval}
+    return running
+
+
+def test_the_release_of_a_winner_is_proposed_with_the_result_as_evidence(
+    open_page, panel, won, ana
+):
+    page = open_page("experiments", ana, model="sms_spam")
+    assert "Propose to release 3.0.0." in text_of(page).replace("\\", "")
+    button(page, "Propose to release 3.0.0").click().run()
+
+    with panel.db.read() as db:
+        (row,) = recommendations.waiting(db)
+    (cited,) = [one for one in row.evidence if one["fact"] == "experiment.won"]
+    assert (row.kind, row.arguments) == ("promote", {"version": "3.0.0"})
+    assert (cited["value"], cited["interval"], cited["n"]) == (0.04, [0.01, 0.07], 900)
+    assert "Propose to release 3.0.0" not in [one.label for one in page.button]
+
+
+def test_a_winner_that_the_gate_holds_back_is_not_proposed(open_page, panel, won, ana, worker):
+    with panel.db.command(worker, "version.register") as command:
+        row = command.session.get_one(ModelVersion, ("sms_spam", "3.0.0"))
+        row.gate = {"answer": "refuse"}
+    page = open_page("experiments", ana, model="sms_spam")
+    assert "The gate does not let it through" in text_of(page)
+    assert "Propose to release 3.0.0" not in [one.label for one in page.button]
 
 
 def test_a_shadow_is_drafted_without_a_share(open_page, panel, served, ana):
