@@ -16,8 +16,10 @@ from core.tables.entities import DatasetVersion, ModelVersion, Release, Run
 ANSWERS = {
     "pass": ("green", "not worse"),
     "refuse": ("red", "worse"),
-    "not_enough_evidence": ("orange", "not enough evidence"),
+    "not_enough_evidence": ("orange", "too few rows to pass"),
 }
+SMALLEST = 0.00005
+"""A difference below it is shown as 0.0000."""
 
 
 def table(rows: Sequence[ModelVersion], release: Release | None, now: datetime) -> None:
@@ -30,13 +32,18 @@ def table(rows: Sequence[ModelVersion], release: Release | None, now: datetime) 
             "accuracy": ui.figure(row.metrics.get("accuracy")),
             "F1": ui.figure(row.metrics.get("f1")),
             "n": row.metrics.get("n_test"),
-            "gate": registry.verdict(row),
+            "gate": verdict(row, release),
             "algorithm": row.algorithm,
             "registered": ui.when(row.at, now),
         }
         for row in rows
     )
     st.dataframe(frame, hide_index=True, height=min(320, 38 + 35 * len(rows)))
+
+
+def verdict(row: ModelVersion, release: Release | None) -> str:
+    """Say what the gate answered, in words that fit whether the version serves."""
+    return registry.verdict(row, serves=registry.stage(row, release) == "production")
 
 
 def head(row: ModelVersion, stage: str, now: datetime) -> None:
@@ -46,7 +53,8 @@ def head(row: ModelVersion, stage: str, now: datetime) -> None:
         ui.badge("serves" if stage == "production" else stage)
         if row.state != stage:
             ui.badge(row.state)
-        st.markdown(ui.plain(ui.sentence(registry.verdict(row))), width="content")
+        said = registry.verdict(row, serves=stage == "production")
+        st.markdown(ui.plain(ui.sentence(said)), width="content")
     st.caption(
         ui.plain(
             f"{row.algorithm}; registered {ui.when(row.at, now)}; artifact {row.artifact[:16]}; "
@@ -66,7 +74,10 @@ def gate(row: ModelVersion) -> None:
         st.warning(ui.plain(f"Overridden by {over['by']} at {over['at'][:16]}: {over['reason']}"))
     if slices := row.gate.get("slices"):
         st.markdown("**Per slice**, this version minus what served:")
-        _marked({**_slice(one), "slice": one["name"]} for one in slices)
+        least = row.gate.get("min_slice")
+        _marked(_slice(one, least) for one in slices)
+        if any(one["answer"] == "not_enough_evidence" for one in slices):
+            st.caption("Too few rows can show that a version is worse, but not that it is not.")
     if champion := row.gate.get("champion"):
         st.caption(ui.plain(f"Judged against {champion} on n = {row.gate.get('n')} rows."))
     for one in reversed(row.gate.get("earlier") or []):
@@ -74,8 +85,10 @@ def gate(row: ModelVersion) -> None:
         st.caption(ui.plain(f"Before, on {one['at'][:10]}: {said} (n = {one['n']})."))
 
 
-def _slice(part: Mapping[str, Any]) -> dict[str, str]:
+def _slice(part: Mapping[str, Any], least: int | None = None) -> dict[str, str]:
     tone, words = ANSWERS.get(str(part["answer"]), ("gray", str(part["answer"])))
+    if least and part["answer"] == "not_enough_evidence":
+        words = f"under {least:,} rows: too few to pass"
     return {
         "slice": part["name"],
         "rows": ui.figure(part["n"]),
@@ -170,7 +183,9 @@ def compare(both: dict[str, Any]) -> None:
             ui.plain(ui.with_interval(value, interval).replace("95 % interval ", ""))
             for value, interval in zip(pair["values"], pair["intervals"], strict=True)
         )
-        rows.append({"figure": FIGURES[name], first: one, second: other, minus: _better(pair)})
+        paired = both["paired"] if name == "accuracy" else None
+        better = _better(pair, paired)
+        rows.append({"figure": FIGURES[name], first: one, second: other, minus: better})
     _marked(rows)
     _paired(both)
     if both["slices"]:
@@ -194,16 +209,33 @@ def _said(value: object) -> str:
     return ui.figure(value)
 
 
-def _better(pair: Mapping[str, Any]) -> str:
-    """Say a difference and whether it is the better; the words say what the colour says."""
+def _better(pair: Mapping[str, Any], paired: Mapping[str, Any] | None) -> str:
+    """Say a difference and whether it is the better; the words say what the colour says.
+
+    One that rounds to nothing, or that the intervals do not tell from nothing, is neither.
+    """
     value = pair["difference"]
     if value is None:
-        return ui.NOTHING
+        return ui.plain(ui.NOTHING)  # a bare dash would be a list
+    if abs(value) < SMALLEST:
+        return "0.0000" if value else "0.0000 the same"
     shown = ui.plain(f"{value:+.4f}")
-    if value == 0:
-        return f"{shown} the same"
+    if _may_be_chance(pair, paired):
+        return f"{shown} may be chance"
     good = (value < 0) == pair["smaller_is_better"]
     return f":{'green' if good else 'red'}[●] {shown} {'better' if good else 'worse'}"
+
+
+def _may_be_chance(pair: Mapping[str, Any], paired: Mapping[str, Any] | None) -> bool:
+    """Say whether a difference may be none: by that on the same rows, else by both intervals."""
+    if paired:
+        surely = paired["low"] if pair["difference"] > 0 else -paired["high"]
+        return bool(surely <= 0)
+    (one, other), spreads = pair["values"], pair["intervals"]
+    if None in spreads:
+        return False
+    (low, high), (least, most) = spreads
+    return bool(low <= other <= high and least <= one <= most)
 
 
 def _paired(both: dict[str, Any]) -> None:

@@ -94,7 +94,7 @@ if not found:
     ui.empty("Nothing to compare or release.", "Train a first version.", "training")
 else:
     serves = releases.label(release) if release else "nothing"
-    newest = f"the newest is {found[0].version}: {registry.verdict(found[0])}"
+    newest = f"the newest is {found[0].version}: {versions.verdict(found[0], release)}"
     count = ui.count(len(found), "version")
     ui.head("Models", f"{count}; {serves} serves; {newest}.", "green" if live else "gray", at=top)
     versions.table(found[:200], release, now)

@@ -15,9 +15,16 @@ from core.tables.entities import ModelVersion, Release
 Stage = Literal["development", "staging", "production", "archived"]
 _GATE = {
     "promote": "the gate says: better, release it",
+    "first": "the gate says: good enough, with nothing to compare it with; release it",
     "refuse": "the gate refuses it",
     "not_enough_evidence": "the gate says: not enough evidence yet",
 }
+_SERVES = {
+    "promote": "the gate said: better",
+    "first": "the gate said: good enough, with nothing to compare it with",
+}
+"""What was let through and serves: nothing is left to release."""
+_UNJUDGED = "the gate has not judged it"
 
 
 def stage(version: ModelVersion, release: Release | None) -> Stage:
@@ -41,13 +48,17 @@ def challenger(session: Session, model: str) -> ModelVersion | None:
     return session.scalars(query.where(ModelVersion.staged_at.is_not(None)).limit(1)).first()
 
 
-def verdict(version: ModelVersion) -> str:
-    """Say what the gate answered, and who overrode it.
+def verdict(version: ModelVersion, *, serves: bool = False) -> str:
+    """Say what the gate answered, and who overrode it; what `serves` is not to be released.
 
     >>> verdict(ModelVersion(gate={"answer": "refuse"}, overridden={}))
     'the gate refuses it'
+    >>> verdict(ModelVersion(gate={"answer": "promote"}, overridden={}), serves=True)
+    'the gate said: better'
     """
-    said = _GATE.get(str(version.gate.get("answer")), "the gate has not judged it")
+    answer = str(version.gate.get("answer"))
+    known = "first" if (answer, version.gate.get("rule")) == ("promote", "first") else answer
+    said = (_SERVES if serves else _GATE).get(known) or _GATE.get(known, _UNJUDGED)
     if by := (version.overridden or {}).get("by"):
         return f"{said}; overridden by {by}"
     return said

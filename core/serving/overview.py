@@ -148,7 +148,7 @@ def version(session: Session, model: str, number: str) -> dict[str, Any]:
         "threshold": releases.threshold(release, row),
         "metrics": row.metrics,
         "gate": row.gate,
-        "verdict": registry.verdict(row),
+        "verdict": registry.verdict(row, serves=where == "production"),
         "overridden": row.overridden,
         "parameters": run.parameters if run else {},
         "datasets": {

@@ -53,6 +53,7 @@ class GateResult:
     candidates_tried: int = 1
     absolute_floor: float | None = None
     look: int = 0  # which of the looks at growing rows this was; 0: the only one
+    min_slice: int | None = None  # rows under which a slice could not pass
     train_test_overlap: int = 0  # rows that judge and were learnt from
 
     def to_dict(self) -> dict[str, Any]:
@@ -132,6 +133,7 @@ def judge(  # noqa: PLR0913 (one question: its rows, its rule, and what corrects
         candidates_tried=candidates_tried,
         absolute_floor=absolute_floor,
         look=look,
+        min_slice=min_slice,
         train_test_overlap=train_test_overlap,
     )
     unfit = _unfit(train_test_overlap, test_age_days)

@@ -30,6 +30,51 @@ def test_two_versions_stand_side_by_side_and_the_difference_says_which_way(
     assert smaller[2] == ":green[●] -0.0200 better"
 
 
+@pytest.mark.parametrize(
+    ("metrics", "said"),
+    [
+        ({"brier": 0.030001}, "0.0000"),
+        ({"brier": 0.031, "intervals": {"brier": [0.02, 0.04]}}, "+0.0010 may be chance"),
+        ({"brier": 0.05, "intervals": {"brier": [0.045, 0.055]}}, ":red[●] +0.0200 worse"),
+    ],
+)
+def test_a_difference_that_may_be_chance_is_called_neither_better_nor_worse(
+    open_page, served, ana, measured, metrics, said
+):
+    measured("1.0.0", brier=0.03, intervals={"brier": [0.02, 0.04]})
+    measured("3.0.0", **metrics)
+    page = open_page("models", ana, model=served, a="1.0.0", b="3.0.0")
+    (shown,) = [one.value for one in page.table if "3.0.0 minus 1.0.0" in one.value.columns]
+    assert plain(shown.loc["Brier score (smaller is better)"])[2] == said
+
+
+def test_accuracy_is_judged_by_the_same_rows(open_page, served, ana, measured):
+    equal = {"champion": "1.0.0", "n": 1000, "only_champion_right": 19, "only_candidate_right": 20}
+    measured("3.0.0", {**REFUSED, **equal})
+    page = open_page("models", ana, model=served, a="1.0.0", b="3.0.0")
+    shown = page.table[[("3.0.0 minus 1.0.0" in one.value) for one in page.table].index(True)]
+    assert plain(shown.value.loc["accuracy"])[2] == "+0.0200 may be chance"
+
+
+def test_what_serves_is_not_said_to_be_released_and_a_first_one_had_nothing_to_meet(
+    open_page, served, ana, measured
+):
+    shown = text_of(open_page("models", ana, model=served, version="2.0.0"))
+    assert "The gate said: better." in shown.replace("\\", "")
+    measured("3.0.0", {"answer": "promote", "rule": "first", "n": 1000})
+    shown = text_of(open_page("models", ana, model=served)).replace("\\", "")
+    assert "good enough, with nothing to compare it with; release it." in shown
+
+
+def test_a_slice_with_too_few_rows_says_how_many_it_takes(open_page, served, ana, measured):
+    (part,) = REFUSED["slices"]
+    small = {**part, "n": 75, "answer": "not_enough_evidence"}
+    measured("3.0.0", {**REFUSED, "min_slice": 300, "slices": [small]})
+    page = open_page("models", ana, model=served)
+    (shown,) = [one.value for one in page.table if one.value.index.name == "slice"][:1]
+    assert plain(shown.loc["short texts"])[2] == ":orange[●] under 300 rows: too few to pass"
+
+
 @pytest.fixture
 def measured(panel, served, worker):
     """Change what is stored of a version."""
