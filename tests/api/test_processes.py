@@ -157,11 +157,12 @@ def test_what_the_page_on_rest_shows_works(house, api, tmp_path):
         text=True,
         check=True,
     )
-    one, batch, first, second, labels, elsewhere = objects(done.stdout)
+    one, batch, first, second, label, labels, elsewhere = objects(done.stdout)
     assert one["user_id"] == "42"
     assert (batch["succeeded"], batch["failed"]) == (2, 1)
     assert (first["line"], first["user_id"], second["error"]["status"]) == (1, "a", 422)
-    assert (labels["accepted"], labels["refused"]) == (1, [])
+    for taken in (label, labels):
+        assert (taken["accepted"], taken["refused"]) == (1, [])
     assert (len(elsewhere["prediction_ids"]), elsewhere["refused"]) == (1, [])
 
 
