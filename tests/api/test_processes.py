@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from core import keys
@@ -118,6 +119,20 @@ def test_a_release_under_load_is_soon_seen_and_fails_no_request(shared):
     print(f"seen after {min(new) - released:.2f} s, {len(answers)} answers")
     assert failures == []
     assert min(old) < released < min(new) < released + 5  # a second, where nothing else runs
+
+
+def test_some_seconds_of_load_take_no_more_memory(shared):
+    """The short form of the ten minutes in tests/chaos: a kilobyte or two kept of each shows."""
+    process = psutil.Process(shared.api.process.pid)
+    stop, answers, failures, threads = under_load(shared.api)
+    until(lambda: len(answers) > 1_000)
+    before, n = process.memory_info().rss, len(answers)
+    until(lambda: len(answers) > n + 3_000)
+    grown = (process.memory_info().rss - before) / 2**20
+    join(stop, threads)
+    print(f"{len(answers) - n} answers, RSS {before / 2**20:.0f} MB and {grown:+.1f} MB")
+    assert failures == []
+    assert grown < 5
 
 
 def test_predictions_go_on_while_the_database_is_away(shared):
