@@ -106,7 +106,7 @@ else:
 ui.head("Training", finding, tone, at=top)
 
 if busy:
-    st.fragment(follow, run_every=1)(busy)
+    st.fragment(follow, run_every=0.5)(busy)  # a tick that comes late is made up for within 2 s
     if may(actor, "run.cancel") and st.button("Cancel this training", key="cancel"):
         with ui.reporting():
             runs.cancel(panel.db, actor, busy.id, reason=f"cancelled by {actor.name}")
